@@ -1,0 +1,19 @@
+// The health snapshot: liveness and circuits of the hosts, made by the mirror role every few seconds.
+
+export type HostHealth = {
+  readonly id: number
+  readonly isAlive: boolean
+  /** What the last probe said when it failed, in words for the host's admin. */
+  readonly reason: string | undefined
+  readonly checkedAtMs: number
+  readonly roundTripMs: number
+  /** open: takes nothing; draining: weight 0 until whole reads passed. */
+  readonly circuit: 'closed' | 'open' | 'draining'
+}
+
+export type HealthDocument = {
+  readonly format: 1
+  readonly version: number
+  readonly builtAtMs: number
+  readonly hosts: readonly HostHealth[]
+}

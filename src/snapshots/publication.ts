@@ -1,0 +1,44 @@
+// The publication snapshot: what a front door serves. Built from catalogue packs (catalogue-pack.ts), immutable, replaced whole.
+
+import type { Digest } from '#oci/digest.ts'
+
+/** Bytes inside a pack file on this machine. */
+export type PackedBytes = { readonly pack: string; readonly offset: number; readonly sizeBytes: number }
+
+export type PublishedManifest = {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly sizeBytes: number
+  readonly bytes: PackedBytes
+  readonly artifactType: string | undefined
+  readonly annotations: Readonly<Record<string, string>> | undefined
+  readonly subject: Digest | undefined
+}
+
+export type PublishedBlob = {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  /** The first generation whose tree carries it. */
+  readonly generation: number
+  /** Where its bytes are when it is below `smallBlobBytes`; such a blob is never in the tree. */
+  readonly small: PackedBytes | undefined
+}
+
+export type PublishedRepository = {
+  readonly name: string
+  /** Sorted by tag, ASCII order. */
+  readonly tags: ReadonlyMap<string, Digest>
+  readonly manifests: ReadonlyMap<string, PublishedManifest>
+  /** Blobs that some manifest of this repository refers to: membership, so that no repository reads another's. */
+  readonly blobs: ReadonlyMap<string, PublishedBlob>
+  /** Manifests by the subject they refer to. */
+  readonly referrers: ReadonlyMap<string, readonly PublishedManifest[]>
+}
+
+export type Publication = {
+  readonly channel: string
+  readonly generation: number
+  readonly createdAtMs: number
+  readonly smallBlobBytes: number
+  readonly repositories: ReadonlyMap<string, PublishedRepository>
+}
