@@ -14,9 +14,14 @@ export type StoreUnderTest = {
   damage(digest: Digest, bytes: Uint8Array): Promise<void>
 }
 
-const bytesOf = (size: number, seed = 1) => Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255)
+const bytesOf = (size: number, seed = 1) =>
+  Uint8Array.from({ length: size }, (_, i) => (i * 31 + seed * 17 + (i >> 8)) & 255)
 
-async function* chunked(bytes: Uint8Array, size: number, breakAfter = Number.POSITIVE_INFINITY): AsyncIterable<Uint8Array> {
+async function* chunked(
+  bytes: Uint8Array,
+  size: number,
+  breakAfter = Number.POSITIVE_INFINITY,
+): AsyncIterable<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) {
     if (at >= breakAfter) throw new Error('connection lost')
     yield bytes.subarray(at, at + size)
@@ -104,7 +109,9 @@ export function blobStoreContract(name: string, subject: () => Promise<StoreUnde
         await using store = await under.open()
         const upload = await store.startUpload(about)
         id = upload.id
-        await upload.append(chunked(bytes, 100_000, 1_500_000)).catch((error) => expect(error.message).toBe('connection lost'))
+        await upload
+          .append(chunked(bytes, 100_000, 1_500_000))
+          .catch((error) => expect(error.message).toBe('connection lost'))
         expect(upload.offset).toBe(1_500_000)
       }
       await using store = await under.open()

@@ -3,7 +3,14 @@ import { constants } from 'node:fs'
 import { copyFile, link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { algorithmOf, blobPath, type Digest, type DigestAlgorithm, digestAlgorithms, parseDigest } from '#oci/digest.ts'
-import { type BlobBody, type BlobStat, type BlobStore, type ByteRange, DigestMismatch, type Upload } from '../blob-store.ts'
+import {
+  type BlobBody,
+  type BlobStat,
+  type BlobStore,
+  type ByteRange,
+  DigestMismatch,
+  type Upload,
+} from '../blob-store.ts'
 import { digestOf } from '../hashing.ts'
 import { DiskUpload, hashFile, syncAndRename } from './disk-upload.ts'
 import { asStorageError, isMissing, makeFolder, syncFolder, writeFully } from './durable-files.ts'
@@ -51,7 +58,10 @@ export class DiskBlobStore implements BlobStore {
     return {
       sizeBytes: last - first + 1,
       file: { path, first },
-      stream: () => Bun.file(path).slice(first, last + 1).stream(),
+      stream: () =>
+        Bun.file(path)
+          .slice(first, last + 1)
+          .stream(),
       async [Symbol.asyncDispose]() {},
     }
   }

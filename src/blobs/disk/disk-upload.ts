@@ -29,7 +29,14 @@ export class DiskUpload implements Upload {
   #hasher: DigestHasher | undefined
   #isBusy = false
 
-  private constructor(folder: string, id: string, about: UploadAbout, offset: number, adopt: Adopt, forget: () => void) {
+  private constructor(
+    folder: string,
+    id: string,
+    about: UploadAbout,
+    offset: number,
+    adopt: Adopt,
+    forget: () => void,
+  ) {
     this.id = id
     this.repository = about.repository
     this.algorithm = about.algorithm
@@ -40,7 +47,13 @@ export class DiskUpload implements Upload {
     this.#forget = forget
   }
 
-  static async start(folder: string, id: string, about: UploadAbout, adopt: Adopt, forget: () => void): Promise<DiskUpload> {
+  static async start(
+    folder: string,
+    id: string,
+    about: UploadAbout,
+    adopt: Adopt,
+    forget: () => void,
+  ): Promise<DiskUpload> {
     try {
       await writeFile(join(folder, `${id}.json`), JSON.stringify(about), { flag: 'wx', mode: 0o600 })
       await writeFile(join(folder, id), '', { flag: 'wx', mode: 0o600 })

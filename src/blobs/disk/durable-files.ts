@@ -13,7 +13,9 @@ export function isMissing(error: unknown): boolean {
 /** ENOSPC and EDQUOT become StorageFull; everything else passes. */
 export function asStorageError(error: unknown): unknown {
   const code = (error as NodeJS.ErrnoException | undefined)?.code
-  return code === 'ENOSPC' || code === 'EDQUOT' ? new StorageFull(`no space left on the device (${code})`, { cause: error }) : error
+  return code === 'ENOSPC' || code === 'EDQUOT'
+    ? new StorageFull(`no space left on the device (${code})`, { cause: error })
+    : error
 }
 
 export async function syncFolder(path: string): Promise<void> {

@@ -1,0 +1,25 @@
+// The one place that says yes or no. Pure: who asks and what for, nothing else.
+
+import { type ApiAction, type Grant, matchesPattern, type RepositoryAction } from './grants.ts'
+
+export type Identity = {
+  readonly kind: 'admin' | 'robot'
+  /** As it stands in the log of acts. */
+  readonly name: string
+  readonly grants: readonly Grant[]
+}
+
+export type Need =
+  | { readonly kind: 'repository'; readonly name: string; readonly action: RepositoryAction }
+  | { readonly kind: 'api'; readonly action: ApiAction }
+
+export function decide(identity: Identity, need: Need): boolean {
+  if (identity.kind === 'admin') return true
+  return identity.grants.some((grant) =>
+    need.kind === 'repository'
+      ? grant.kind === 'repository' && grant.actions.includes(need.action) && matchesPattern(grant.pattern, need.name)
+      : grant.kind === 'api' && grant.actions.includes(need.action),
+  )
+}
+
+export const adminIdentity: Identity = { kind: 'admin', name: 'admin', grants: [] }

@@ -1,0 +1,27 @@
+import type { Kysely } from 'kysely'
+import { Migrator } from 'kysely/migration'
+import type { Catalogue } from '../schema.ts'
+import * as first from './0001-first.ts'
+import type { ColumnTypes } from './column-types.ts'
+
+type Migration = { up(db: Kysely<unknown>, types: ColumnTypes): Promise<void> }
+
+/** In order, for ever: a migration that has been released is never edited. */
+const migrations: Readonly<Record<string, Migration>> = { '0001-first': first }
+
+export async function migrate(catalogue: Catalogue, types: ColumnTypes): Promise<void> {
+  const migrator = new Migrator({
+    db: catalogue,
+    provider: {
+      getMigrations: async () =>
+        Object.fromEntries(
+          Object.entries(migrations).map(([name, one]) => [name, { up: (db: Kysely<unknown>) => one.up(db, types) }]),
+        ),
+    },
+  })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error) {
+    const failed = results?.find((one) => one.status === 'Error')?.migrationName ?? 'the first'
+    throw new Error(`the catalogue could not be brought up to date; migration ${failed} failed`, { cause: error })
+  }
+}
