@@ -13,8 +13,8 @@ export type Ask = {
   /** Address of the TCP peer, as text, IPv4-mapped ones already as IPv4. */
   readonly peer: string
   readonly isTls: boolean
-  /** Undefined when the request carries none. */
-  readonly body: ReadableStream<Uint8Array> | undefined
+  /** Undefined when the request carries none. Throws when the connection breaks or stalls before its end. */
+  readonly body: AsyncIterable<Uint8Array> | undefined
 }
 
 /** Bytes that lie in a store (a BlobBody has this shape): sent straight from the file where there is one. */

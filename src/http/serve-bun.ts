@@ -1,47 +1,25 @@
-// Bun.serve as a listener of Asks and Answers: registry, origin and api use it. The front door has its own reader (wire/).
-// Bun's idle timeout would cut slow live uploads and held requests, so it is off per request and a stall timer of ours runs instead.
+// Bun.serve as a listener of Asks and Answers: origin and api use it, since it sends files from the kernel.
+// Bun's idle timeout would cut slow live requests, so it is off per request and the stall timer runs instead.
 
-import { type Answer, type Ask, answerError, type StoredBody } from './answer.ts'
-
-export type TlsFiles = { readonly cert: string; readonly key: string }
-
-export type ListenOptions = {
-  readonly host: string
-  readonly port: number
-  readonly tls?: TlsFiles | undefined
-  /** A body that brings no byte for this long ends the connection. */
-  readonly stallMs: number
-  readonly log: (error: unknown) => void
-}
-
-export type Listener = {
-  readonly host: string
-  readonly port: number
-  /** Opens a second listener on the same port with new certificate files, then drains the first. */
-  replaceCertificate(tls: TlsFiles): Promise<void>
-  /** Stops accepting, lets running requests finish for `graceMs`, then closes. */
-  stop(graceMs: number): Promise<void>
-}
-
-export type Handler = (ask: Ask) => Answer | Promise<Answer>
-
-const mapped = '::ffff:'
+import { type Answer, type Ask, answerError } from './answer.ts'
+import { type Handler, isStored, type Listener, type ListenOptions, plainPeer, type TlsFiles } from './listener.ts'
+import { withStallTimer } from './stall-timer.ts'
 
 class BunAsk implements Ask {
   readonly method: string
   readonly path: string
   readonly query: string
+  readonly peer: string
   readonly isTls: boolean
-  readonly #request: Request
-  readonly #peer: string
-  readonly #body: ReadableStream<Uint8Array> | undefined
+  readonly body: AsyncIterable<Uint8Array> | undefined
+  readonly #headers: Headers
 
-  constructor(request: Request, peer: string, isTls: boolean, body: ReadableStream<Uint8Array> | undefined) {
-    this.#request = request
-    this.#peer = peer
-    this.#body = body
+  constructor(request: Request, peer: string, isTls: boolean, stallMs: number) {
+    this.#headers = request.headers
     this.method = request.method
+    this.peer = peer
     this.isTls = isTls
+    this.body = request.body ? withStallTimer(request.body, stallMs) : undefined
     // With a missing or malformed Host header Bun leaves a bare path, so the authority is skipped only when it is there.
     const url = request.url
     const scheme = url.startsWith('/') ? -1 : url.indexOf('://')
@@ -51,21 +29,9 @@ class BunAsk implements Ask {
     this.query = question < 0 ? '' : url.slice(question + 1)
   }
 
-  get peer(): string {
-    return this.#peer
-  }
-
-  get body(): ReadableStream<Uint8Array> | undefined {
-    return this.#body
-  }
-
   header(name: string): string | undefined {
-    return this.#request.headers.get(name) ?? undefined
+    return this.#headers.get(name) ?? undefined
   }
-}
-
-function isStored(body: Answer['body']): body is StoredBody {
-  return typeof body === 'object' && 'stream' in body
 }
 
 function toResponse(answer: Answer, method: string): Response {
@@ -91,33 +57,6 @@ function toResponse(answer: Answer, method: string): Response {
   return new Response(Bun.file(path).slice(first, first + body.sizeBytes), { status, headers })
 }
 
-/** Ends the request when no chunk came for `stallMs`, so that a slow live body lives and a dead one does not. */
-function withStallTimer(body: ReadableStream<Uint8Array>, stallMs: number): ReadableStream<Uint8Array> {
-  const reader = body.getReader()
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        let timer: Timer | undefined
-        const stalled = new Promise<never>((_, reject) => {
-          timer = setTimeout(() => reject(new Error(`no byte of the body for ${stallMs} ms`)), stallMs)
-        })
-        try {
-          const { done, value } = await Promise.race([reader.read(), stalled])
-          if (done) controller.close()
-          else controller.enqueue(value)
-        } catch (error) {
-          await reader.cancel().catch(() => undefined)
-          controller.error(error)
-        } finally {
-          clearTimeout(timer)
-        }
-      },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  )
-}
-
 export function listen(handler: Handler, options: ListenOptions): Listener {
   const start = (port: number, tls: TlsFiles | undefined) =>
     Bun.serve({
@@ -130,14 +69,8 @@ export function listen(handler: Handler, options: ListenOptions): Listener {
       error: (error) => toResponse(answerError(error, options.log), 'GET'),
       async fetch(request, server) {
         server.timeout(request, 0)
-        const peer = server.requestIP(request)?.address ?? ''
-        const body = request.body ? withStallTimer(request.body, options.stallMs) : undefined
-        const ask = new BunAsk(
-          request,
-          peer.startsWith(mapped) ? peer.slice(mapped.length) : peer,
-          tls !== undefined,
-          body,
-        )
+        const peer = plainPeer(server.requestIP(request)?.address)
+        const ask = new BunAsk(request, peer, tls !== undefined, options.stallMs)
         try {
           return toResponse(await handler(ask), request.method)
         } catch (error) {

@@ -1,0 +1,111 @@
+// From an Authorization header to a caller. It reads the robot's row each time, so that a revocation counts at once.
+
+import { adminIdentity, decide, type Identity, type Need } from './decide.ts'
+import { parseGrant } from './grants.ts'
+import type { RegistryTokens, Scope } from './registry-token.ts'
+import { matchesSecret } from './secrets.ts'
+
+export type StoredToken = {
+  readonly id: string
+  readonly name: string
+  readonly secretHash: Uint8Array
+  readonly grants: readonly string[]
+  readonly expiresAtMs: number | undefined
+  readonly revokedAtMs: number | undefined
+}
+
+export type Caller = {
+  /** `admin` or the id of a robot: what a registry token is issued to. */
+  readonly subject: string
+  readonly identity: Identity
+  /** What a registry token narrows the identity to; undefined: nothing narrows it. */
+  readonly scopes: readonly Scope[] | undefined
+}
+
+export type AuthenticatorOptions = {
+  readonly findToken: (by: { readonly id: string } | { readonly name: string }) => Promise<StoredToken | undefined>
+  readonly adminSecretHash: Uint8Array
+  readonly registryTokens: RegistryTokens
+  readonly now: () => number
+}
+
+/** A hash that no secret has: comparing with it costs an unknown name as much as a known one. */
+const nobody = new Uint8Array(32)
+
+export class Authenticator {
+  readonly #options: AuthenticatorOptions
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options
+  }
+
+  /** Basic or Bearer. `isAdminAllowed` is false where the admin token must not work. Undefined: nobody we know. */
+  async authenticate(header: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
+    const space = header.indexOf(' ')
+    const scheme = header.slice(0, space).toLowerCase()
+    const rest = header.slice(space + 1).trim()
+    if (scheme === 'basic') {
+      const pair = Buffer.from(rest, 'base64').toString('utf8')
+      const colon = pair.indexOf(':')
+      return colon < 0 ? undefined : await this.login(pair.slice(0, colon), pair.slice(colon + 1), isAdminAllowed)
+    }
+    if (scheme !== 'bearer') return undefined
+    return rest.includes('.')
+      ? await this.#bySignedToken(rest, isAdminAllowed)
+      : await this.#bySecret(rest, isAdminAllowed)
+  }
+
+  async login(user: string, secret: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
+    if (user === 'admin') return isAdminAllowed ? this.#admin(secret) : undefined
+    const token = await this.#options.findToken({ name: user })
+    const isRight = matchesSecret(secret, token?.secretHash ?? nobody)
+    return token && isRight && this.#isLive(token) ? robot(token, undefined) : undefined
+  }
+
+  /** The bare secret: `Authorization: Bearer flt_…`, as scripts use it at the control API. Robots name themselves: `name@flt_…`. */
+  async #bySecret(text: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
+    const at = text.indexOf('@')
+    if (at >= 0) return await this.login(text.slice(0, at), text.slice(at + 1), false)
+    return isAdminAllowed ? this.#admin(text) : undefined
+  }
+
+  async #bySignedToken(text: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
+    const token = await this.#options.registryTokens.verify(text, this.#options.now())
+    if (!token) return undefined
+    if (token.subject === 'admin') {
+      return isAdminAllowed ? { subject: 'admin', identity: adminIdentity, scopes: token.scopes } : undefined
+    }
+    const stored = await this.#options.findToken({ id: token.subject })
+    return stored && this.#isLive(stored) ? robot(stored, token.scopes) : undefined
+  }
+
+  #admin(secret: string): Caller | undefined {
+    return matchesSecret(secret, this.#options.adminSecretHash)
+      ? { subject: 'admin', identity: adminIdentity, scopes: undefined }
+      : undefined
+  }
+
+  #isLive(token: StoredToken): boolean {
+    return (
+      token.revokedAtMs === undefined && (token.expiresAtMs === undefined || token.expiresAtMs > this.#options.now())
+    )
+  }
+}
+
+function robot(token: StoredToken, scopes: readonly Scope[] | undefined): Caller {
+  return {
+    subject: token.id,
+    identity: { kind: 'robot', name: token.name, grants: token.grants.map(parseGrant) },
+    scopes,
+  }
+}
+
+/** `yes`; `scope`: the identity may, but its token was not issued for this; `no`. */
+export function judge(caller: Caller, need: Need): 'yes' | 'scope' | 'no' {
+  if (!decide(caller.identity, need)) return 'no'
+  if (caller.scopes === undefined) return 'yes'
+  if (need.kind !== 'repository') return 'no'
+  return caller.scopes.some((scope) => scope.name === need.name && scope.actions.includes(need.action))
+    ? 'yes'
+    : 'scope'
+}

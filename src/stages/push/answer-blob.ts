@@ -1,0 +1,61 @@
+// GET, HEAD and DELETE of a blob. A blob is reached only through a repository that holds it.
+
+import { findRepositoryBlob } from '#catalogue/blobs.ts'
+import { type Answer, refuse } from '#http/answer.ts'
+import { parseRange } from '#http/range.ts'
+import { type Digest, parseDigest } from '#oci/digest.ts'
+import { deleteBlob } from './delete-blob.ts'
+import type { PushStores, RepositoryAsk } from './push-stores.ts'
+
+export async function answerBlob(
+  { ask, name, caller }: RepositoryAsk,
+  last: string,
+  stores: PushStores,
+): Promise<Answer> {
+  const digest = parseDigest(last)
+  if (!digest) return refuse('DIGEST_INVALID', 'a digest is sha256:<64 hex digits> or sha512:<128 hex digits>')
+  if (ask.method === 'DELETE') {
+    await deleteBlob(name, digest, caller.identity.name, stores)
+    return { status: 202, headers: { 'docker-content-digest': digest } }
+  }
+  if (ask.method !== 'GET' && ask.method !== 'HEAD') return refuse('UNSUPPORTED', 'a blob knows GET, HEAD and DELETE')
+  const sizeBytes = await findIntactBlob(name, digest, stores)
+  if (sizeBytes === undefined) return refuse('BLOB_UNKNOWN', `${name} holds no blob ${digest}`)
+  const headers = {
+    'content-type': 'application/octet-stream',
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+    'cache-control': 'private, max-age=31536000, immutable',
+    'accept-ranges': 'bytes',
+  }
+  if (ask.method === 'HEAD') return { status: 200, headers, contentLength: sizeBytes }
+  if (ask.header('if-none-match')?.includes(digest)) return { status: 304, headers }
+  const condition = ask.header('if-range')
+  const isSame = condition === undefined || condition === headers.etag
+  const range = isSame ? parseRange(ask.header('range'), sizeBytes) : undefined
+  if (range === 'unsatisfiable') {
+    return refuse('RANGE_INVALID', `the blob has ${sizeBytes} bytes`, {
+      headers: { 'content-range': `bytes */${sizeBytes}` },
+    })
+  }
+  const body = await stores.blobs.open(digest, range)
+  if (!body) return refuse('BLOB_UNKNOWN', `the bytes of ${digest} are gone; push the blob again`)
+  if (!range) return { status: 200, headers, body }
+  return {
+    status: 206,
+    headers: { ...headers, 'content-range': `bytes ${range.first}-${range.last}/${sizeBytes}` },
+    body,
+  }
+}
+
+/** The size, if the repository holds the blob and its file has that size: a damaged one is as good as absent, so that clients push it again. */
+export async function findIntactBlob(
+  name: RepositoryAsk['name'],
+  digest: Digest,
+  stores: PushStores,
+): Promise<number | undefined> {
+  const row = await findRepositoryBlob(stores.catalogue, name, digest)
+  if (!row) return undefined
+  const stat = await stores.blobs.stat(digest)
+  return stat?.sizeBytes === row.sizeBytes ? row.sizeBytes : undefined
+}

@@ -1,0 +1,38 @@
+import type { Authenticator, Caller } from '#access/authenticate.ts'
+import type { RegistryTokens } from '#access/registry-token.ts'
+import type { BlobStore } from '#blobs/blob-store.ts'
+import type { Catalogue } from '#catalogue/schema.ts'
+import type { Ask } from '#http/answer.ts'
+import type { ManifestLimits } from '#oci/manifest.ts'
+import type { RepositoryName } from '#oci/name.ts'
+
+/** What the work of this stage needs; its answers add who asks. */
+export type PushStores = {
+  readonly catalogue: Catalogue
+  readonly blobs: BlobStore
+  /** Where pushes land. */
+  readonly channel: string
+  readonly limits: ManifestLimits
+  readonly now: () => number
+}
+
+export type RegistryOptions = PushStores & {
+  readonly authenticator: Authenticator
+  readonly tokens: RegistryTokens
+  /** Absolute address of `/token`, never taken from a request. */
+  readonly realm: string
+  readonly service: string
+  readonly tokenLifetimeMs: number
+  /** Entries in one answer of tags, catalogue and referrers. */
+  readonly maxPageSize: number
+  readonly maxTagsPerPut: number
+  /** The listener is bound to loopback: there, and for loopback peers only, the admin token works too. */
+  readonly isLoopback: boolean
+}
+
+export type RepositoryAsk = {
+  readonly ask: Ask
+  readonly name: RepositoryName
+  readonly query: URLSearchParams
+  readonly caller: Caller
+}
