@@ -2,7 +2,7 @@
 
 import { findRepositoryBlob } from '#catalogue/blobs.ts'
 import { type Answer, refuse } from '#http/answer.ts'
-import { parseRange } from '#http/range.ts'
+import { chooseRanges, ifNoneMatchHits } from '#http/range.ts'
 import { type Digest, parseDigest } from '#oci/digest.ts'
 import { deleteBlob } from './delete-blob.ts'
 import type { PushStores, RepositoryAsk } from './push-stores.ts'
@@ -29,23 +29,19 @@ export async function answerBlob(
     'accept-ranges': 'bytes',
   }
   if (ask.method === 'HEAD') return { status: 200, headers, contentLength: sizeBytes }
-  if (ask.header('if-none-match')?.includes(digest)) return { status: 304, headers }
-  const condition = ask.header('if-range')
-  const isSame = condition === undefined || condition === headers.etag
-  const range = isSame ? parseRange(ask.header('range'), sizeBytes) : undefined
-  if (range === 'unsatisfiable') {
+  if (ifNoneMatchHits(ask.header('if-none-match'), headers.etag)) return { status: 304, headers }
+  const ranges = chooseRanges(sizeBytes, { range: ask.header('range'), ifRange: ask.header('if-range'), etag: headers.etag })
+  if (ranges === 'unsatisfiable') {
     return refuse('RANGE_INVALID', `the blob has ${sizeBytes} bytes`, {
       headers: { 'content-range': `bytes */${sizeBytes}` },
     })
   }
+  // Several parts are answered whole, as RFC 9110 lets a server do: clients of a registry's push side never ask for them.
+  const range = ranges !== 'all' && ranges.length === 1 ? ranges[0] : undefined
   const body = await stores.blobs.open(digest, range)
   if (!body) return refuse('BLOB_UNKNOWN', `the bytes of ${digest} are gone; push the blob again`)
   if (!range) return { status: 200, headers, body }
-  return {
-    status: 206,
-    headers: { ...headers, 'content-range': `bytes ${range.first}-${range.last}/${sizeBytes}` },
-    body,
-  }
+  return { status: 206, headers: { ...headers, 'content-range': `bytes ${range.first}-${range.last}/${sizeBytes}` }, body }
 }
 
 /** The size, if the repository holds the blob and its file has that size: a damaged one is as good as absent, so that clients push it again. */

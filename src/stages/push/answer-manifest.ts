@@ -1,8 +1,9 @@
 // GET, HEAD, PUT and DELETE of a manifest, by tag or by digest. Its bytes are kept and sent exactly as they were pushed.
 
 import { findManifest, findTaggedManifest, type ManifestRow } from '#catalogue/manifests.ts'
-import { acceptsType } from '#http/accept.ts'
+import { accepts } from '#http/accept.ts'
 import { type Answer, refuse } from '#http/answer.ts'
+import { ifNoneMatchHits } from '#http/range.ts'
 import { parseTag, type Tag } from '#oci/name.ts'
 import { parseReference, type Reference } from '#oci/reference.ts'
 import { deleteManifest } from './delete-manifest.ts'
@@ -50,18 +51,18 @@ async function answerRead(
       `${name} has no manifest ${reference.kind === 'tag' ? reference.tag : reference.digest}`,
     )
   // By digest there is nothing to negotiate: the client asked for these very bytes.
-  if (reference.kind === 'tag' && !acceptsType(ask.header('accept'), row.mediaType)) {
+  if (reference.kind === 'tag' && !accepts(ask.header('accept'), row.mediaType)) {
     return refuse('MANIFEST_UNKNOWN', `the manifest is a ${row.mediaType}, which the Accept header does not list`)
   }
   const headers = manifestHeaders(row)
-  if (ask.header('if-none-match')?.includes(row.digest)) return { status: 304, headers }
+  if (ifNoneMatchHits(ask.header('if-none-match'), headers.etag)) return { status: 304, headers }
   if (ask.method === 'HEAD') return { status: 200, headers, contentLength: row.sizeBytes }
   const body = await blobs.open(row.digest)
   if (!body) throw new Error(`the bytes of manifest ${row.digest} are missing from the blob store`)
   return { status: 200, headers, body }
 }
 
-function manifestHeaders(row: ManifestRow): Record<string, string> {
+function manifestHeaders(row: ManifestRow) {
   return { 'content-type': row.mediaType, 'docker-content-digest': row.digest, etag: `"${row.digest}"` }
 }
 
