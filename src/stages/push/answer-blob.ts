@@ -30,7 +30,11 @@ export async function answerBlob(
   }
   if (ask.method === 'HEAD') return { status: 200, headers, contentLength: sizeBytes }
   if (ifNoneMatchHits(ask.header('if-none-match'), headers.etag)) return { status: 304, headers }
-  const ranges = chooseRanges(sizeBytes, { range: ask.header('range'), ifRange: ask.header('if-range'), etag: headers.etag })
+  const ranges = chooseRanges(sizeBytes, {
+    range: ask.header('range'),
+    ifRange: ask.header('if-range'),
+    etag: headers.etag,
+  })
   if (ranges === 'unsatisfiable') {
     return refuse('RANGE_INVALID', `the blob has ${sizeBytes} bytes`, {
       headers: { 'content-range': `bytes */${sizeBytes}` },
@@ -41,7 +45,11 @@ export async function answerBlob(
   const body = await stores.blobs.open(digest, range)
   if (!body) return refuse('BLOB_UNKNOWN', `the bytes of ${digest} are gone; push the blob again`)
   if (!range) return { status: 200, headers, body }
-  return { status: 206, headers: { ...headers, 'content-range': `bytes ${range.first}-${range.last}/${sizeBytes}` }, body }
+  return {
+    status: 206,
+    headers: { ...headers, 'content-range': `bytes ${range.first}-${range.last}/${sizeBytes}` },
+    body,
+  }
 }
 
 /** The size, if the repository holds the blob and its file has that size: a damaged one is as good as absent, so that clients push it again. */
