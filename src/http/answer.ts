@@ -33,7 +33,11 @@ export type Answer = {
   readonly contentLength?: number
 }
 
-export function refuse(code: ErrorCode, detail: string, options: { status?: number; headers?: Record<string, string> } = {}): Answer {
+export function refuse(
+  code: ErrorCode,
+  detail: string,
+  options: { status?: number; headers?: Record<string, string> } = {},
+): Answer {
   return {
     status: options.status ?? errorTable[code].status,
     headers: { 'content-type': 'application/json', ...options.headers },

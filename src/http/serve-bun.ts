@@ -1,7 +1,7 @@
 // Bun.serve as a listener of Asks and Answers: registry, origin and api use it. The front door has its own reader (wire/).
 // Bun's idle timeout would cut slow live uploads and held requests, so it is off per request and a stall timer of ours runs instead.
 
-import { type Answer, answerError, type Ask, type StoredBody } from './answer.ts'
+import { type Answer, type Ask, answerError, type StoredBody } from './answer.ts'
 
 export type TlsFiles = { readonly cert: string; readonly key: string }
 
@@ -132,7 +132,12 @@ export function listen(handler: Handler, options: ListenOptions): Listener {
         server.timeout(request, 0)
         const peer = server.requestIP(request)?.address ?? ''
         const body = request.body ? withStallTimer(request.body, options.stallMs) : undefined
-        const ask = new BunAsk(request, peer.startsWith(mapped) ? peer.slice(mapped.length) : peer, tls !== undefined, body)
+        const ask = new BunAsk(
+          request,
+          peer.startsWith(mapped) ? peer.slice(mapped.length) : peer,
+          tls !== undefined,
+          body,
+        )
         try {
           return toResponse(await handler(ask), request.method)
         } catch (error) {
