@@ -2,7 +2,15 @@
 
 import type { IndexedHost } from '#snapshots/index-placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
-import { candidateOf, describeVerdict, judgeHost, type Question, type Verdict, verdicts } from './judge-host.ts'
+import {
+  candidateOf,
+  describeVerdict,
+  judgeHost,
+  type Question,
+  questionOf,
+  type Verdict,
+  verdicts,
+} from './judge-host.ts'
 import { drawOf, seedOf, uniformOf, weightOf } from './race.ts'
 import { leadKey } from './rank-hosts.ts'
 import { leadOf, type Tier, type TierName, tiersOf } from './tiers.ts'
@@ -48,7 +56,7 @@ export type Explanation = {
 }
 
 export function explainHosts(fleet: Fleet, client: SelectionClient, blob: WantedBlob, draw: Draw): Explanation {
-  const question: Question = { fleet, client, blob, draw }
+  const question = questionOf(fleet, client, blob, draw)
   const seed = seedOf(client.prefixKey, blob.digest, draw.epoch)
   const placed = new Set<IndexedHost>()
   const judged = new Map<IndexedHost, Verdict>()

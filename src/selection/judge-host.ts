@@ -1,7 +1,8 @@
 // Whether a host suits: the one set of predicates behind ranking and explaining. It answers with a number, so that the hot path
 // makes no text; `describeVerdict` puts it in words for the host's admin.
 
-import type { Candidate, IndexedHost } from '#snapshots/index-placement.ts'
+import type { Candidate, Exceptions, IndexedHost } from '#snapshots/index-placement.ts'
+import type { PlacedHost } from '#snapshots/placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
 
 export const verdicts = [
@@ -28,21 +29,28 @@ type Code = number
 const suits: Code = 0
 const code = Object.fromEntries(verdicts.map((verdict, i) => [verdict, i])) as Record<Verdict, Code>
 
-export function holds(indexed: IndexedHost, blob: WantedBlob): boolean {
-  if (blob.generation <= indexed.host.generation) return indexed.missing.size === 0 || !indexed.missing.has(blob.digest)
-  return indexed.extra.size !== 0 && indexed.extra.has(blob.digest)
-}
-
-/** The address to send this client to: https for https if there is one, and http for https only where that is allowed. */
-export function candidateOf(indexed: IndexedHost, client: SelectionClient, draw: Draw): Candidate | undefined {
-  return client.isTls ? (indexed.https ?? (draw.allowHttpHosts ? indexed.any : undefined)) : indexed.any
-}
-
 export type Question = {
   readonly fleet: Fleet
   readonly client: SelectionClient
   readonly blob: WantedBlob
   readonly draw: Draw
+  /** Where this blob departs from the hosts' generations; undefined: nowhere. */
+  readonly exceptions: Exceptions | undefined
+}
+
+export function questionOf(fleet: Fleet, client: SelectionClient, blob: WantedBlob, draw: Draw): Question {
+  return { fleet, client, blob, draw, exceptions: fleet.placement.exceptions.get(blob.digest) }
+}
+
+function holds(host: PlacedHost, { blob, exceptions }: Question): boolean {
+  return blob.generation <= host.generation
+    ? exceptions === undefined || !exceptions.missing.has(host.id)
+    : exceptions?.extra.has(host.id) === true
+}
+
+/** The address to send this client to: https for https if there is one, and http for https only where that is allowed. */
+export function candidateOf(indexed: IndexedHost, client: SelectionClient, draw: Draw): Candidate | undefined {
+  return client.isTls ? (indexed.https ?? (draw.allowHttpHosts ? indexed.any : undefined)) : indexed.any
 }
 
 /** 0 when it suits, else the index of the verdict. `isOwnNetwork`: a netblock that the host declared itself outranks what an
@@ -58,7 +66,8 @@ export function judgeHost(indexed: IndexedHost, question: Question, isOwnNetwork
   if (!candidateOf(indexed, client, draw)) return indexed.any ? code['http-only'] : code['no-url']
   if ((indexed.families & (client.address.family === 4 ? 1 : 2)) === 0) return code['other-family']
   if (health.families && !health.families.includes(client.address.family)) return code['other-family']
-  if (!holds(indexed, blob)) return blob.generation > host.generation ? code['generation-behind'] : code['blob-missing']
+  if (!holds(host, question))
+    return blob.generation > host.generation ? code['generation-behind'] : code['blob-missing']
   if (host.grade !== 'gold') {
     if (client.kind === 'fragile') return code['not-gold']
     if (host.grade === 'probation' && client.kind !== 'forgiving') return code['on-probation']

@@ -3,7 +3,7 @@
 
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
-import { candidateOf, judgeHost, type Question } from './judge-host.ts'
+import { candidateOf, judgeHost, type Question, questionOf } from './judge-host.ts'
 import { drawOf, seedOf, uniformOf } from './race.ts'
 import { leadOf, type Tier, tiersOf } from './tiers.ts'
 
@@ -12,7 +12,7 @@ export const leadKey = -1
 
 /** Candidates, best first; empty when only the origin is left. */
 export function rankHosts(fleet: Fleet, client: SelectionClient, blob: WantedBlob, draw: Draw): readonly Candidate[] {
-  const question: Question = { fleet, client, blob, draw }
+  const question = questionOf(fleet, client, blob, draw)
   const seed = seedOf(client.prefixKey, blob.digest, draw.epoch)
   const ranked: Candidate[] = []
   const draws: number[] = []
@@ -23,20 +23,23 @@ export function rankHosts(fleet: Fleet, client: SelectionClient, blob: WantedBlo
   return ranked
 }
 
-/** Appends the hosts of one tier behind those already there, in the order of what they draw, up to the limit. */
+/** Appends the hosts of one tier behind those already there, in the order of what they draw, up to the limit. Drawing is cheaper
+ *  than judging, so a host that would not make it is not judged, unless the tier still counts whether it has enough. */
 function addTier(tier: Tier, question: Question, seed: number, ranked: Candidate[], draws: number[]): void {
   const first = ranked.length
   const { limit } = question.draw
+  const counted = first === 0 ? tier.wanted : 0
   let suiting = 0
   let enabled = 0
   for (const indexed of tier.hosts) {
     if (indexed.host.excluded !== undefined) continue
     enabled++
+    const drawn = drawOf(seed, indexed.host)
+    const isBetter = ranked.length < limit || drawn < draws[limit - 1]!
+    if (!isBetter && suiting >= counted) continue
     if (judgeHost(indexed, question, tier.isOwnNetwork) !== 0) continue
     suiting++
-    if (first > 0 && isRanked(ranked, first, indexed.host.id)) continue
-    const drawn = drawOf(seed, indexed.host)
-    if (ranked.length === limit && drawn >= draws[limit - 1]!) continue
+    if (!isBetter || (first > 0 && isRanked(ranked, first, indexed.host.id))) continue
     let at = ranked.length < limit ? ranked.length : limit - 1
     for (; at > first && draws[at - 1]! > drawn; at--) {
       ranked[at] = ranked[at - 1]!

@@ -10,8 +10,6 @@ export type Candidate = { readonly host: PlacedHost; readonly url: string }
 
 export type IndexedHost = {
   readonly host: PlacedHost
-  readonly missing: ReadonlySet<string>
-  readonly extra: ReadonlySet<string>
   readonly allowedCountries: ReadonlySet<string>
   /** Its first address of any scheme, and its first https one. */
   readonly any: Candidate | undefined
@@ -27,12 +25,17 @@ export type Netblock = {
   readonly open: readonly IndexedHost[]
 }
 
+/** Ids of the hosts for which a digest departs from what their generation says. By digest, because nearly every digest departs
+ *  nowhere: one lookup a request instead of one a host. */
+export type Exceptions = { readonly missing: ReadonlySet<number>; readonly extra: ReadonlySet<number> }
+
 export type PlacementIndex = {
   readonly version: number
   readonly builtAtMs: number
   readonly channel: string
   readonly hosts: readonly IndexedHost[]
   readonly byId: ReadonlyMap<number, IndexedHost>
+  readonly exceptions: ReadonlyMap<string, Exceptions>
   readonly netblocks: AddressTrie<Netblock>
   readonly byAsn: ReadonlyMap<number, readonly IndexedHost[]>
   readonly byPeerAsn: ReadonlyMap<number, readonly IndexedHost[]>
@@ -61,8 +64,6 @@ function indexHost(host: PlacedHost): IndexedHost {
   const https = host.urls.find((url) => url.startsWith('https:'))
   return {
     host,
-    missing: new Set(host.missing),
-    extra: new Set(host.extra),
     allowedCountries: new Set(host.allowedCountries),
     any: host.urls[0] === undefined ? undefined : { host, url: host.urls[0] },
     https: https === undefined ? undefined : { host, url: https },
@@ -74,6 +75,23 @@ function addTo<K>(map: Map<K, IndexedHost[]>, key: K, host: IndexedHost): void {
   const list = map.get(key)
   if (list) list.push(host)
   else map.set(key, [host])
+}
+
+const nobody: ReadonlySet<number> = new Set()
+
+function indexExceptions(hosts: readonly PlacedHost[]): Map<string, Exceptions> {
+  const exceptions = new Map<string, { missing: Set<number>; extra: Set<number> }>()
+  const add = (digest: string, kind: 'missing' | 'extra', id: number) => {
+    let there = exceptions.get(digest)
+    if (!there) exceptions.set(digest, (there = { missing: nobody as Set<number>, extra: nobody as Set<number> }))
+    if (there[kind] === nobody) there[kind] = new Set()
+    there[kind].add(id)
+  }
+  for (const host of hosts) {
+    for (const digest of host.missing) add(digest, 'missing', host.id)
+    for (const digest of host.extra) add(digest, 'extra', host.id)
+  }
+  return exceptions
 }
 
 /** Throws on a document that cannot be used whole, so that its holder keeps the one before. */
@@ -106,6 +124,7 @@ export function indexPlacement(document: PlacementDocument): PlacementIndex {
     channel: document.channel,
     hosts,
     byId,
+    exceptions: indexExceptions(document.hosts),
     netblocks: new AddressTrie(netblocks),
     byAsn,
     byPeerAsn,
