@@ -112,8 +112,14 @@ function write(response: ServerResponse, chunk: Uint8Array): Promise<void> | und
       response.off('drain', onDrain)
       response.off('close', onClose)
     }
-    const onDrain = () => (done(), resolve())
-    const onClose = () => (done(), reject(new ClientGone()))
+    const onDrain = () => {
+      done()
+      resolve()
+    }
+    const onClose = () => {
+      done()
+      reject(new ClientGone())
+    }
     response.on('drain', onDrain)
     response.on('close', onClose)
   })

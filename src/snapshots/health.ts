@@ -7,6 +7,8 @@ export type HostHealth = {
   readonly reason: string | undefined
   readonly checkedAtMs: number
   readonly roundTripMs: number
+  /** Families over which the last probes succeeded; undefined: not told apart. */
+  readonly families?: readonly (4 | 6)[] | undefined
   /** open: takes nothing; draining: weight 0 until whole reads passed. */
   readonly circuit: 'closed' | 'open' | 'draining'
 }

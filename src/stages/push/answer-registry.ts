@@ -1,6 +1,6 @@
 // The registry's entry: which endpoint, who asks, may they; then the answer of that endpoint.
 
-import { type Caller, judge } from '#access/authenticate.ts'
+import { judge } from '#access/authenticate.ts'
 import type { RepositoryAction } from '#access/grants.ts'
 import { formatScope, type Scope } from '#access/registry-token.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
