@@ -98,7 +98,7 @@ class Client {
   constructor(port: number) {
     this.socket = createConnection({ host, port, allowHalfOpen: true })
     this.socket.on('data', (chunk) => {
-      this.received = Buffer.concat([this.received, chunk])
+      this.received = Buffer.concat([this.received, chunk as Buffer])
     })
     this.socket.on('error', () => undefined)
     this.closed = new Promise((resolve) => {
@@ -118,7 +118,7 @@ class Client {
 async function exchange(pieces: readonly (string | Uint8Array)[], port = listener.port): Promise<Client> {
   const client = new Client(port)
   for (const piece of pieces) {
-    await new Promise<void>((resolve) => client.socket.write(Buffer.from(piece as Uint8Array), () => resolve()))
+    await new Promise<void>((resolve) => client.socket.write(Buffer.from(piece as string), () => resolve()))
     await new Promise((resolve) => setImmediate(resolve))
   }
   await client.closed
