@@ -1,0 +1,73 @@
+// One request, read from the bytes of its head. Headers are looked up in the head's text when asked for: no map is built.
+import type { Ask } from '../answer.ts'
+
+function lower(code: number): number {
+  return code >= 65 && code <= 90 ? code + 32 : code
+}
+
+export class WireAsk implements Ask {
+  readonly method: string
+  readonly path: string
+  readonly query: string
+  readonly peer: string
+  readonly isTls: boolean
+  readonly body = undefined
+  /** Whether the connection may serve another request after this one. */
+  readonly isKeptAlive: boolean
+  readonly isHttp10: boolean
+  /** Where the next request begins in the bytes that were read. */
+  readonly end: number
+  readonly #head: string
+  readonly #fields: number
+
+  constructor(about: {
+    readonly method: string
+    readonly target: string
+    readonly peer: string
+    readonly isTls: boolean
+    readonly isKeptAlive: boolean
+    readonly isHttp10: boolean
+    readonly end: number
+    readonly head: string
+    /** Where the first header field begins in `head`. */
+    readonly fields: number
+  }) {
+    this.method = about.method
+    this.peer = about.peer
+    this.isTls = about.isTls
+    this.isKeptAlive = about.isKeptAlive
+    this.isHttp10 = about.isHttp10
+    this.end = about.end
+    this.#head = about.head
+    this.#fields = about.fields
+    const question = about.target.indexOf('?')
+    this.path = question < 0 ? about.target : about.target.slice(0, question)
+    this.query = question < 0 ? '' : about.target.slice(question + 1)
+  }
+
+  header(name: string): string | undefined {
+    const head = this.#head
+    const first = name.charCodeAt(0)
+    let found: string | undefined
+    for (let line = this.#fields; line < head.length - 2; ) {
+      const end = head.indexOf('\r\n', line)
+      if (
+        head.charCodeAt(line + name.length) === 58 &&
+        lower(head.charCodeAt(line)) === first &&
+        this.#isAt(line, name)
+      ) {
+        const value = head.slice(line + name.length + 1, end).trim()
+        found = found === undefined ? value : `${found}, ${value}`
+      }
+      line = end + 2
+    }
+    return found
+  }
+
+  #isAt(line: number, name: string): boolean {
+    for (let i = 1; i < name.length; i++) {
+      if (lower(this.#head.charCodeAt(line + i)) !== name.charCodeAt(i)) return false
+    }
+    return true
+  }
+}

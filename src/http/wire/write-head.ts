@@ -1,0 +1,86 @@
+// Status line and header fields of an answer as text. No value can end a line: what is not plain is replaced.
+import type { Answer } from '../answer.ts'
+
+const reasons: Readonly<Record<number, string>> = {
+  200: 'OK',
+  202: 'Accepted',
+  204: 'No Content',
+  206: 'Partial Content',
+  301: 'Moved Permanently',
+  302: 'Found',
+  303: 'See Other',
+  304: 'Not Modified',
+  307: 'Temporary Redirect',
+  308: 'Permanent Redirect',
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  406: 'Not Acceptable',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  410: 'Gone',
+  412: 'Precondition Failed',
+  414: 'URI Too Long',
+  416: 'Range Not Satisfiable',
+  417: 'Expectation Failed',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  451: 'Unavailable For Legal Reasons',
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  505: 'HTTP Version Not Supported',
+}
+
+const unplain = /[^\t\x20-\x7e]/
+const unplainRuns = /[^\t\x20-\x7e]+/g
+const token = /^[a-z0-9!#$%&'*+.^_`|~-]+$/i
+
+/** Set by the writer alone: a handler that names them does not change how the answer is framed. */
+const framed = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'date',
+  'keep-alive',
+  'trailer',
+  'upgrade',
+])
+
+// Header names come from code, so there are few: each is checked once.
+const knownNames = new Map<string, boolean>()
+function isSendable(name: string): boolean {
+  let known = knownNames.get(name)
+  if (known === undefined) {
+    known = token.test(name) && !framed.has(name.toLowerCase())
+    if (knownNames.size < 256) knownNames.set(name, known)
+  }
+  return known
+}
+
+function field(name: string, value: string): string {
+  return `${name}: ${unplain.test(value) ? value.replace(unplainRuns, ' ') : value}\r\n`
+}
+
+export type Framing = {
+  /** Undefined: the body ends with the connection, or there is none and no length is told (204, 304). */
+  readonly length: number | 'chunked' | undefined
+  readonly connection: 'close' | 'keep-alive' | undefined
+  /** The whole Date field. */
+  readonly date: string
+}
+
+export function writeHead(status: number, headers: Answer['headers'], { length, connection, date }: Framing): string {
+  let text = `HTTP/1.1 ${status} ${reasons[status] ?? 'Status'}\r\n${date}`
+  for (const name in headers) {
+    if (!isSendable(name)) continue
+    const value = headers[name]!
+    if (typeof value === 'string') text += field(name, value)
+    else for (const one of value) text += field(name, one)
+  }
+  if (typeof length === 'number') text += `content-length: ${length}\r\n`
+  else if (length) text += 'transfer-encoding: chunked\r\n'
+  return connection ? `${text}connection: ${connection}\r\n\r\n` : `${text}\r\n`
+}

@@ -1,0 +1,169 @@
+// The lines of a pack's index, checked field by field: whoever wrote the file, what comes out of here is well formed.
+import { type Digest, parseDigest } from '#oci/digest.ts'
+import { isMediaType } from '#oci/media-type.ts'
+import { parseName, parseTag, type RepositoryName, type Tag } from '#oci/name.ts'
+import type { PackHeader } from './catalogue-pack.ts'
+import type { PublishedBlob, PublishedManifest } from './publication.ts'
+
+/** The pack is not one, or is damaged, or does not fit; the reason is for the operator's log. */
+export class PackRefused extends Error {
+  override readonly name = 'PackRefused'
+}
+
+export type DecodedRepository = {
+  readonly name: RepositoryName
+  readonly isRemoved: boolean
+  readonly tagsSet: ReadonlyMap<Tag, Digest>
+  readonly tagsRemoved: ReadonlySet<Tag>
+  readonly manifestsAdded: ReadonlyMap<Digest, PublishedManifest>
+  readonly manifestsRemoved: ReadonlySet<Digest>
+  readonly blobsAdded: ReadonlyMap<Digest, PublishedBlob>
+  readonly blobsRemoved: ReadonlySet<Digest>
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+export function parseLine(line: string): Fields {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    throw new PackRefused('a line of the index is not JSON')
+  }
+  return fieldsOf(value, 'a line of the index')
+}
+
+function fieldsOf(value: unknown, what: string): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new PackRefused(`${what} is no object`)
+  return value as Fields
+}
+
+export function whole(value: unknown, what: string): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new PackRefused(`${what} is no whole number`)
+  return value as number
+}
+
+function text(value: unknown, what: string, maxLength: number): string {
+  if (typeof value !== 'string' || value.length > maxLength)
+    throw new PackRefused(`${what} is no text within its limit`)
+  return value
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw new PackRefused(`${what} is no list`)
+  return value
+}
+
+function digestOf(value: unknown, what: string): Digest {
+  const digest = typeof value === 'string' ? parseDigest(value) : undefined
+  if (!digest) throw new PackRefused(`${what} is no digest`)
+  return digest
+}
+
+function tagOf(value: unknown): Tag {
+  const tag = typeof value === 'string' ? parseTag(value) : undefined
+  if (!tag) throw new PackRefused('a tag is not well formed')
+  return tag
+}
+
+function unique<T>(items: readonly T[], what: string): ReadonlySet<T> {
+  const set = new Set(items)
+  if (set.size !== items.length) throw new PackRefused(`${what} names something twice`)
+  return set
+}
+
+function byDigest<T extends { readonly digest: Digest }>(items: readonly T[], what: string): ReadonlyMap<Digest, T> {
+  const map = new Map(items.map((item) => [item.digest, item]))
+  if (map.size !== items.length) throw new PackRefused(`${what} names a digest twice`)
+  return map
+}
+
+function annotationsOf(value: unknown): Readonly<Record<string, string>> | undefined {
+  if (value === undefined) return undefined
+  const fields = fieldsOf(value, 'annotations')
+  for (const one of Object.values(fields))
+    if (typeof one !== 'string') throw new PackRefused('an annotation is no text')
+  return fields as Record<string, string>
+}
+
+function manifestOf(value: unknown, pack: string): PublishedManifest {
+  const fields = fieldsOf(value, 'a manifest')
+  const mediaType = text(fields.mediaType, 'a media type', 255)
+  if (!isMediaType(mediaType)) throw new PackRefused(`${mediaType} is no media type`)
+  const sizeBytes = whole(fields.sizeBytes, "a manifest's size")
+  return {
+    digest: digestOf(fields.digest, "a manifest's digest"),
+    mediaType,
+    sizeBytes,
+    bytes: { pack, offset: whole(fields.offset, 'an offset'), sizeBytes },
+    artifactType: fields.artifactType === undefined ? undefined : text(fields.artifactType, 'an artifact type', 255),
+    annotations: annotationsOf(fields.annotations),
+    subject: fields.subject === undefined ? undefined : digestOf(fields.subject, 'a subject'),
+  }
+}
+
+function blobOf(value: unknown, pack: string, header: PackHeader): PublishedBlob {
+  const fields = fieldsOf(value, 'a blob')
+  const sizeBytes = whole(fields.sizeBytes, "a blob's size")
+  const generation = whole(fields.generation, "a blob's generation")
+  if (generation > header.to) throw new PackRefused('a blob is of a later generation than its pack')
+  if (fields.offset === undefined && sizeBytes < header.smallBlobBytes)
+    throw new PackRefused('a small blob has no bytes')
+  if (fields.offset !== undefined && sizeBytes >= header.smallBlobBytes)
+    throw new PackRefused('a large blob is in the pack')
+  return {
+    digest: digestOf(fields.digest, "a blob's digest"),
+    sizeBytes,
+    generation,
+    small: fields.offset === undefined ? undefined : { pack, offset: whole(fields.offset, 'an offset'), sizeBytes },
+  }
+}
+
+export function parseHeader(line: string): PackHeader {
+  const fields = parseLine(line)
+  const header = {
+    channel: text(fields.channel, 'the channel', 255),
+    from: whole(fields.from, 'from'),
+    to: whole(fields.to, 'to'),
+    createdAtMs: whole(fields.createdAtMs, 'createdAtMs'),
+    smallBlobBytes: whole(fields.smallBlobBytes, 'smallBlobBytes'),
+  }
+  if (header.from >= header.to) throw new PackRefused(`a pack from ${header.from} to ${header.to} leads nowhere`)
+  return header
+}
+
+/** `pack` is the path that the bytes' places will name. */
+export function parseRepository(fields: Fields, pack: string, header: PackHeader): DecodedRepository {
+  const name = parseName(text(fields.name, 'a repository name', 255))
+  if (!name) throw new PackRefused('a repository name is not well formed')
+  const isRemoved = fields.isRemoved === true
+  if (isRemoved && Object.keys(fields).length !== 2) throw new PackRefused(`${name} is removed and changed`)
+  const tagsSet = list(fields.tagsSet, 'tagsSet').map((pair) => {
+    if (!Array.isArray(pair) || pair.length !== 2) throw new PackRefused('a tag is no pair')
+    return [tagOf(pair[0]), digestOf(pair[1], "a tag's digest")] as const
+  })
+  const tags = new Map(tagsSet)
+  if (tags.size !== tagsSet.length) throw new PackRefused(`${name} sets a tag twice`)
+  const digests = (value: unknown, what: string) =>
+    unique(
+      list(value, what).map((one) => digestOf(one, what)),
+      what,
+    )
+  return {
+    name,
+    isRemoved,
+    tagsSet: tags,
+    tagsRemoved: unique(list(fields.tagsRemoved, 'tagsRemoved').map(tagOf), 'tagsRemoved'),
+    manifestsAdded: byDigest(
+      list(fields.manifestsAdded, 'manifestsAdded').map((one) => manifestOf(one, pack)),
+      'manifestsAdded',
+    ),
+    manifestsRemoved: digests(fields.manifestsRemoved, 'manifestsRemoved'),
+    blobsAdded: byDigest(
+      list(fields.blobsAdded, 'blobsAdded').map((one) => blobOf(one, pack, header)),
+      'blobsAdded',
+    ),
+    blobsRemoved: digests(fields.blobsRemoved, 'blobsRemoved'),
+  }
+}
