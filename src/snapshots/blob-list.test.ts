@@ -146,7 +146,9 @@ describe('reading', () => {
       { ...whole, count: 2000 },
       Array.from({ length: 2000 }, (_, i) => line(i)),
     )
-    await expect(collect(readBlobList(createReadStream(path), whole, { maxBytes: 50_000 }))).rejects.toThrow('50000 bytes')
+    await expect(collect(readBlobList(createReadStream(path), whole, { maxBytes: 50_000 }))).rejects.toThrow(
+      '50000 bytes',
+    )
   })
 
   test('passes an error of the source on as it is', async () => {
