@@ -10,7 +10,7 @@ type Kind = { readonly patterns: readonly string[]; readonly atOnce: number; rea
 
 const kinds: readonly Kind[] = [
   {
-    patterns: ['test/*.test.ts', 'test/kit/*.test.ts', 'src/**/*.test.ts'],
+    patterns: ['test/*.test.ts', 'test/kit/**/*.test.ts', 'src/**/*.test.ts'],
     atOnce: Math.max(2, Math.min(8, cpus().length)),
     limits: { perTestMs: 60_000, perFileMs: 300_000 },
   },
