@@ -1,0 +1,77 @@
+// Layers of three sizes pushed and pulled over four connections, as clients do, and the memory that eight huge ones cost.
+
+import { alternate, compare, type Row } from './comparison.ts'
+import { type BenchLayer, makeBenchLayer } from './layers.ts'
+import { LoadConnection } from './load-connection.ts'
+import { type PushWay, pullLayer, pushLayer, type Repository, timeAll } from './push.ts'
+import { type BenchServer, peakMemory, resetPeakMemory } from './servers.ts'
+
+const mebibyte = 1024 * 1024
+
+const sizes = [
+  { label: '1 MiB', sizeBytes: mebibyte, count: 48 },
+  { label: '10 MiB', sizeBytes: 10 * mebibyte, count: 12 },
+  { label: '100 MiB', sizeBytes: 100 * mebibyte, count: 4 },
+]
+
+type Open = { readonly connections: LoadConnection[]; readonly repository: Repository }
+
+async function open(server: BenchServer, name: string, count: number): Promise<Open> {
+  const connections = await Promise.all(Array.from({ length: count }, () => LoadConnection.open(server.port)))
+  return { connections, repository: { name, authorization: await server.authorize(name) } }
+}
+
+async function withOpen<T>(server: BenchServer, count: number, act: (open: Open) => Promise<T>): Promise<T> {
+  const opened = await open(server, 'bench/layers', count)
+  try {
+    return await act(opened)
+  } finally {
+    for (const connection of opened.connections) connection.close()
+  }
+}
+
+function pushAll(server: BenchServer, layers: readonly BenchLayer[], way: PushWay, connections = 4): Promise<number> {
+  return withOpen(server, connections, (opened) =>
+    timeAll(opened.connections, layers, (connection, layer) => pushLayer(connection, opened.repository, layer, way)),
+  )
+}
+
+function pullAll(server: BenchServer, layers: readonly BenchLayer[]): Promise<number> {
+  return withOpen(server, 4, (opened) =>
+    timeAll(opened.connections, layers, (connection, layer) => pullLayer(connection, opened.repository, layer)),
+  )
+}
+
+const total = (layers: readonly BenchLayer[]) => layers.reduce((sum, layer) => sum + layer.sizeBytes, 0) / mebibyte
+
+export async function benchPushPull(servers: readonly BenchServer[], rounds: number): Promise<Row[]> {
+  const rows: Row[] = []
+  for (const { label, sizeBytes, count } of sizes) {
+    const make = (copies: number) => Array.from({ length: copies }, () => makeBenchLayer(sizeBytes))
+    for (const way of ['PUT', 'PATCH'] as const) {
+      const samples = await alternate(servers, rounds, async (server) => {
+        const layers = make(count)
+        return total(layers) / (await pushAll(server, layers, way))
+      })
+      const what = `push ${label}, POST ${way === 'PATCH' ? '+ PATCH ' : ''}+ PUT`
+      rows.push(compare({ what, unit: 'MiB/s', goal: { ratio: 1.5 } }, samples))
+    }
+    const kept = make(count)
+    for (const server of servers) await pushAll(server, kept, 'PUT')
+    const asked = Array.from({ length: 3 }, () => kept).flat()
+    const samples = await alternate(servers, rounds, async (server) => total(asked) / (await pullAll(server, asked)))
+    rows.push(compare({ what: `pull ${label}`, unit: 'MiB/s', goal: { ratio: 1.2 } }, samples))
+  }
+  return rows
+}
+
+export async function benchMemory(servers: readonly BenchServer[]): Promise<Row[]> {
+  const layers = Array.from({ length: 8 }, () => makeBenchLayer(1024 * mebibyte))
+  const samples = await alternate(servers, 1, async (server) => {
+    resetPeakMemory(server.pid)
+    await pushAll(server, layers, 'PATCH', 8)
+    return peakMemory(server.pid) / mebibyte
+  })
+  const measure = { what: 'peak memory, eight 1 GiB layers at once', unit: 'MiB', isLessBetter: true }
+  return [compare({ ...measure, goal: { atMost: 150 } }, samples)]
+}

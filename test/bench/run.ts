@@ -1,0 +1,69 @@
+// `npm run bench`: ours and Debian's docker-registry in the same run, servers on core 0, load on core 1, round by round in turn.
+// Arguments choose parts: push-pull, manifests, memory, redirect. Numbers of one machine mean little; the ratios are what counts.
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describeVersions, installMissingPackages } from '../kit/debian-packages.ts'
+import { formatRow, isMet, type Row } from './comparison.ts'
+import { benchManifests } from './manifests.ts'
+import { benchMemory, benchPushPull } from './push-pull.ts'
+import { startOurs, startTheirs } from './servers.ts'
+
+const parts = ['push-pull', 'manifests', 'memory', 'redirect'] as const
+const rounds = 3
+
+function chooseParts(args: readonly string[]): readonly string[] {
+  const wrong = args.find((arg) => !parts.includes(arg as (typeof parts)[number]))
+  if (wrong !== undefined) throw new Error(`${wrong} is no part: ${parts.join(', ')}`)
+  return args.length > 0 ? args : parts
+}
+
+/** The whole process moves to the load core; servers are started on theirs. */
+function moveToLoadCore(): void {
+  const moved = spawnSync('taskset', ['-cp', '1', String(process.pid)])
+  if (moved.status !== 0) console.log('not pinned: taskset could not move this process')
+}
+
+async function benchRegistries(chosen: readonly string[], say: (rows: readonly Row[]) => void): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'flotilla-bench-'))
+  try {
+    await using ours = await startOurs(folder)
+    await using theirs = await startTheirs(folder)
+    const servers = [ours, theirs]
+    if (chosen.includes('manifests')) say(await benchManifests(servers, rounds))
+    if (chosen.includes('push-pull')) say(await benchPushPull(servers, rounds))
+    if (chosen.includes('memory')) say(await benchMemory(servers))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+process.chdir(join(import.meta.dir, '../..'))
+const chosen = chooseParts(process.argv.slice(2))
+installMissingPackages((line) => console.log(line))
+console.log(describeVersions())
+moveToLoadCore()
+const rows: Row[] = []
+const loadBefore = loadavg()
+console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'peer'.padStart(9)} unit    ratio  goal`)
+await benchRegistries(chosen, (more) => {
+  for (const row of more) console.log(formatRow(row))
+  rows.push(...more)
+})
+const machine = { cpu: cpus()[0]?.model, cores: cpus().length, loadBefore, loadAfter: loadavg() }
+console.log(
+  `load average before ${loadBefore.map((n) => n.toFixed(2))}, after ${machine.loadAfter.map((n) => n.toFixed(2))}`,
+)
+mkdirSync('test/results', { recursive: true })
+writeFileSync(
+  'test/results/bench.json',
+  `${JSON.stringify({ machine, versions: describeVersions(), rows }, undefined, 2)}\n`,
+)
+const missed = rows.filter((row) => isMet(row) === false)
+console.log(missed.length === 0 ? 'every goal met' : `goals missed: ${missed.map((row) => row.what).join('; ')}`)
+if (chosen.includes('redirect') && existsSync('test/bench/redirect.ts')) {
+  const ended = spawnSync(process.execPath, ['test/bench/redirect.ts'], { stdio: 'inherit' })
+  process.exitCode = ended.status ?? 1
+}
