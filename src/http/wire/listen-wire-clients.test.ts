@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import type { Answer, Ask } from '../answer.ts'
-import type { TlsFiles } from '../serve-bun.ts'
+import type { TlsFiles } from '../listener.ts'
 import { listenWire } from './listen-wire.ts'
 
 const run = promisify(execFile)

@@ -4,7 +4,7 @@ import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Answer, Ask, StoredBody } from '../answer.ts'
-import type { Listener } from '../serve-bun.ts'
+import type { Listener } from '../listener.ts'
 import { listenWire } from './listen-wire.ts'
 
 const host = '127.0.0.1'

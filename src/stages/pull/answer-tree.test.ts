@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type Listener, listen } from '#http/serve-bun.ts'
+import type { Listener } from '#http/listener.ts'
+import { listen } from '#http/serve-bun.ts'
 import { blobPath, makeDigest } from '#oci/digest.ts'
 import { answerTree } from './answer-tree.ts'
 

@@ -40,7 +40,7 @@ async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
     return isRead(ask) ? { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' } : notAllowed()
   if (path.kind === 'catalog') return isRead(ask) ? await answerCatalog(ask, query, caller, options) : notAllowed()
 
-  const name = parseName(path.name)
+  const name = 'name' in path ? parseName(path.name) : undefined
   if (!name)
     return refuse(
       'NAME_INVALID',
