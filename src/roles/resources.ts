@@ -13,6 +13,7 @@ import type { Catalogue } from '#catalogue/schema.ts'
 import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
 import { findToken } from '#catalogue/tokens.ts'
 import type { Config, ListenerName } from '#config/config.ts'
+import { repairLinks } from '#upkeep/repair-links.ts'
 import { adminToken } from './first-start.ts'
 
 export type Resources = AsyncDisposable & {
@@ -24,6 +25,7 @@ export type Resources = AsyncDisposable & {
   readonly authenticator: Authenticator
   readonly registryTokens: RegistryTokens
   readonly tokenKeys: TokenKeys
+  readonly treeOf: (channel: string) => string
 }
 
 /** Registry tokens name the service they are for; it never changes, so that tokens outlive a change of address. */
@@ -39,6 +41,10 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
         : await openPostgres(config.cataloguePath.url, { maxConnections: maxPostgresConnections })
     stack.defer(() => catalogue.destroy())
     const blobs = stack.use(await DiskBlobStore.open(config.blobs))
+    const treeOf = (channel: string) => join(config.tree, channel)
+    blobs.onRepair((digest) =>
+      repairLinks(digest, { catalogue, blobs, publicChannels: config.settings.publicChannels, treeOf }),
+    )
     const tokenKeys = await TokenKeys.open(join(config.keys, 'token-keys.json'))
     const registryTokens = new RegistryTokens(tokenKeys, service)
     const now = Date.now
@@ -58,6 +64,7 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
       authenticator,
       registryTokens,
       tokenKeys,
+      treeOf,
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
   } catch (error) {
