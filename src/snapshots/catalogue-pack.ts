@@ -7,8 +7,8 @@
 //   \n
 //   payload                       each manifest and small blob once; offsets count from here and cover it without a gap
 import { createHash } from 'node:crypto'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
+import { writeFileAtomically } from '#kit/atomic-file.ts'
 import { algorithmOf, type Digest, makeDigest } from '#oci/digest.ts'
 import type { RepositoryName, Tag } from '#oci/name.ts'
 
@@ -149,28 +149,17 @@ async function writePayload(file: HashingFile, item: PayloadItem, bytes: AsyncIt
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
 /**
  * Writes a pack beside `path`, verifies every item as it passes, and renames it in place: what is at `path` is whole and durable.
  * `openBytes` gives the bytes of a manifest or small blob; it is asked once per digest, in the order of their first naming.
  */
-export async function writePack(
+export function writePack(
   path: string,
   header: PackHeader,
   repositories: Iterable<PackRepository> | AsyncIterable<PackRepository>,
   openBytes: (digest: Digest) => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>,
 ): Promise<WrittenPack> {
-  const partial = `${path}.partial`
-  const handle = await open(partial, 'w', 0o644)
-  try {
+  return writeFileAtomically(path, async (handle) => {
     const file = new HashingFile(handle)
     const payload = new Payload()
     let count = 0
@@ -185,15 +174,6 @@ export async function writePack(
     await file.line('')
     await file.flush()
     for (const item of payload.items) await writePayload(file, item, await openBytes(item.digest))
-    await handle.chmod(0o644)
-    await handle.sync()
-    await handle.close()
-    await rename(partial, path)
-    await syncFolder(dirname(path))
     return { path, sizeBytes: file.sizeBytes, digest: file.digest() }
-  } catch (error) {
-    await handle.close().catch(() => undefined)
-    await rm(partial, { force: true })
-    throw error
-  }
+  })
 }

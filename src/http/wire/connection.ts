@@ -5,10 +5,11 @@
 //                        '--stored body--> sending --> reading
 //   any --refusal, `close`, FIN--> lingering --> closed
 import { type Answer, type Ask, answerError, refuse } from '../answer.ts'
+import { isStored } from '../listener.ts'
 import type { WireLimits } from './limits.ts'
 import { Outbox, type OutboxSocket } from './outbox.ts'
 import { Refusal, readHead } from './read-head.ts'
-import { dispose, isStored, lengthOf, sendStored, sendStream } from './send-body.ts'
+import { dispose, lengthOf, sendStored, sendStream } from './send-body.ts'
 import type { WireAsk } from './wire-ask.ts'
 import { writeHead } from './write-head.ts'
 

@@ -1,5 +1,5 @@
 // Our own HTTP/1.1 server for GET and HEAD: the front door uses it. Why it exists: docs/decisions/0001-own-http-reader.md
-import type { Handler, Listener, TlsFiles } from '../listener.ts'
+import { type Handler, type Listener, plainPeer, type TlsFiles } from '../listener.ts'
 import { Connection, type Shared } from './connection.ts'
 import { type WireLimits, wireLimitDefaults } from './limits.ts'
 
@@ -11,7 +11,6 @@ export type WireOptions = {
   readonly log: (error: unknown) => void
 }
 
-const mapped = '::ffff:'
 const full = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'
 
 /** Accepts on one port until it is drained; there are two of them while a certificate is replaced. */
@@ -49,12 +48,7 @@ class Acceptor {
             socket.end()
             return
           }
-          const address = socket.remoteAddress
-          socket.data = new Connection(
-            socket,
-            shared,
-            address.startsWith(mapped) ? address.slice(mapped.length) : address,
-          )
+          socket.data = new Connection(socket, shared, plainPeer(socket.remoteAddress))
           connections.add(socket.data)
         },
         data: (socket, chunk) => socket.data?.onData(chunk),

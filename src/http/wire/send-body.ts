@@ -1,6 +1,7 @@
 // Bodies that do not lie in memory: read in pieces in the thread pool, sent as the client takes them.
 import { open } from 'node:fs/promises'
 import type { Answer, StoredBody } from '../answer.ts'
+import { isStored } from '../listener.ts'
 
 export type Outlet = {
   /** True: there is room for more. False: the client is gone. */
@@ -69,10 +70,6 @@ export async function sendStream(
     if (!(await outlet.write(framed))) return
   }
   if (isChunked) await outlet.write(Buffer.from('0\r\n\r\n'))
-}
-
-export function isStored(body: Answer['body']): body is StoredBody {
-  return typeof body === 'object' && 'stream' in body
 }
 
 /** What a GET would send, for the answer to HEAD. */

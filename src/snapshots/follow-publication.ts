@@ -1,0 +1,155 @@
+// Keeps the publication as the signed pointer has it: fetches the packs that lead from what is held to what is published, checks
+// them, applies them, and keeps them in a folder from which the next start needs nobody.
+//
+//   <folder>/chain.json          the packs that made the publication, in order
+//   <folder>/catalogue/*.pack    their bytes: manifests and small blobs are served from here
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { makeFolder, temporaryPath, writeFileAtomically } from '#kit/atomic-file.ts'
+import { algorithmOf, hexOf } from '#oci/digest.ts'
+import { applyPack } from './apply-pack.ts'
+import { type SnapshotHolder, SnapshotRefused } from './holder.ts'
+import { PackRefused } from './pack-record.ts'
+import { cheapestChain, type FindSigner, openPointer, type Pointer, pointerPath, type TreeFile } from './pointer.ts'
+import type { Publication } from './publication.ts'
+import { readPack } from './read-pack.ts'
+import type { SnapshotSource } from './snapshot-source.ts'
+
+export type FollowedPublication = {
+  readonly holder: SnapshotHolder
+  readonly source: SnapshotSource
+  readonly folder: string
+  /** Knows the keys that may sign a pointer. */
+  readonly findSigner: FindSigner
+  readonly log: (error: unknown) => void
+  /** A chain of more packs than this is begun anew from a whole one, if there is one. */
+  readonly maxPacks: number
+}
+
+type Chain = readonly TreeFile[]
+
+export class PublicationFollower {
+  readonly #about: FollowedPublication
+  readonly #packs: string
+  #chain: Chain = []
+  /** Its packs may still be read by requests that began before the last change. */
+  #chainBefore: Chain = []
+  #etag: string | undefined
+
+  private constructor(about: FollowedPublication) {
+    this.#about = about
+    this.#packs = join(about.folder, 'catalogue')
+  }
+
+  /** Takes what the last run left. */
+  static async open(about: FollowedPublication): Promise<PublicationFollower> {
+    const follower = new PublicationFollower(about)
+    await makeFolder(follower.#packs)
+    await follower.#restore()
+    return follower
+  }
+
+  async #restore(): Promise<void> {
+    try {
+      const { chain } = JSON.parse(await readFile(this.#chainPath, 'utf8')) as { chain: Chain }
+      this.#about.holder.takePublication(await this.#build(undefined, chain))
+      this.#chain = chain
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#about.log(error)
+    }
+  }
+
+  get #chainPath(): string {
+    return join(this.#about.folder, 'chain.json')
+  }
+
+  #local(file: TreeFile): string {
+    return join(this.#packs, basename(file.path))
+  }
+
+  /** Looks for news. Throws when it is refused or cannot be had; what is held stays. */
+  async step(): Promise<void> {
+    const { source, holder, findSigner } = this.#about
+    const news = await source.read(pointerPath, this.#etag)
+    if (!news) return
+    const pointer = openPointer(news.bytes, findSigner)
+    if (pointer.channel !== holder.channel) throw new SnapshotRefused(`a pointer of ${pointer.channel}`)
+    const held = holder.current.publication?.publication
+    if (held && pointer.generation < held.generation) {
+      throw new SnapshotRefused(`the pointer goes back from generation ${held.generation} to ${pointer.generation}`)
+    }
+    if (!held || pointer.generation > held.generation) await this.#advance(held, pointer)
+    this.#etag = news.etag
+  }
+
+  async #advance(held: Publication | undefined, pointer: Pointer): Promise<void> {
+    const { base, packs } = this.#plan(held, pointer)
+    for (const pack of packs) await this.#fetch(pack)
+    let chain = base ? [...this.#chain, ...packs] : packs
+    let publication: Publication
+    try {
+      publication = await this.#build(base, packs)
+    } catch (error) {
+      const whole = base && cheapestChain(pointer.packs, 0, pointer.generation)
+      if (!(error instanceof PackRefused) || !whole) throw error
+      this.#about.log(error)
+      for (const pack of whole) await this.#fetch(pack)
+      chain = whole
+      publication = await this.#build(undefined, whole)
+    }
+    if (publication.generation !== pointer.generation)
+      throw new PackRefused('the packs do not lead to what the pointer names')
+    await writeFileAtomically(this.#chainPath, `${JSON.stringify({ format: 1, chain })}\n`)
+    this.#about.holder.takePublication(publication)
+    this.#chainBefore = this.#chain
+    this.#chain = chain
+    await this.#forget()
+  }
+
+  #plan(
+    held: Publication | undefined,
+    { packs, generation }: Pointer,
+  ): { base: Publication | undefined; packs: Chain } {
+    const whole = cheapestChain(packs, 0, generation) ?? []
+    const onward = held ? (cheapestChain(packs, held.generation, generation) ?? whole) : whole
+    const isTooLong = this.#chain.length + onward.length > this.#about.maxPacks
+    const chosen = isTooLong ? whole : onward
+    return { base: chosen[0]?.from === 0 ? undefined : held, packs: chosen }
+  }
+
+  async #build(base: Publication | undefined, packs: Chain): Promise<Publication> {
+    let publication = base
+    for (const pack of packs) publication = applyPack(publication, await readPack(this.#local(pack)))
+    if (!publication) throw new PackRefused('a chain of no packs')
+    return publication
+  }
+
+  async #fetch(file: TreeFile): Promise<void> {
+    const target = this.#local(file)
+    if (await isIntact(target, file)) return
+    const temporary = temporaryPath(target)
+    try {
+      await this.#about.source.fetch(file.path, temporary)
+      if (!(await isIntact(temporary, file))) throw new PackRefused(`${file.path} is not what the pointer names`)
+      await rename(temporary, target)
+    } finally {
+      await rm(temporary, { force: true })
+    }
+  }
+
+  async #forget(): Promise<void> {
+    const kept = new Set([...this.#chain, ...this.#chainBefore].map(({ path }) => basename(path)))
+    for (const name of await readdir(this.#packs))
+      if (!kept.has(name)) await rm(join(this.#packs, name), { force: true })
+  }
+}
+
+async function isIntact(path: string, { sizeBytes, digest }: TreeFile): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.size !== sizeBytes) return false
+  const hash = createHash(algorithmOf(digest))
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
+  return hash.digest('hex') === hexOf(digest)
+}
