@@ -2,7 +2,6 @@
 // They are ours alone, in the hidden folder; a line that cannot be read is dropped, because each can be found out again.
 
 import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
 import { writeFileAtomically } from '#kit/atomic-file.ts'
 import { type Digest, parseDigest } from '#oci/digest.ts'
 
@@ -33,20 +32,18 @@ export function writeDigestLines<T>(path: string, write: (writer: DigestLineWrit
 
 /** The lines in their order; none if there is no such file. */
 export async function* readDigestLines(path: string): AsyncGenerator<DigestLine> {
-  const file = createReadStream(path)
-  const lines = createInterface({ input: file, crlfDelay: Number.POSITIVE_INFINITY })
+  let rest = ''
   try {
-    // Opened before the lines are read: an error of the file is not one of the line reader.
-    await new Promise<void>((resolve, reject) => file.once('open', () => resolve()).once('error', reject))
-    for await (const line of lines) {
-      const [digest, number] = line.split(' ')
-      const parsed = parseDigest(digest ?? '')
-      if (parsed && Number.isSafeInteger(Number(number))) yield { digest: parsed, number: Number(number) }
+    for await (const chunk of createReadStream(path, 'latin1')) {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop()!
+      for (const line of lines) {
+        const [digest, number] = line.split(' ')
+        const parsed = parseDigest(digest ?? '')
+        if (parsed && Number.isSafeInteger(Number(number))) yield { digest: parsed, number: Number(number) }
+      }
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  } finally {
-    lines.close()
-    file.destroy()
   }
 }
