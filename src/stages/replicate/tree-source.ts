@@ -93,7 +93,8 @@ export class TreeSource {
       )
       if (!redirectStatuses.has(response.status)) return response
       await response.body?.cancel()
-      const target = URL.parse(response.headers.get('location') ?? '', url)
+      const location = response.headers.get('location')
+      const target = location === null ? null : URL.parse(location, url)
       if (target?.origin !== new URL(this.url).origin) {
         throw new ReplicateError('source', `${url} redirects elsewhere, to ${target?.href ?? 'nowhere'}`)
       }
