@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
 import { blobPath, hexOf } from '#oci/digest.ts'
 import { keyPath, pointerPath } from '#snapshots/pointer.ts'
@@ -16,6 +17,7 @@ import { digestOf, PublishedTree } from '../kit/published-tree.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 
 let root: string
+let client: OutboundClient
 let tree: PublishedTree
 let origin: TreeOrigin
 let to: string
@@ -24,6 +26,7 @@ let nowMs: number
 const bytesOf = (n: number, length = 70_000 + n * 10) => Uint8Array.from({ length }, (_, i) => (i * (n + 3) + n) % 251)
 
 beforeEach(async () => {
+  client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla/test' })
   root = await mkdtemp(join(tmpdir(), 'replicate-'))
   to = join(root, 'copy')
   nowMs = Date.parse('2026-11-24T12:00:00Z')
@@ -33,6 +36,7 @@ beforeEach(async () => {
   origin = startTreeOrigin(tree.folder)
 })
 afterEach(async () => {
+  await client[Symbol.asyncDispose]()
   await origin.listener.stop(100)
   await rm(root, { recursive: true })
 })
@@ -43,7 +47,7 @@ function run(options: Partial<ReplicateOptions> = {}, tools: Partial<ReplicateTo
   return replicate(
     { ...replicateDefaults, ...small, from: origin.url, to, name: 'host.example.org', ...options },
     {
-      fetch,
+      client,
       now: () => nowMs,
       random: () => 0.5,
       freeBytes: async () => 1e12,

@@ -50,7 +50,7 @@ export async function fetchFile(file: WantedFile, tools: FetchTools): Promise<vo
       if (!(error instanceof SourceInterrupted)) throw error
       if ((await sizeOf(part)) - sizeBefore >= worthwhileBytes) attempt = 1
       if (attempt >= tools.tries) {
-        throw new ReplicateError('source', `${file.path}: given up after ${attempt} attempts: ${error.message}`, {
+        throw new ReplicateError('source', `given up after ${attempt} attempts: ${error.message}`, {
           cause: error,
         })
       }
@@ -88,19 +88,19 @@ async function fetchRest(file: WantedFile, part: string, report: Report, tools: 
 async function ask(file: WantedFile, arriving: ArrivingFile, { source, stop }: FetchTools): Promise<SourceAnswer> {
   const at = arriving.sizeBytes
   const answer = await source.get(file.path, at > 0 ? { range: `bytes=${at}-` } : {}, stop)
-  const { status, headers } = answer
+  const { status } = answer
   try {
     if (status === 200) {
       await arriving.restart()
-      const length = headers.get('content-length')
-      if (length !== null && length !== `${file.sizeBytes}`) {
+      const length = answer.header('content-length')
+      if (length !== undefined && length !== `${file.sizeBytes}`) {
         throw new ReplicateError('source', `${file.path} has ${length} bytes there instead of ${file.sizeBytes}`)
       }
       return answer
     }
     if (status === 206 && at > 0) {
       const expected = `bytes ${at}-${file.sizeBytes - 1}/${file.sizeBytes}`
-      const told = headers.get('content-range')
+      const told = answer.header('content-range')
       if (told === expected) return answer
       throw new ReplicateError('source', `${file.path}: Content-Range is "${told}" instead of "${expected}"`)
     }
@@ -111,7 +111,7 @@ async function ask(file: WantedFile, arriving: ArrivingFile, { source, stop }: F
     if (status >= 500 || status === 429 || status === 408) throw new SourceInterrupted(`${file.path}: status ${status}`)
     throw new ReplicateError('source', `${file.path}: status ${status}`)
   } catch (error) {
-    answer.discard()
+    await answer.discard()
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import type { Fetch } from './tree-source.ts'
+import type { Client } from './tree-source.ts'
 
 export type ReplicateOptions = {
   /** Address of the published tree, http or https. */
@@ -35,13 +35,13 @@ export const replicateDefaults = {
 } as const satisfies Partial<ReplicateOptions>
 
 export type ReplicateTools = {
-  readonly fetch: Fetch
+  readonly client: Client
   readonly now: () => number
   readonly random: () => number
   readonly freeBytes: (folder: string) => Promise<number>
   readonly onProgress: (progress: Progress) => void
   readonly stop: AbortSignal
-  /** Name and version of the program, for the trace and the User-Agent. */
+  /** Name and version of the program, for the trace. */
   readonly software: string
 }
 

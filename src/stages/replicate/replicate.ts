@@ -50,7 +50,7 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
 }
 
 async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
-  const source = new TreeSource({ ...options, fetch: tools.fetch, userAgent: tools.software })
+  const source = new TreeSource(options, tools.client)
   const state = await readReplicaState(replica.state)
   const key = await chooseKey(replica.folder, options.key, state, source, tools.stop)
   const held = await readHeldPointer(replica.folder, key)

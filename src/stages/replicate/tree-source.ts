@@ -1,30 +1,27 @@
 // The other side: a published tree behind http or https. Nothing it says is believed further than it has to be: no redirects
-// to elsewhere, no encodings, no waiting for ever, and no more bytes than asked for.
+// to elsewhere, no encodings, no dripping. Time without bytes, headers and addresses are limited by the outbound client.
 
+import type { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { OutboundError, type OutboundTrouble } from '#http/outbound/outbound-error.ts'
 import { ReplicateError } from './replicate-error.ts'
 
-export type Fetch = (
-  url: string,
-  init: { headers: Record<string, string>; redirect: 'manual'; signal: AbortSignal },
-) => Promise<Response>
+export type Client = Pick<OutboundClient, 'send'>
 
 export type SourceOptions = {
   /** The tree's address, http or https. */
   readonly from: string
-  readonly fetch: Fetch
   /** An answer that brings fewer than `leastBytes` in this time is cut off. */
   readonly stallMs: number
   readonly leastBytes: number
-  readonly userAgent: string
 }
 
 export type SourceAnswer = {
   readonly status: number
-  readonly headers: Headers
+  header(name: string): string | undefined
   /** To be read once; ends with an error when the other side stalls or hangs up early. */
   readonly chunks: AsyncGenerator<Uint8Array>
   /** Gives up the rest of the body: needed wherever `chunks` is not read. */
-  discard(): void
+  discard(): Promise<void>
 }
 
 /** Worth another try: the network, or a server that is overloaded. */
@@ -33,13 +30,16 @@ export class SourceInterrupted extends Error {
 }
 
 const maxRedirects = 3
-const redirectStatuses = new Set([301, 302, 303, 307, 308])
+const redirectStatuses: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+/** What another try cannot change. */
+const lasting: ReadonlySet<OutboundTrouble> = new Set(['guard', 'tls', 'redirects'])
+/** The end of any exchange; what really ends one is the pace it must keep. */
+const longestMs = 7 * 24 * 3_600_000
 
 /** The address without the slashes at its end; throws what a person has to change. */
 export function parseSourceUrl(text: string): string {
   const url = URL.parse(text)
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    throw new Error(`not an http or https address: ${text}`)
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw new Error(`not an http or https address: ${text}`)
   if (url.username || url.password) throw new Error('an address with a user name or password in it is not supported')
   if (url.search || url.hash) throw new Error('the address of a tree has neither a query nor a fragment')
   return url.href.replace(/\/+$/, '')
@@ -47,54 +47,41 @@ export function parseSourceUrl(text: string): string {
 
 export class TreeSource {
   readonly url: string
+  readonly #client: Client
   readonly #options: SourceOptions
 
-  constructor(options: SourceOptions) {
+  constructor(options: SourceOptions, client: Client) {
     this.url = parseSourceUrl(options.from)
+    this.#client = client
     this.#options = options
   }
 
   /** Asks for a file of the tree. Throws SourceInterrupted when it is worth another try, ReplicateError when not. */
   async get(path: string, headers: Record<string, string>, stop: AbortSignal): Promise<SourceAnswer> {
-    const cut = new AbortController()
-    const onStop = () => cut.abort(stop.reason)
-    stop.addEventListener('abort', onStop, { once: true })
-    const release = () => stop.removeEventListener('abort', onStop)
-    try {
-      stop.throwIfAborted()
-      const response = await this.#follow(`${this.url}/${path}`, headers, cut)
-      const encoding = response.headers.get('content-encoding')
-      if (encoding !== null && encoding !== 'identity') {
-        cut.abort()
-        throw new ReplicateError(
-          'source',
-          `${path} came with Content-Encoding ${encoding}: the server must send files as they are`,
-        )
-      }
-      const chunks = this.#read(path, response, cut, release)
-      const discard = () => {
-        release()
-        cut.abort()
-      }
-      return { status: response.status, headers: response.headers, chunks, discard }
-    } catch (error) {
-      release()
-      throw this.#explain(path, error, stop)
+    const answer = await this.#follow(`${this.url}/${path}`, headers, stop).catch((error) => explain(error, stop))
+    const encoding = answer.header('content-encoding')
+    if (encoding !== undefined && encoding !== 'identity') {
+      await answer.body.cancel()
+      const advice = 'the server must send files as they are'
+      throw new ReplicateError('source', `${path} came with Content-Encoding ${encoding}: ${advice}`)
+    }
+    return {
+      status: answer.status,
+      header: (name) => answer.header(name),
+      chunks: this.#read(path, answer.body, stop),
+      discard: () => answer.body.cancel(),
     }
   }
 
-  async #follow(url: string, headers: Record<string, string>, cut: AbortController): Promise<Response> {
-    const { fetch, stallMs, userAgent } = this.#options
+  async #follow(url: string, headers: Record<string, string>, signal: AbortSignal) {
+    const idleMs = this.#options.stallMs
+    const limits = { totalMs: longestMs, idleMs, maxBodyBytes: Number.MAX_SAFE_INTEGER, redirects: 0 }
     for (let hops = 0; hops <= maxRedirects; hops++) {
-      const timer = setTimeout(() => cut.abort(new SourceInterrupted(`no answer within ${stallMs} ms`)), stallMs)
-      const sent = { 'accept-encoding': 'identity', 'user-agent': userAgent, ...headers }
-      const response = await fetch(url, { headers: sent, redirect: 'manual', signal: cut.signal }).finally(() =>
-        clearTimeout(timer),
-      )
-      if (!redirectStatuses.has(response.status)) return response
-      await response.body?.cancel()
-      const location = response.headers.get('location')
-      const target = location === null ? null : URL.parse(location, url)
+      const answer = await this.#client.send({ url, headers, signal, ...limits })
+      if (!redirectStatuses.has(answer.status)) return answer
+      await answer.body.cancel()
+      const location = answer.header('location')
+      const target = location === undefined ? null : URL.parse(location, url)
       if (target?.origin !== new URL(this.url).origin) {
         throw new ReplicateError('source', `${url} redirects elsewhere, to ${target?.href ?? 'nowhere'}`)
       }
@@ -103,76 +90,37 @@ export class TreeSource {
     throw new ReplicateError('source', `more than ${maxRedirects} redirects from ${url}`)
   }
 
-  async *#read(
-    path: string,
-    response: Response,
-    cut: AbortController,
-    release: () => void,
-  ): AsyncGenerator<Uint8Array> {
-    const reader = response.body?.getReader()
-    let isWhole = reader === undefined
+  /** Counts only the time spent waiting for the other side, so that a slow disk here is not blamed on it. */
+  async *#read(path: string, body: ReadableStream<Uint8Array>, stop: AbortSignal): AsyncGenerator<Uint8Array> {
+    const { stallMs, leastBytes } = this.#options
+    const reader = body.getReader()
+    let [waitedMs, bytes] = [0, 0]
     try {
-      const steady = reader && new SteadyReader(reader, cut, this.#options)
-      for (let chunk = await steady?.read(); chunk; chunk = await steady?.read()) yield chunk
-      isWhole = true
+      for (;;) {
+        const startedMs = performance.now()
+        const { done, value } = await reader.read()
+        if (done) return
+        waitedMs += performance.now() - startedMs
+        bytes += value.length
+        if (waitedMs > stallMs) {
+          if (bytes < leastBytes) {
+            throw new SourceInterrupted(`${path} drips: ${bytes} bytes in ${Math.round(waitedMs)} ms`)
+          }
+          waitedMs = bytes = 0
+        }
+        yield value
+      }
     } catch (error) {
-      throw this.#explain(path, error, cut.signal)
+      explain(error, stop)
     } finally {
-      release()
-      // A body that is not read to its end would keep its connection busy.
-      if (!isWhole) cut.abort()
+      await reader.cancel().catch(() => undefined)
     }
-  }
-
-  #explain(path: string, error: unknown, signal: AbortSignal): unknown {
-    if (error instanceof ReplicateError || error instanceof SourceInterrupted) return error
-    if (signal.aborted && signal.reason instanceof Error) return signal.reason
-    const what = error instanceof Error ? error.message.replace(/ ?For more information.*$/, '') : String(error)
-    return new SourceInterrupted(`${this.url}/${path}: ${what}`, { cause: error })
   }
 }
 
-type Reader = { read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }> }
-
-/** Counts only the time spent waiting for the other side, so that a slow disk here is not blamed on it. */
-class SteadyReader {
-  readonly #reader: Reader
-  readonly #cut: AbortController
-  readonly #options: SourceOptions
-  #waitedMs = 0
-  #bytes = 0
-
-  constructor(reader: Reader, cut: AbortController, options: SourceOptions) {
-    this.#reader = reader
-    this.#cut = cut
-    this.#options = options
-  }
-
-  async read(): Promise<Uint8Array | undefined> {
-    const startedMs = performance.now()
-    const timer = setTimeout(() => this.#cut.abort(this.#tooSlow()), this.#options.stallMs)
-    try {
-      const { done, value } = await this.#reader.read()
-      if (done || !value) return undefined
-      this.#bytes += value.length
-      this.#waitedMs += performance.now() - startedMs
-      if (this.#waitedMs > this.#options.stallMs) this.#startWindow()
-      return value
-    } catch (error) {
-      throw this.#cut.signal.aborted ? this.#cut.signal.reason : error
-    } finally {
-      clearTimeout(timer)
-    }
-  }
-
-  #startWindow(): void {
-    if (this.#bytes < this.#options.leastBytes) throw this.#tooSlow()
-    this.#bytes = 0
-    this.#waitedMs = 0
-  }
-
-  #tooSlow(): SourceInterrupted {
-    const { leastBytes, stallMs } = this.#options
-    return new SourceInterrupted(`the server stalled: fewer than ${leastBytes} bytes in ${stallMs} ms`)
-  }
+function explain(error: unknown, stop: AbortSignal): never {
+  if (stop.aborted) throw stop.reason
+  if (!(error instanceof OutboundError)) throw error
+  if (lasting.has(error.kind)) throw new ReplicateError('source', error.message, { cause: error })
+  throw new SourceInterrupted(error.message, { cause: error })
 }

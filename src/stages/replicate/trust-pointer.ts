@@ -30,7 +30,7 @@ export async function chooseKey(
   if (copied) return copied
   const answer = await source.get(keyPath, {}, stop)
   if (answer.status !== 200) {
-    answer.discard()
+    await answer.discard()
     throw new ReplicateError(
       'source',
       `${source.url} has no ${keyPath} (status ${answer.status}): is it a published tree?`,
@@ -53,15 +53,15 @@ export async function fetchPointer(
 ): Promise<(FoundPointer & { readonly etag: string | undefined }) | undefined> {
   const answer = await source.get(pointerPath, etag === undefined ? {} : { 'if-none-match': etag }, stop)
   if (answer.status === 304 && etag !== undefined) {
-    answer.discard()
+    await answer.discard()
     return undefined
   }
   if (answer.status !== 200) {
-    answer.discard()
+    await answer.discard()
     throw new ReplicateError('source', `${source.url}/${pointerPath}: status ${answer.status}`)
   }
   const bytes = await readSmall(answer, maxPointerBytes, pointerPath)
-  return { pointer: verifyPointer(bytes, key), bytes, etag: answer.headers.get('etag') ?? undefined }
+  return { pointer: verifyPointer(bytes, key), bytes, etag: answer.header('etag') }
 }
 
 export function verifyPointer(bytes: Uint8Array, key: PublicKey): Pointer {
