@@ -47,11 +47,7 @@ const manifestTypes = [
 
 function tlsSettings(authority: Authority | undefined): Record<string, string> {
   if (authority === undefined) return {}
-  const pairs = listeners.flatMap((name) => [
-    [`FLOTILLA_${name.toUpperCase()}_TLS_CERT`, authority.cert],
-    [`FLOTILLA_${name.toUpperCase()}_TLS_KEY`, authority.key],
-  ])
-  return Object.fromEntries(pairs)
+  return { FLOTILLA_TLS_CERT: authority.cert, FLOTILLA_TLS_KEY: authority.key, FLOTILLA_HOST_CA: authority.bundle }
 }
 
 type Descriptor = {
@@ -74,7 +70,7 @@ export async function startFleet(folder: string, scheme: Scheme): Promise<Fleet>
   const flotilla = stack.use(
     await startFlotilla({
       folder,
-      env: { ...tlsSettings(authority), FLOTILLA_URL_GUARD_ALLOW: 'loopback' },
+      env: { ...tlsSettings(authority), FLOTILLA_ALLOW_PRIVATE_HOSTS: 'true' },
       ...(trust !== undefined && { https: { trust, listeners } }),
     }),
   )
