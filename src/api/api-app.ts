@@ -9,6 +9,7 @@ import { candidateRoutes } from './routes/candidates.ts'
 import { eventRoutes } from './routes/events.ts'
 import { explainRoutes } from './routes/explain.ts'
 import { generationRoutes } from './routes/generations.ts'
+import { hostRoutes } from './routes/hosts.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { promotionRoutes } from './routes/promotions.ts'
 import { tokenRoutes } from './routes/tokens.ts'
@@ -62,6 +63,7 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     promotionRoutes,
     generationRoutes,
     candidateRoutes,
+    hostRoutes,
     explainRoutes,
     jobRoutes,
     eventRoutes,

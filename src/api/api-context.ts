@@ -7,6 +7,7 @@ import type { ApiAction } from '#access/grants.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { CandidateStores } from '#stages/candidate/list-candidates.ts'
+import type { HostPolicy } from '#stages/mirror/validate-host.ts'
 import type { PromoteStores } from '#stages/promote/promote-stores.ts'
 
 export type ApiEnv = { Variables: { identity: Identity } }
@@ -23,6 +24,11 @@ export type ApiStores = {
   readonly now: () => number
   /** Tells the worker that a job is due, where it runs in this process. */
   readonly nudge: () => void
+  readonly hostPolicy: () => HostPolicy
+  /** Liveness, circuit and last crawl of a host, for its admin. */
+  readonly describeHost: (hostId: number) => Promise<unknown>
+  /** Hosts were switched on or off: front doors are to hear of it now. */
+  readonly hostsChanged: () => Promise<void>
   readonly explain: (ask: {
     readonly address: string
     readonly digest?: string
