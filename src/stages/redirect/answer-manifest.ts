@@ -1,0 +1,67 @@
+// Manifests: the exact bytes that were pushed, from memory. They never come from a host: a tag is only as good as who resolves it.
+import { accepts } from '#http/accept.ts'
+import { type Answer, type Ask, refuse } from '#http/answer.ts'
+import { parseReference } from '#oci/reference.ts'
+import type { View } from '#snapshots/holder.ts'
+import type { PublishedManifest, PublishedRepository } from '#snapshots/publication.ts'
+import type { PublicationIndex } from '#snapshots/publication-index.ts'
+import { etagOf, immutable, isKnown } from './answer-bytes.ts'
+import type { FrontDoor } from './front-door.ts'
+import { contentHeaders } from './v2-headers.ts'
+
+export function answerManifest(
+  ask: Ask,
+  about: {
+    readonly repository: PublishedRepository
+    readonly publication: PublicationIndex
+    readonly view: View
+    readonly reference: string
+  },
+  front: FrontDoor,
+): Answer | Promise<Answer> {
+  const { repository, publication, view, reference } = about
+  front.counters.manifests++
+  const tagged = repository.tags.get(reference)
+  const manifest = repository.manifests.get(tagged ?? reference)
+  if (!manifest) return refuseReference(repository, reference)
+  const withdrawn = view.withdrawals.reasons.get(manifest.digest)
+  if (withdrawn !== undefined) {
+    front.counters.withdrawn++
+    return refuse('DENIED', `${manifest.digest} was withdrawn: ${withdrawn}`)
+  }
+  // By digest the client knows what it asks for; by tag it must not get a type that it cannot read. Nothing is ever converted.
+  if (tagged && !accepts(ask.header('accept'), manifest.mediaType)) {
+    return refuse(
+      'MANIFEST_UNKNOWN',
+      `${reference} is of the type ${manifest.mediaType}, which the request does not accept`,
+    )
+  }
+  const headers = {
+    ...contentHeaders(publication, manifest.digest, manifest.mediaType),
+    etag: etagOf(manifest.digest),
+    'cache-control': tagged ? 'no-cache' : immutable,
+    ...(tagged && { vary: 'accept' }),
+  }
+  if (isKnown(ask, manifest.digest)) return { status: 304, headers }
+  if (ask.method === 'HEAD') return { status: 200, headers, contentLength: manifest.sizeBytes }
+  return answerBody(manifest, headers, front)
+}
+
+function answerBody(
+  manifest: PublishedManifest,
+  headers: Readonly<Record<string, string>>,
+  front: FrontDoor,
+): Answer | Promise<Answer> {
+  front.counters.localBytes += manifest.sizeBytes
+  const body = front.packed.find(manifest.digest)
+  if (body) return { status: 200, headers, body }
+  return front.packed.read(manifest.digest, manifest.bytes).then((read) => ({ status: 200, headers, body: read }))
+}
+
+function refuseReference(repository: PublishedRepository, text: string): Answer {
+  const reference = parseReference(text)
+  if (reference) return refuse('MANIFEST_UNKNOWN', `${repository.name} has no manifest ${text}`)
+  return text.includes(':')
+    ? refuse('DIGEST_INVALID', 'the digest is not well formed', { status: 400 })
+    : refuse('TAG_INVALID', 'the tag is not well formed')
+}

@@ -1,0 +1,109 @@
+// What was answered to whom a moment ago. A client that comes back for the same blob was probably failed by its host, and nothing
+// but this memory tells: clients bring no state of their own.
+import { parseRange } from '#http/range.ts'
+import type { Candidate } from '#snapshots/index-placement.ts'
+
+/**
+ * plain: the whole blob from its start. part: one of several, which belong to one host and prove nothing about it.
+ * resume: the rest of a transfer that broke.
+ */
+export type AskShape = 'plain' | 'part' | 'resume'
+
+/** containerd's parallel parts are open ranges from whole multiples of this. */
+const partBytes = 1024 * 1024
+
+export function shapeOf(range: string | undefined): AskShape {
+  if (range === undefined) return 'plain'
+  const specs = parseRange(range)
+  if (!specs) return 'plain'
+  const spec = specs[0]!
+  if (specs.length > 1 || spec.first === undefined || spec.last !== undefined) return 'part'
+  // `0-` is the whole blob by another name: were it a part, a client that always says so would never leave a bad host.
+  if (spec.first === 0) return 'plain'
+  return spec.first % partBytes === 0 ? 'part' : 'resume'
+}
+
+/** One per client prefix and blob, for one window. */
+export type Memory = {
+  readonly startedMs: number
+  /** When the ask came of which the following ones, for a moment, are echoes. */
+  askedMs: number
+  /** The same for strikes. */
+  strikeMs: number
+  /** Where the last one was sent. */
+  last: Candidate | undefined
+  /** Hosts of this round. */
+  readonly tried: number[]
+  /** When this round began; 0: the first, in which hosts need no newer proof. */
+  roundMs: number
+  originAnswers: number
+}
+
+export type AsksOptions = { readonly windowMs: number; readonly maxEntries: number }
+
+type Entries = Map<string, Map<number, Memory>>
+
+/** Two maps take turns, so that entries end without a timer each: the older is dropped when the younger is full or a window old. */
+export class Asks {
+  readonly #options: AsksOptions
+  #young: Entries = new Map()
+  #old: Entries = new Map()
+  #youngCount = 0
+  #turnedMs = 0
+
+  constructor(options: AsksOptions) {
+    this.#options = options
+  }
+
+  /** What is known of this client and blob; a new one when the window has passed. */
+  recall(prefixKey: number, digest: string, nowMs: number): Memory {
+    const found = this.#young.get(digest)?.get(prefixKey)
+    if (found && this.#isLive(found, nowMs)) return found
+    const older = found ? undefined : this.#old.get(digest)?.get(prefixKey)
+    const memory = older && this.#isLive(older, nowMs) ? older : startMemory(nowMs)
+    this.#keep(prefixKey, digest, memory, nowMs)
+    return memory
+  }
+
+  /** The same, without making one: for `explain`. */
+  peek(prefixKey: number, digest: string, nowMs: number): Memory | undefined {
+    const found = this.#young.get(digest)?.get(prefixKey) ?? this.#old.get(digest)?.get(prefixKey)
+    return found && this.#isLive(found, nowMs) ? found : undefined
+  }
+
+  get size(): number {
+    let size = 0
+    for (const entries of [this.#young, this.#old]) for (const byPrefix of entries.values()) size += byPrefix.size
+    return size
+  }
+
+  #isLive(memory: Memory, nowMs: number): boolean {
+    return nowMs - memory.startedMs < this.#options.windowMs
+  }
+
+  #keep(prefixKey: number, digest: string, memory: Memory, nowMs: number): void {
+    const { maxEntries, windowMs } = this.#options
+    if (this.#youngCount >= maxEntries / 2 || nowMs - this.#turnedMs >= windowMs) {
+      this.#old = this.#young
+      this.#young = new Map()
+      this.#youngCount = 0
+      this.#turnedMs = nowMs
+    }
+    let byPrefix = this.#young.get(digest)
+    if (!byPrefix) this.#young.set(digest, (byPrefix = new Map()))
+    if (!byPrefix.has(prefixKey)) this.#youngCount++
+    byPrefix.set(prefixKey, memory)
+  }
+}
+
+function startMemory(nowMs: number): Memory {
+  return {
+    startedMs: nowMs,
+    askedMs: nowMs,
+    strikeMs: 0,
+    last: undefined,
+    tried: [],
+    roundMs: 0,
+    originAnswers: 0,
+  }
+}

@@ -1,0 +1,207 @@
+// Sections 3 to 6 of README.md: candidates in order of rank, minus those of this round, the first one that is proven; and what a
+// client's coming back says about the host it was sent to.
+
+import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
+import { rankHosts } from '#selection/rank-hosts.ts'
+import type { Candidate } from '#snapshots/index-placement.ts'
+import type { PublishedBlob } from '#snapshots/publication.ts'
+import { type AskShape, type Asks, type Memory, shapeOf } from './asks.ts'
+import type { ReportEvidence } from './evidence.ts'
+import type { Pairing, ProofState, Proofs } from './proofs.ts'
+
+export type ChooseOptions = {
+  readonly allowHttpHosts: boolean
+  /** For so long the same client meets the same hosts for the same blob. */
+  readonly epochMs: number
+  readonly maxCandidates: number
+  /** Asks closer together are one. */
+  readonly echoMs: number
+  /** Health older than this proves nothing: the hosts are probed from here. */
+  readonly maxHealthAgeMs: number
+  readonly maxPlacementAgeMs: number
+  /** The longest that a client is held. */
+  readonly holdMs: number
+  readonly minProbeMs: number
+  readonly parallelProbes: number
+}
+
+export const chooseDefaults: ChooseOptions = {
+  allowHttpHosts: true,
+  epochMs: 600_000,
+  maxCandidates: 5,
+  echoMs: 2_000,
+  maxHealthAgeMs: 60_000,
+  maxPlacementAgeMs: 4 * 3_600_000,
+  holdMs: 5_000,
+  minProbeMs: 1_000,
+  parallelProbes: 2,
+}
+
+/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried. */
+export type OriginReason = 'no-host' | 'not-proven' | 'after-round'
+export type Choice = Candidate | OriginReason
+
+export type Asked = {
+  readonly fleet: Fleet
+  readonly client: SelectionClient
+  readonly blob: PublishedBlob
+  readonly range: string | undefined
+  readonly userAgent: string | undefined
+  readonly nowMs: number
+}
+
+export type ChooseParts = {
+  readonly asks: Asks
+  readonly proofs: Proofs
+  readonly report: ReportEvidence
+  readonly now: () => number
+  /** `?t=…` for this host, or ''. */
+  readonly ticketQuery: (candidate: Candidate, asked: Asked) => string
+}
+
+const anyAgent = 'docker/28.5.2 go/go1.24.8 kernel/6.12.0 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)'
+
+export function drawOptions(options: ChooseOptions, nowMs: number): Draw {
+  const epoch = Math.floor(nowMs / options.epochMs)
+  return { epoch, allowHttpHosts: options.allowHttpHosts, limit: options.maxCandidates }
+}
+
+/** Whether liveness and placement are young enough to be a proof. */
+export function isFleetFresh({ placement, health }: Fleet, options: ChooseOptions, nowMs: number): boolean {
+  return nowMs - health.builtAtMs < options.maxHealthAgeMs && nowMs - placement.builtAtMs < options.maxPlacementAgeMs
+}
+
+export class HostChooser {
+  readonly #parts: ChooseParts
+  readonly #options: ChooseOptions
+
+  constructor(parts: ChooseParts, options: ChooseOptions) {
+    this.#parts = parts
+    this.#options = options
+  }
+
+  /** At once where a proof is at hand; a promise while the client has to be held. */
+  choose(asked: Asked): Choice | Promise<Choice> {
+    const { fleet, client, blob, nowMs } = asked
+    const candidates = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs))
+    if (candidates.length === 0) return 'no-host'
+    const memory = this.#parts.asks.recall(client.prefixKey, blob.digest, nowMs)
+    const shape = shapeOf(asked.range)
+    const { last } = memory
+    if (last) {
+      if (shape === 'part') {
+        const same = candidates.find(({ host }) => host.id === last.host.id)
+        if (same && this.#stateOf(same, asked, 0) !== 'bad') return same
+      } else this.#noteReturn(memory, last, shape, asked)
+    }
+    return this.#next(candidates, memory, asked)
+  }
+
+  /** Evidence starts a probe and closes nothing. Echoes say nothing: docker asks twice at once, a cluster behind one address a hundred times. */
+  #noteReturn(memory: Memory, last: Candidate, shape: AskShape, asked: Asked): void {
+    const { nowMs, client, blob } = asked
+    if (shape === 'resume') {
+      if (nowMs - memory.strikeMs < this.#options.echoMs) return
+      memory.strikeMs = nowMs
+    } else if (nowMs - memory.askedMs < this.#options.echoMs) return
+    memory.askedMs = nowMs
+    const kind = shape === 'resume' ? 'resume' : 're-ask'
+    this.#parts.report({ kind, hostId: last.host.id, digest: blob.digest, prefixKey: client.prefixKey, atMs: nowMs })
+    this.doubt(last, asked)
+  }
+
+  /** Puts the pair in doubt and probes it behind the client's back. */
+  doubt(candidate: Candidate, asked: Asked): void {
+    if (this.#parts.proofs.doubt(this.#pairing(candidate, asked), asked.nowMs)) void this.#prove(candidate, asked)
+  }
+
+  /** What `choose` would look at now, changing nothing. */
+  preview(
+    asked: Asked,
+  ): readonly { readonly candidate: Candidate; readonly state: ProofState; readonly isTried: boolean }[] {
+    const { fleet, client, blob, nowMs } = asked
+    const memory = this.#parts.asks.peek(client.prefixKey, blob.digest, nowMs)
+    return rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs)).map((candidate) => ({
+      candidate,
+      state: this.#stateOf(candidate, asked, memory?.roundMs ?? 0),
+      isTried: memory?.tried.includes(candidate.host.id) ?? false,
+    }))
+  }
+
+  #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {
+    const choice = this.#walk(candidates, memory, asked)
+    if (choice !== 'after-round') return choice
+    memory.tried.length = 0
+    // Those who were given in the round that ends must be proven after this: what counts as one ask may still use one proof.
+    memory.roundMs = asked.nowMs - this.#options.echoMs
+    if (memory.originAnswers === 0) {
+      memory.originAnswers++
+      return 'after-round'
+    }
+    const again = this.#walk(candidates, memory, asked)
+    return again === 'after-round' ? 'not-proven' : again
+  }
+
+  #walk(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {
+    let unproven: Candidate[] | undefined
+    for (const candidate of candidates) {
+      if (memory.tried.includes(candidate.host.id)) continue
+      const state = this.#stateOf(candidate, asked, memory.roundMs)
+      if (state === 'bad') continue
+      if (state === 'proven') {
+        // A farther host that is sure beats a nearer one in doubt, which is probed for the next who asks.
+        if (unproven) for (const doubtful of unproven) void this.#prove(doubtful, asked)
+        return give(candidate, memory)
+      }
+      if (unproven) unproven.push(candidate)
+      else unproven = [candidate]
+    }
+    if (unproven) return this.#hold(unproven, memory, asked)
+    return memory.tried.length > 0 ? 'after-round' : 'not-proven'
+  }
+
+  /** Some at a time, the first that passes. Waiting is safe, failing is not; but the client is not held longer than `holdMs`. */
+  async #hold(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
+    const deadlineMs = asked.nowMs + this.#options.holdMs
+    const waiting = [...candidates]
+    const running = new Map<Candidate, Promise<{ candidate: Candidate; isGood: boolean }>>()
+    for (;;) {
+      const leftMs = deadlineMs - this.#parts.now()
+      while (leftMs > 0 && waiting.length > 0 && running.size < this.#options.parallelProbes) {
+        const candidate = waiting.shift()!
+        running.set(
+          candidate,
+          this.#prove(candidate, asked, leftMs).then((isGood) => ({ candidate, isGood })),
+        )
+      }
+      if (running.size === 0) return 'not-proven'
+      const { candidate, isGood } = await Promise.race(running.values())
+      if (isGood) return give(candidate, memory)
+      running.delete(candidate)
+    }
+  }
+
+  #prove(candidate: Candidate, asked: Asked, leftMs = this.#options.holdMs): Promise<boolean> {
+    const roundTripMs = asked.fleet.health.byId.get(candidate.host.id)?.roundTripMs ?? 0
+    const timeoutMs = Math.min(Math.max(this.#options.minProbeMs, 4 * roundTripMs), leftMs)
+    const { userAgent = anyAgent } = asked
+    const query = this.#parts.ticketQuery(candidate, asked)
+    return this.#parts.proofs.prove(this.#pairing(candidate, asked), { timeoutMs, userAgent, query })
+  }
+
+  #stateOf(candidate: Candidate, asked: Asked, sinceMs: number): ProofState {
+    const { fleet, nowMs } = asked
+    const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
+    return this.#parts.proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
+  }
+
+  #pairing(candidate: Candidate, { blob, client }: Asked): Pairing {
+    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey }
+  }
+}
+
+function give(candidate: Candidate, memory: Memory): Candidate {
+  memory.last = candidate
+  if (!memory.tried.includes(candidate.host.id)) memory.tried.push(candidate.host.id)
+  return candidate
+}

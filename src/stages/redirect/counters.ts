@@ -1,0 +1,49 @@
+// What the front door did, as plain numbers: they are added to on the hot path and read by whoever draws metrics.
+export type FrontCounters = {
+  manifests: number
+  lists: number
+  /** HEAD of a blob, or a 304. */
+  blobHeads: number
+  smallBlobs: number
+  redirects: number
+  /** Redirects that waited for a proof. */
+  heldRedirects: number
+  /** Blobs served here or sent to the origin, by reason. */
+  originNoHost: number
+  originNotProven: number
+  originAfterRound: number
+  originMiss: number
+  originFailed: number
+  /** Body bytes of local answers, as promised in their lengths. */
+  localBytes: number
+  forgedMisses: number
+  withdrawn: number
+  refused: number
+  probesPassed: number
+  probesFailed: number
+  /** Not made, because too many were running. */
+  probesSkipped: number
+}
+
+export function makeCounters(): FrontCounters {
+  return {
+    manifests: 0,
+    lists: 0,
+    blobHeads: 0,
+    smallBlobs: 0,
+    redirects: 0,
+    heldRedirects: 0,
+    originNoHost: 0,
+    originNotProven: 0,
+    originAfterRound: 0,
+    originMiss: 0,
+    originFailed: 0,
+    localBytes: 0,
+    forgedMisses: 0,
+    withdrawn: 0,
+    refused: 0,
+    probesPassed: 0,
+    probesFailed: 0,
+    probesSkipped: 0,
+  }
+}

@@ -1,0 +1,22 @@
+// What front doors learn about hosts. The mirror role gathers it: it starts probes and drains; here only a failed probe closes.
+
+export type Evidence =
+  | {
+      /** resume: a broken transfer, one strike. miss: the host itself says that it lacks the blob. re-ask: weak, a client came again. */
+      readonly kind: 'resume' | 'miss' | 're-ask'
+      readonly hostId: number
+      readonly digest: string
+      /** The /24 or /48 that saw it. */
+      readonly prefixKey: number
+      readonly atMs: number
+    }
+  | {
+      readonly kind: 'probe-passed' | 'probe-failed'
+      readonly hostId: number
+      readonly digest: string
+      /** In words for the host's admin. */
+      readonly reason: string
+      readonly atMs: number
+    }
+
+export type ReportEvidence = (evidence: Evidence) => void

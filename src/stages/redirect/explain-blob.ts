@@ -1,0 +1,154 @@
+// The whole decision for an address and a blob as data: what would be answered now, by which step, and why each host is used or not.
+// It asks nobody and changes nothing.
+import { formatAddress, parseAddress, prefixKey } from '#kit/address.ts'
+import type { Digest } from '#oci/digest.ts'
+import type { ClientKind, SelectionClient } from '#selection/client.ts'
+import { type Explanation, explainHosts } from '#selection/explain-hosts.ts'
+import type { View } from '#snapshots/holder.ts'
+import type { PublishedBlob } from '#snapshots/publication.ts'
+import { shapeOf } from './asks.ts'
+import { type Asked, drawOptions, isFleetFresh } from './choose-host.ts'
+import type { Step } from './decision.ts'
+import type { FrontDoor } from './front-door.ts'
+import type { ProofState } from './proofs.ts'
+
+export type ExplainAsk = {
+  readonly ip: string
+  readonly digest: Digest
+  readonly userAgent?: string | undefined
+  readonly range?: string | undefined
+  readonly isTls?: boolean
+  /** The time to decide for; by default now. The same time and snapshots give the same answer. */
+  readonly atMs?: number
+}
+
+export type ExplainedCandidate = {
+  readonly id: number
+  readonly name: string
+  readonly url: string
+  /** unproven: the client would be held while it is probed. bad: our own last probe failed. */
+  readonly state: ProofState
+  /** The client was sent there a moment ago. */
+  readonly isTried: boolean
+}
+
+export type ExplainedBlob = {
+  readonly step: Step
+  /** In words, with the host or the reason. */
+  readonly answer: string
+  readonly digest: Digest
+  readonly generation: number
+  readonly blob:
+    | { readonly sizeBytes: number; readonly generation: number; readonly repositories: readonly string[] }
+    | undefined
+  readonly client: {
+    readonly address: string
+    readonly country: string | undefined
+    readonly asn: number | undefined
+    readonly kind: ClientKind
+    readonly isTls: boolean
+  }
+  /** False: health or placement is old, so every pair is probed before it is used. */
+  readonly isFleetFresh: boolean
+  readonly candidates: readonly ExplainedCandidate[]
+  readonly hosts: Explanation | undefined
+}
+
+/** Undefined when `ip` is no address. */
+export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | undefined {
+  const address = parseAddress(ask.ip)
+  if (!address) return undefined
+  const { places, holder, now } = front.parts
+  const view = holder.current
+  const client: SelectionClient = {
+    address,
+    prefixKey: prefixKey(address),
+    country: places.countryOf(address),
+    asn: places.asnOf(address),
+    kind: front.kindOf(ask.userAgent),
+    isTls: ask.isTls ?? front.options.isBehindTls,
+  }
+  const { country, asn, kind, isTls } = client
+  const found = findPublished(view, ask.digest)
+  const about = {
+    digest: ask.digest,
+    generation: view.publication?.generation ?? 0,
+    blob: found && {
+      sizeBytes: found.blob.sizeBytes,
+      generation: found.blob.generation,
+      repositories: found.repositories,
+    },
+    client: { address: formatAddress(address), country, asn, kind, isTls },
+    isFleetFresh: isFleetFresh(view.fleet, front.options.choose, ask.atMs ?? now()),
+    candidates: [],
+    hosts: undefined,
+  }
+  if (!found) return { ...about, step: 'unknown', answer: 'no published repository has this blob' }
+  const withdrawn = view.withdrawals.reasons.get(ask.digest)
+  if (withdrawn !== undefined) return { ...about, step: 'withdrawn', answer: `refused: ${withdrawn}` }
+  if (found.blob.small) return { ...about, step: 'packed', answer: 'served from here: it is small, so no host has it' }
+  const asked = {
+    fleet: view.fleet,
+    client,
+    blob: found.blob,
+    range: ask.range,
+    userAgent: ask.userAgent,
+    nowMs: ask.atMs ?? now(),
+  }
+  return { ...about, ...explainChoice(asked, front) }
+}
+
+function findPublished(
+  view: View,
+  digest: Digest,
+): { readonly blob: PublishedBlob; readonly repositories: string[] } | undefined {
+  let blob: PublishedBlob | undefined
+  const repositories: string[] = []
+  for (const repository of view.publication?.publication.repositories.values() ?? []) {
+    const there = repository.blobs.get(digest) ?? asSmallBlob(repository.manifests.get(digest))
+    if (!there) continue
+    blob = there
+    repositories.push(repository.name)
+  }
+  return blob && { blob, repositories }
+}
+
+function asSmallBlob(manifest: { digest: Digest; sizeBytes: number; bytes: PublishedBlob['small'] } | undefined) {
+  return manifest && { digest: manifest.digest, sizeBytes: manifest.sizeBytes, generation: 0, small: manifest.bytes }
+}
+
+function explainChoice(
+  asked: Asked,
+  front: FrontDoor,
+): Pick<ExplainedBlob, 'step' | 'answer' | 'candidates' | 'hosts'> {
+  const { fleet, client, blob, nowMs } = asked
+  const hosts = explainHosts(fleet, client, blob, drawOptions(front.options.choose, nowMs))
+  const candidates = front.chooser.preview(asked).map(({ candidate: { host, url }, state, isTried }) => {
+    return { id: host.id, name: host.name, url, state, isTried }
+  })
+  const last = front.asks.peek(client.prefixKey, blob.digest, nowMs)?.last
+  const same =
+    shapeOf(asked.range) === 'part'
+      ? candidates.find(({ id, state }) => id === last?.host.id && state !== 'bad')
+      : undefined
+  if (same) return { step: 'same', answer: `307 to ${same.url}, as the other parts`, candidates, hosts }
+  const usable = candidates.filter(({ isTried, state }) => !isTried && state !== 'bad')
+  const chosen = usable.find(({ state }) => state === 'proven')
+  if (chosen) return { step: 'host', answer: `307 to ${chosen.url}`, candidates, hosts }
+  if (usable.length > 0) {
+    const names = usable.map(({ name }) => name).join(', ')
+    return {
+      step: 'held',
+      answer: `held while these are probed, then 307 to the first that passes: ${names}`,
+      candidates,
+      hosts,
+    }
+  }
+  const reason =
+    candidates.length === 0
+      ? 'no host suits'
+      : candidates.some(({ isTried }) => isTried)
+        ? 'the client was sent to every host already'
+        : 'the last probes of every host failed'
+  return { step: 'origin', answer: `from the origin: ${reason}`, candidates, hosts }
+}

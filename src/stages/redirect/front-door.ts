@@ -1,0 +1,106 @@
+// Everything a front door works with, put together once. It has no database and no catalogue: three snapshots, and bytes if they
+// lie here.
+import type { ReadClientAddress } from '#http/client-address.ts'
+import type { ClientKind, SelectionClient } from '#selection/client.ts'
+import type { View } from '#snapshots/holder.ts'
+import type { Candidate } from '#snapshots/index-placement.ts'
+import type { Places } from '#snapshots/places.ts'
+import { Asks } from './asks.ts'
+import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './choose-host.ts'
+import { type ClientRule, clientKindReader, defaultClientRules } from './client-kind.ts'
+import { type FrontCounters, makeCounters } from './counters.ts'
+import type { ReportEvidence } from './evidence.ts'
+import { PackedBytesReader } from './packed-bytes.ts'
+import type { ProbeParts } from './probe-block.ts'
+import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
+import { Tickets } from './ticket.ts'
+
+export type FrontOptions = {
+  /** Where blobs that this front door cannot open are: a base address as hosts have one. Undefined: nowhere else. */
+  readonly originUrl: string | undefined
+  /** The public address is https though a proxy before us ends the TLS. */
+  readonly isBehindTls: boolean
+  readonly choose: ChooseOptions
+  readonly proofs: ProofLimits
+  readonly clientRules: readonly ClientRule[]
+  /** How long a client's coming back is remembered. */
+  readonly windowMs: number
+  readonly maxRemembered: number
+  /** Misses with a good ticket that are served here, per client prefix, blob and window. */
+  readonly maxMisses: number
+  readonly ticketLifeMs: number
+  /** Memory for manifests and small blobs. */
+  readonly packedCacheBytes: number
+}
+
+export const frontDefaults: FrontOptions = {
+  originUrl: undefined,
+  isBehindTls: false,
+  choose: chooseDefaults,
+  proofs: proofLimitDefaults,
+  clientRules: defaultClientRules,
+  windowMs: 300_000,
+  maxRemembered: 100_000,
+  maxMisses: 64,
+  ticketLifeMs: 600_000,
+  packedCacheBytes: 128 * 1024 * 1024,
+}
+
+export type FrontParts = ProbeParts & {
+  readonly holder: { readonly current: View }
+  readonly places: Places
+  readonly readClientAddress: ReadClientAddress
+  /** 32 bytes or more, the same on all front doors of one name. */
+  readonly ticketKey: Uint8Array
+  readonly report: ReportEvidence
+  readonly now: () => number
+}
+
+type Place = { readonly country: string | undefined; readonly asn: number | undefined }
+
+export class FrontDoor {
+  readonly options: FrontOptions
+  readonly parts: FrontParts
+  readonly counters: FrontCounters = makeCounters()
+  readonly asks: Asks
+  readonly proofs: Proofs
+  readonly chooser: HostChooser
+  readonly tickets: Tickets
+  readonly packed: PackedBytesReader
+  readonly kindOf: (userAgent: string | undefined) => ClientKind
+  readonly #places = new Map<string, Place>()
+
+  constructor(parts: FrontParts, options: FrontOptions) {
+    this.parts = parts
+    this.options = options
+    const { report, now } = parts
+    const { counters } = this
+    this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
+    this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
+    this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
+    this.packed = new PackedBytesReader(options.packedCacheBytes)
+    this.kindOf = clientKindReader(options.clientRules)
+    const ticketQuery = this.ticketQuery.bind(this)
+    this.chooser = new HostChooser({ asks: this.asks, proofs: this.proofs, report, now, ticketQuery }, options.choose)
+  }
+
+  /** What a redirect to this host carries: `?t=…`, or nothing where a query would break signatures and cache keys. */
+  ticketQuery({ host }: Candidate, { client, blob, nowMs }: Asked): string {
+    if (host.ticket === 'none') return ''
+    return `?t=${this.tickets.issue(host.id, { prefixKey: client.prefixKey, digest: blob.digest, nowMs })}`
+  }
+
+  clientOf(ask: Parameters<ReadClientAddress>[0] & { readonly isTls: boolean }): SelectionClient {
+    const { address, prefixKey, text } = this.parts.readClientAddress(ask)
+    let place = this.#places.get(text)
+    if (!place) {
+      const { places } = this.parts
+      place = { country: places.countryOf(address), asn: places.asnOf(address) }
+      if (this.#places.size >= 10_000) this.#places.clear()
+      this.#places.set(text, place)
+    }
+    const kind = this.kindOf(ask.header('user-agent'))
+    const isTls = ask.isTls || this.options.isBehindTls
+    return { address, prefixKey, country: place.country, asn: place.asn, kind, isTls }
+  }
+}

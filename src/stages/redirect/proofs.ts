@@ -1,0 +1,188 @@
+// What this front door knows by its own probes about hosts and the blobs there: proven, in doubt, or bad for a while. Hosts without
+// trouble leave nothing here; for them the snapshots speak.
+import type { Digest } from '#oci/digest.ts'
+import type { Candidate } from '#snapshots/index-placement.ts'
+import type { FrontCounters } from './counters.ts'
+import type { ReportEvidence } from './evidence.ts'
+import { type ProbeAsk, type ProbeParts, probeBlock } from './probe-block.ts'
+
+export type ProofLimits = {
+  /** How long a passed probe counts. */
+  readonly goodForMs: number
+  /** How long a failed one closes, doubled with each in a row. */
+  readonly badForMs: number
+  readonly maxBadForMs: number
+  /** Doubts about what passed this short a while ago are echoes. */
+  readonly echoMs: number
+  readonly maxPairs: number
+  readonly maxRunning: number
+  readonly maxRunningPerHost: number
+  readonly maxRunningPerPrefix: number
+}
+
+export const proofLimitDefaults: ProofLimits = {
+  goodForMs: 60_000,
+  badForMs: 30_000,
+  maxBadForMs: 600_000,
+  echoMs: 2_000,
+  maxPairs: 20_000,
+  maxRunning: 256,
+  maxRunningPerHost: 4,
+  maxRunningPerPrefix: 16,
+}
+
+type Trouble = { failures: number; badUntilMs: number }
+type Host = Trouble & { pairs: number; running: number }
+type Pair = Trouble & {
+  readonly host: Host
+  goodMs: number
+  doubtedMs: number
+  running: Promise<boolean> | undefined
+}
+
+export type Pairing = {
+  readonly candidate: Candidate
+  readonly blob: { readonly digest: Digest; readonly sizeBytes: number }
+  readonly family: 4 | 6
+  readonly prefixKey: number
+}
+
+export type ProofState = 'proven' | 'unproven' | 'bad'
+
+export class Proofs {
+  readonly #limits: ProofLimits
+  readonly #parts: ProbeParts
+  readonly #tell: { readonly report: ReportEvidence; readonly counters: FrontCounters; readonly now: () => number }
+  /** By family and address: a host may fail over one and not over the other. */
+  readonly #hosts = { 4: new Map<string, Host>(), 6: new Map<string, Host>() }
+  readonly #pairs = new Map<string, Pair>()
+  readonly #runningOf = new Map<number, number>()
+  #running = 0
+
+  constructor(
+    parts: ProbeParts,
+    limits: ProofLimits,
+    tell: { report: ReportEvidence; counters: FrontCounters; now: () => number },
+  ) {
+    this.#parts = parts
+    this.#limits = limits
+    this.#tell = tell
+  }
+
+  /**
+   * `isTrusted`: the snapshots are fresh, so what they say is a proof where nothing here speaks against it.
+   * `sinceMs`: only a proof newer than this counts; 0: any.
+   */
+  stateOf(
+    { candidate, blob, family }: Pairing,
+    about: { isTrusted: boolean; sinceMs: number; nowMs: number },
+  ): ProofState {
+    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0
+    const host = this.#hosts[family].get(candidate.url)
+    if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
+    if (host.badUntilMs > about.nowMs) return 'bad'
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    if (!pair) return isProvenBySnapshot && host.failures === 0 ? 'proven' : 'unproven'
+    if (pair.badUntilMs > about.nowMs) return 'bad'
+    if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
+    const isFresh =
+      pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+    return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
+  }
+
+  /** A client was failed there, perhaps: the pair counts for nothing until a probe has passed. True: it is in doubt now. */
+  doubt({ candidate, blob, family }: Pairing, nowMs: number): boolean {
+    const pair = this.#pairOf(candidate, blob.digest, family)
+    if (nowMs - pair.goodMs < this.#limits.echoMs) return false
+    pair.doubtedMs = nowMs
+    return true
+  }
+
+  /** One probe, however many wait for it. False: it failed, or too many were running. */
+  prove(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
+    const { candidate, blob, family, prefixKey } = pairing
+    const pair = this.#pairOf(candidate, blob.digest, family)
+    if (pair.running) return pair.running
+    const { maxRunning, maxRunningPerHost, maxRunningPerPrefix } = this.#limits
+    const ofPrefix = this.#runningOf.get(prefixKey) ?? 0
+    if (this.#running >= maxRunning || pair.host.running >= maxRunningPerHost || ofPrefix >= maxRunningPerPrefix) {
+      this.#tell.counters.probesSkipped++
+      return Promise.resolve(false)
+    }
+    this.#running++
+    pair.host.running++
+    this.#runningOf.set(prefixKey, ofPrefix + 1)
+    pair.running = this.#probe(pairing, pair, ask).finally(() => {
+      pair.running = undefined
+      this.#running--
+      pair.host.running--
+      const left = this.#runningOf.get(prefixKey)! - 1
+      if (left > 0) this.#runningOf.set(prefixKey, left)
+      else this.#runningOf.delete(prefixKey)
+    })
+    return pair.running
+  }
+
+  async #probe(
+    { candidate, blob, family }: Pairing,
+    pair: Pair,
+    ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>,
+  ): Promise<boolean> {
+    const verdict = await probeBlock(this.#parts, { ...ask, url: candidate.url, blob, family })
+    const { report, counters, now } = this.#tell
+    const nowMs = now()
+    const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
+    if (verdict.isGood) {
+      counters.probesPassed++
+      if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed', reason: 'a block was right' })
+      pair.goodMs = nowMs
+      for (const trouble of [pair, pair.host]) {
+        trouble.failures = 0
+        trouble.badUntilMs = 0
+      }
+      return true
+    }
+    counters.probesFailed++
+    pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
+    this.#close(pair, nowMs)
+    if (verdict.isHostWide) this.#close(pair.host, nowMs)
+    report({ ...about, kind: 'probe-failed', reason: verdict.reason })
+    return false
+  }
+
+  #close(trouble: Trouble, nowMs: number): void {
+    const { badForMs, maxBadForMs } = this.#limits
+    trouble.badUntilMs = nowMs + Math.min(badForMs * 2 ** trouble.failures, maxBadForMs)
+    trouble.failures = Math.min(trouble.failures + 1, 30)
+  }
+
+  #pairOf({ url }: Candidate, digest: string, family: 4 | 6): Pair {
+    const key = pairKey(family, url, digest)
+    let pair = this.#pairs.get(key)
+    if (pair) return pair
+    let host = this.#hosts[family].get(url)
+    if (!host) this.#hosts[family].set(url, (host = { failures: 0, badUntilMs: 0, pairs: 0, running: 0 }))
+    if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
+    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined }
+    this.#pairs.set(key, pair)
+    host.pairs++
+    return pair
+  }
+
+  /** Pairs are few unless somebody makes them: then the oldest go, and with its last pair a host without trouble. */
+  #dropOldest(): void {
+    for (const [key, pair] of this.#pairs) {
+      this.#pairs.delete(key)
+      pair.host.pairs--
+      if (pair.host.pairs === 0) {
+        const family = key.startsWith('4') ? 4 : 6
+        this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
+      }
+      return
+    }
+  }
+}
+
+function pairKey(family: 4 | 6, url: string, digest: string): string {
+  return `${family}${url} ${digest}`
+}
