@@ -36,7 +36,8 @@ export type ReplicateResult = {
 
 /** Throws ReplicateError with a reason a person can act on; whatever happens, the last complete generation stays. */
 export async function replicate(options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
-  if (!isHostName(options.name)) throw new ReplicateError('folder', `not a host name: ${options.name}; give one like mirror.example.org`)
+  if (!isHostName(options.name))
+    throw new ReplicateError('folder', `not a host name: ${options.name}; give one like mirror.example.org`)
   try {
     const replica = await openReplicaFolder(options.to)
     await using _ = await lockFolder(replica.hidden)
