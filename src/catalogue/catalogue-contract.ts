@@ -565,7 +565,7 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
         expect((await listGenerations(db, channel, 2)).map((row) => row.number)).toEqual([3, 2])
         expect(await findLatestGeneration(db, channel, 'published')).toHaveProperty('number', 2)
         const spans = async (number: number) =>
-          (await listChangedRepositories(db, channel, number)).map((row) => [row.name, row.from, row.to])
+          (await listChangedRepositories(db, channel, number)).map((row) => [String(row.name), row.from, row.to])
         expect(await spans(1)).toEqual([['g/a', 0, 1]])
         expect(await spans(2)).toEqual([
           ['g/a', 1, 3],
@@ -573,7 +573,7 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
         ])
         expect(await spans(3)).toEqual([['g/b', 1, 2]])
         const at = async (number: number, after = '', limit = 10) =>
-          (await listRepositoriesAt(db, channel, number, after, limit)).map((row) => [row.name, row.version])
+          (await listRepositoriesAt(db, channel, number, after, limit)).map((row) => [String(row.name), row.version])
         expect(await at(1)).toEqual([['g/a', 1]])
         expect(await at(2)).toEqual([
           ['g/a', 3],

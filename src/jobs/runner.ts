@@ -83,7 +83,9 @@ export class JobRunner {
 
   async #runNext(): Promise<boolean> {
     const job = await claim(this.#catalogue, this.#kinds, this.#lease, this.#options.now())
-    if (job) await this.#run(job)
+    // Stopped while the queue was read: a handler that begins now might never hear of it.
+    if (job && this.#stopping.signal.aborted) await this.#giveBack(job)
+    else if (job) await this.#run(job)
     return job !== undefined
   }
 
@@ -123,8 +125,7 @@ export class JobRunner {
     } catch (error) {
       if (isLost) return
       if (isCanceled) await this.#settle(job, { state: 'canceled' })
-      else if (this.#stopping.signal.aborted)
-        await this.#settle(job, { state: 'waiting', runAtMs: this.#options.now() })
+      else if (this.#stopping.signal.aborted) await this.#giveBack(job)
       else await this.#fail(job, error)
     } finally {
       clearInterval(timer)
@@ -137,6 +138,10 @@ export class JobRunner {
     const { attempts, max_attempts } = await maxAttemptsOf(this.#catalogue, job.id)
     if (attempts >= max_attempts) await this.#settle(job, { state: 'failed', error: message })
     else await this.#settle(job, { state: 'waiting', runAtMs: this.#options.now() + retryMs(attempts), error: message })
+  }
+
+  async #giveBack(job: Job): Promise<void> {
+    await this.#settle(job, { state: 'waiting', runAtMs: this.#options.now() })
   }
 
   async #settle(job: Job, outcome: Parameters<typeof settle>[3]): Promise<void> {
