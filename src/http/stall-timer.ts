@@ -3,17 +3,16 @@ import { RegistryError } from '#oci/errors.ts'
 /** The same chunks, but an error when none came for `stallMs`: a slow live body lives, a dead one does not. */
 export async function* withStallTimer(body: AsyncIterable<Uint8Array>, stallMs: number): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
-  let timer: Timer | undefined
-  const stalled = Promise.withResolvers<never>()
-  stalled.promise.catch(() => undefined)
-  const restart = () => {
-    clearTimeout(timer)
-    timer = setTimeout(() => stalled.reject(stallError(stallMs)), stallMs)
-  }
+  let giveUp: (error: RegistryError) => void = () => undefined
+  const timer = setTimeout(() => giveUp(stallError(stallMs)), stallMs)
   try {
     for (;;) {
-      restart()
-      const next = await Promise.race([chunks.next(), stalled.promise])
+      timer.refresh()
+      // NOTE no Promise.race with one long-lived promise: that promise would hold every chunk of the body until its end.
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        giveUp = reject
+        chunks.next().then(resolve, reject)
+      })
       if (next.done) return
       yield next.value
     }
