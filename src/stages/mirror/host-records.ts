@@ -11,6 +11,11 @@ export type SiteRecord = {
   readonly contact: string | undefined
 }
 
+/** Addresses of a host for a channel; none when it does not carry it. */
+export function urlsOf(host: HostRecord, channel: string): readonly string[] {
+  return host.categories.find(({ category }) => category === channel)?.urls ?? []
+}
+
 /** What a host carries of one channel, below one or several addresses without a trailing slash, preferred first. */
 export type HostCategory = { readonly category: string; readonly urls: readonly string[] }
 
@@ -81,10 +86,14 @@ export interface HostRecords {
   /** All hosts, those that are switched off or carry other channels included. */
   listHosts(): Promise<readonly HostRecord[]>
   findPresence(hostId: number, channel: string): Promise<Presence | undefined>
+  /** By host id. */
+  listPresence(channel: string): Promise<ReadonlyMap<number, Presence>>
   /** Replaces what was kept. */
   savePresence(hostId: number, channel: string, presence: Presence): Promise<void>
   saveCrawl(crawl: CrawlRecord): Promise<void>
   findLastCrawl(hostId: number, channel: string): Promise<CrawlRecord | undefined>
+  /** The last one of each host, by host id. */
+  listLastCrawls(channel: string): Promise<ReadonlyMap<number, CrawlRecord>>
 }
 
 /** The blobs of a channel's published tree. */
