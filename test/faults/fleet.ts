@@ -8,6 +8,7 @@ import { DiskBlobStore } from '#blobs/disk/disk-blob-store.ts'
 import { digestOf } from '#blobs/hashing.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
+import type { FleetRecords } from '#stages/mirror/fleet-watch.ts'
 import type {
   CrawlRecord,
   HostRecord,
@@ -51,7 +52,7 @@ export function hostRecord(url: string, id = 1): HostRecord {
 }
 
 /** Rows in memory: the catalogue's own are tested beside it. */
-export class MemoryRecords implements HostRecords {
+export class MemoryRecords implements HostRecords, FleetRecords {
   readonly hosts: HostRecord[] = []
   readonly presence = new Map<number, Presence>()
   readonly crawls = new Map<number, CrawlRecord>()

@@ -78,9 +78,7 @@ export class LivenessWatch {
   }
 
   /** One host at once, on evidence. `failure`: what an address that clients were sent to did wrong. */
-  async checkNow(
-    target: LivenessTarget,
-  ): Promise<{ readonly host: HostLiveness; readonly failure: string | undefined }> {
+  async probe(target: LivenessTarget): Promise<{ readonly host: HostLiveness; readonly failure: string | undefined }> {
     const { hostId, urls, blob } = target
     let failure: string | undefined
     for (const url of blob ? urls : []) {
@@ -92,6 +90,11 @@ export class LivenessWatch {
       if (wasAlive && look.sample.verdict !== 'good') failure ??= `${url}: ${look.sample.fault?.came}`
     }
     return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure }
+  }
+
+  /** True when every address of it that was alive passed. */
+  async checkNow(target: LivenessTarget): Promise<boolean> {
+    return target.blob !== undefined && (await this.probe(target)).failure === undefined
   }
 
   async #look(watched: Watched, blob: TreeBlob): Promise<Look> {

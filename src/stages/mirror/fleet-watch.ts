@@ -14,6 +14,7 @@ import {
   LivenessWatch,
 } from './check-liveness.ts'
 import {
+  type CrawlRecord,
   type HostRecord,
   type HostRecords,
   noPresence,
@@ -25,8 +26,15 @@ import {
 import { readWhole } from './read-whole.ts'
 import { StrikeBook, type StrikeOptions } from './strikes.ts'
 
+export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
+  /** By host id. */
+  listPresence(channel: string): Promise<ReadonlyMap<number, Presence>>
+  /** The last one of each host, by host id. */
+  listLastCrawls(channel: string): Promise<ReadonlyMap<number, CrawlRecord>>
+}
+
 export type FleetWatchTools = LivenessTools & {
-  readonly records: Pick<HostRecords, 'listHosts' | 'listPresence' | 'listLastCrawls'>
+  readonly records: FleetRecords
   readonly tree: Pick<TreeRecords, 'findBlob' | 'pickBlob'>
 }
 
@@ -99,7 +107,7 @@ export class FleetWatch {
   async strike(hostId: number, prefixKey: number): Promise<HealthDocument | undefined> {
     const target = this.#targets.get(hostId)
     if (!target || !this.#strikes.strike(hostId, prefixKey, this.#tools.now())) return undefined
-    const told = await this.#watch.checkNow(target)
+    const told = await this.#watch.probe(target)
     this.#liveness = this.#liveness.map((host) => (host.hostId === hostId ? told.host : host))
     this.#strikes.probed(hostId, told.failure, this.#tools.now())
     return this.#buildHealth()

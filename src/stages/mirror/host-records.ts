@@ -86,14 +86,10 @@ export interface HostRecords {
   /** All hosts, those that are switched off or carry other channels included. */
   listHosts(): Promise<readonly HostRecord[]>
   findPresence(hostId: number, channel: string): Promise<Presence | undefined>
-  /** By host id. */
-  listPresence(channel: string): Promise<ReadonlyMap<number, Presence>>
   /** Replaces what was kept. */
   savePresence(hostId: number, channel: string, presence: Presence): Promise<void>
   saveCrawl(crawl: CrawlRecord): Promise<void>
   findLastCrawl(hostId: number, channel: string): Promise<CrawlRecord | undefined>
-  /** The last one of each host, by host id. */
-  listLastCrawls(channel: string): Promise<ReadonlyMap<number, CrawlRecord>>
 }
 
 /** The blobs of a channel's published tree. */
