@@ -186,3 +186,18 @@ export async function listReferences(db: Reader, manifests: readonly Digest[]): 
   }
   return found
 }
+
+/** In order of digest. */
+export async function findManifests(db: Reader, digests: readonly Digest[]): Promise<ManifestRow[]> {
+  const found: ManifestRow[] = []
+  for (let at = 0; at < digests.length; at += batch) {
+    const rows = await db
+      .selectFrom('manifests')
+      .select(columns)
+      .where('digest', 'in', digests.slice(at, at + batch))
+      .orderBy('manifests.digest')
+      .execute()
+    found.push(...rows.map(toRow))
+  }
+  return found
+}

@@ -41,3 +41,23 @@ export async function listRepositories(
     .execute()
   return rows.map((row) => row.name as RepositoryName)
 }
+
+/** Every repository that has a history in the channel, with the version at which it stands. */
+export async function listChannelRepositories(
+  db: Reader,
+  channel: string,
+): Promise<{ repositoryId: number; name: RepositoryName; version: number }[]> {
+  const rows = await db
+    .selectFrom('channel_versions')
+    .innerJoin('repositories', 'repositories.id', 'channel_versions.repository_id')
+    .select(['repository_id', 'name', 'version'])
+    .where('channel', '=', channel)
+    .where('version', '>', 0)
+    .orderBy('name')
+    .execute()
+  return rows.map((row) => ({
+    repositoryId: row.repository_id,
+    name: row.name as RepositoryName,
+    version: row.version,
+  }))
+}

@@ -57,7 +57,10 @@ function toResponse(answer: Answer, method: string): Response {
   return new Response(Bun.file(path).slice(first, first + body.sizeBytes), { status, headers })
 }
 
-export function listen(handler: Handler, options: ListenOptions): Listener {
+export type FetchHandler = (request: Request, peer: string) => Response | Promise<Response>
+
+/** A listener of web-standard requests, for the control API and its pages. */
+export function listenFetch(fetch: FetchHandler, options: ListenOptions): Listener {
   const start = (port: number, tls: TlsFiles | undefined) =>
     Bun.serve({
       hostname: options.host,
@@ -66,13 +69,10 @@ export function listen(handler: Handler, options: ListenOptions): Listener {
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       idleTimeout: 60,
       ...(tls && { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
-      error: (error) => toResponse(answerError(error, options.log), 'GET'),
       async fetch(request, server) {
         server.timeout(request, 0)
-        const peer = plainPeer(server.requestIP(request)?.address)
-        const ask = new BunAsk(request, peer, tls !== undefined, options.stallMs)
         try {
-          return toResponse(await handler(ask), request.method)
+          return await fetch(request, plainPeer(server.requestIP(request)?.address))
         } catch (error) {
           return toResponse(answerError(error, options.log), request.method)
         }
@@ -99,4 +99,12 @@ export function listen(handler: Handler, options: ListenOptions): Listener {
     },
     stop: (graceMs) => drain(server, graceMs),
   }
+}
+
+export function listen(handler: Handler, options: ListenOptions): Listener {
+  const isTls = options.tls !== undefined
+  return listenFetch(async (request, peer) => {
+    const answer = await handler(new BunAsk(request, peer, isTls, options.stallMs))
+    return toResponse(answer, request.method)
+  }, options)
 }

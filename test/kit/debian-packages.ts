@@ -4,19 +4,24 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { findTool } from './tool.ts'
 
-type ToolRow = { readonly tool: string; readonly package: string; readonly version: readonly string[] }
+type ToolRow = {
+  readonly tool: string
+  readonly package: string
+  /** Where newer releases keep it. */
+  readonly laterPackage?: string
+  readonly version: readonly string[]
+}
 
 export const toolRows: readonly ToolRow[] = [
-  { tool: 'docker', package: 'docker.io', version: ['--version'] },
+  { tool: 'docker', package: 'docker.io', laterPackage: 'docker-cli', version: ['--version'] },
   { tool: 'dockerd', package: 'docker.io', version: ['--version'] },
   { tool: 'containerd', package: 'containerd', version: ['--version'] },
   { tool: 'ctr', package: 'containerd', version: ['--version'] },
   { tool: 'podman', package: 'podman', version: ['--version'] },
-  { tool: 'crun', package: 'crun', version: ['--version'] },
   { tool: 'skopeo', package: 'skopeo', version: ['--version'] },
   { tool: 'buildah', package: 'buildah', version: ['--version'] },
   { tool: 'docker-registry', package: 'docker-registry', version: ['--version'] },
-  { tool: 'nginx', package: 'nginx-light', version: ['-v'] },
+  { tool: 'nginx', package: 'nginx', version: ['-v'] },
   { tool: 'apache2', package: 'apache2', version: ['-v'] },
   { tool: 'rsync', package: 'rsync', version: ['--version'] },
   { tool: 'initdb', package: 'postgresql', version: ['--version'] },
@@ -49,8 +54,9 @@ function aptGet(...args: string[]): string | undefined {
   return `apt-get ${args[0]} failed: ${said || ended.error?.message || `code ${ended.status}`}`
 }
 
-function listMissingPackages(): string[] {
-  return [...new Set(toolRows.filter((row) => findTool(row.tool) === undefined).map((row) => row.package))]
+function listMissing(packageOf: (row: ToolRow) => string | undefined): string[] {
+  const missing = toolRows.filter((row) => findTool(row.tool) === undefined).map(packageOf)
+  return [...new Set(missing.filter((name) => name !== undefined))]
 }
 
 /** At first all at once; one by one when that fails: a package that this release lacks must not cost the others. */
@@ -68,14 +74,18 @@ function whyNotInstall(): string | undefined {
 
 /** Installs what is missing, when this process may. Says what it did; tests skip what is missing all the same. */
 export function installMissingPackages(say: (line: string) => void): void {
-  const missing = listMissingPackages()
+  const missing = listMissing((row) => row.package)
   if (missing.length === 0) return
   const reason = whyNotInstall()
   say(reason === undefined ? `installing ${missing.join(' ')}` : `not installed (${reason}): ${missing.join(' ')}`)
   if (reason !== undefined) return
-  const trouble = withoutServices(() => installAll(missing))
+  const trouble = withoutServices(() => {
+    const first = installAll(missing)
+    const later = listMissing((row) => row.laterPackage)
+    return later.length > 0 ? installAll(later) : first
+  })
   if (trouble !== undefined) say(trouble)
-  const still = listMissingPackages()
+  const still = listMissing((row) => row.package)
   if (still.length > 0) say(`still missing: ${still.join(' ')}`)
 }
 

@@ -33,6 +33,8 @@ export type FlotillaOptions = {
   readonly args?: readonly string[]
   /** Put in front of the command line: `taskset -c 0`, say. */
   readonly before?: readonly string[]
+  /** Listeners that must be ready; default: all. */
+  readonly waitFor?: readonly ListenerName[]
   /** PEM file of the authority that signed the certificates of these listeners. */
   readonly https?: { readonly trust: string; readonly listeners: readonly ListenerName[] }
 }
@@ -43,7 +45,7 @@ export async function findPorts(): Promise<Record<ListenerName, number>> {
 }
 
 export async function startFlotilla(options: FlotillaOptions): Promise<Flotilla> {
-  const { folder, https, before = [], args = ['up'] } = options
+  const { folder, https, before = [], args = ['up'], waitFor = listeners } = options
   const ports = await findPorts()
   const address = (listener: ListenerName) => `127.0.0.1:${ports[listener]}`
   const url = (listener: ListenerName) =>
@@ -63,7 +65,7 @@ export async function startFlotilla(options: FlotillaOptions): Promise<Flotilla>
   await waitUntil(
     async () => {
       if (!server.isRunning()) return true
-      const ready = await Promise.all(listeners.map((name) => fetch(`${url(name)}/readyz`, tls)))
+      const ready = await Promise.all(waitFor.map((name) => fetch(`${url(name)}/readyz`, tls)))
       return ready.every((answer) => answer.ok)
     },
     { what: `flotilla ${args.join(' ')} is ready`, limitMs: 60_000 },

@@ -35,6 +35,18 @@ test.each([
   expect(verdict).toMatchObject(expected)
 })
 
+test('a file whose tool is missing says so and counts as skipped', async () => {
+  const file = join(folder, 'needs.test.ts')
+  const kit = join(import.meta.dir, 'need-tool.ts')
+  const source = `import { describeWith } from '${kit}'
+    describeWith('flying', ['bash', 'no-such-program'])('flying', () => test('a', () => {}))
+    describeWith('walking', ['bash'])('walking', () => test('a', () => {}))`
+  writeFileSync(file, head + source)
+  const verdict = await runTestFile(relative('.', file), `${file}.xml`, { perTestMs: 60_000, perFileMs: 20_000 })
+  expect(verdict).toMatchObject({ passed: 1, failed: 0, skipped: 1 })
+  expect(verdict.output).toContain('SKIPPED: flying: no-such-program not installed\n')
+})
+
 test('a server that the file left behind ends with it', async () => {
   const file = join(folder, 'forgets.test.ts')
   const source = `import { spawn } from 'node:child_process'

@@ -23,6 +23,8 @@ export type WebHostOptions = {
   readonly folder: string
   readonly address: string
   readonly authority?: Authority | undefined
+  /** More lines of the server's configuration (nginx only): what careless admins write. */
+  readonly directives?: string | undefined
 }
 
 type Place = { readonly folder: string; readonly tree: string; readonly address: string; readonly port: number }
@@ -73,7 +75,7 @@ export async function startNginx(options: WebHostOptions): Promise<WebHost> {
     .replaceAll('/var/log/nginx/', `${folder}/`)
   writeFileSync(at('nginx.conf'), moved)
   const tls = authority ? `ssl_certificate ${authority.cert};\n  ssl_certificate_key ${authority.key};` : ''
-  const site = `listen ${address}:${port}${authority ? ' ssl' : ''};\n  root ${tree};\n  ${tls}`
+  const site = `listen ${address}:${port}${authority ? ' ssl' : ''};\n  root ${tree};\n  ${tls}\n  ${options.directives ?? ''}`
   writeFileSync(at('site'), `server {\n  ${site}\n}\n`)
   const args = ['-c', at('nginx.conf'), '-g', 'daemon off;']
   const server = startProcess(getTool('nginx'), args, { logFile: at('nginx.out') })

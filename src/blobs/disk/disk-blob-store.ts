@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { makeFolder, syncFolder, temporaryPath } from '#kit/atomic-file.ts'
 import { algorithmOf, blobPath, type Digest, type DigestAlgorithm, digestAlgorithms, parseDigest } from '#oci/digest.ts'
 import {
   type BlobBody,
@@ -13,7 +14,7 @@ import {
 } from '../blob-store.ts'
 import { digestOf } from '../hashing.ts'
 import { DiskUpload, hashFile, syncAndRename } from './disk-upload.ts'
-import { asStorageError, isMissing, makeFolder, syncFolder, writeFully } from './durable-files.ts'
+import { asStorageError, isMissing, writeFully } from './write-fully.ts'
 
 const uploadId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
@@ -122,7 +123,7 @@ export class DiskBlobStore implements BlobStore {
 
   async place(digest: Digest, target: string): Promise<'linked' | 'copied'> {
     const source = join(this.#root, blobPath(digest))
-    const temporary = `${target}.${randomUUID()}.tmp`
+    const temporary = temporaryPath(target)
     await makeFolder(dirname(target))
     try {
       const how = await linkOrCopy(source, temporary)

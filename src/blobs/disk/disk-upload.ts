@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
 import { type BlobStat, DigestMismatch, StorageFull, type Upload, UploadBusy } from '../blob-store.ts'
 import { type DigestHasher, openHasher } from '../hashing.ts'
-import { asStorageError, isMissing, writeFully } from './durable-files.ts'
+import { asStorageError, isMissing, writeFully } from './write-fully.ts'
 
 /** Bytes gathered before one write: large enough that the thread pool is asked rarely, small enough for a hundred uploads at once. */
 const batchBytes = 1 << 20

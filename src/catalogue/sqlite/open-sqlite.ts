@@ -1,5 +1,6 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -48,6 +49,7 @@ function adapt(database: Database): ReturnType<typeof Object> & SqliteDialectCon
 
 /** Opens (and makes, 0600) the catalogue in one file. A commit is on the disk when it returns: WAL with synchronous FULL. */
 export async function openSqlite(path: string): Promise<Catalogue> {
+  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
   const isNew = path !== ':memory:' && !existsSync(path)
   const database = new Database(path, { create: true, readwrite: true })
   if (isNew) chmodSync(path, 0o600)

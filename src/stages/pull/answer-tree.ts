@@ -4,8 +4,9 @@ import { createHash, randomUUID } from 'node:crypto'
 import { lstat, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
+import { ifNoneMatchHits, ifRangeHolds } from '#http/range.ts'
 import { parseTreePath, type TreePath } from '#snapshots/tree-path.ts'
-import { parseByteRanges } from './byte-ranges.ts'
+import { chooseByteRanges } from './byte-ranges.ts'
 import { fileBody, multipartBody } from './file-body.ts'
 
 export type TreeOptions = {
@@ -95,8 +96,7 @@ function answerImmutable(ask: Ask, file: File | undefined, makeBoundary: () => s
   if (range === undefined || ask.method === 'HEAD') {
     return { status: 200, headers, body: fileBody(path, whole), contentLength: sizeBytes }
   }
-  const ifRange = ask.header('if-range')
-  const ranges = ifRange === undefined || ifRange === etag ? parseByteRanges(range, sizeBytes) : 'ignored'
+  const ranges = ifRangeHolds(ask.header('if-range'), etag) ? chooseByteRanges(range, sizeBytes) : 'ignored'
   if (ranges === 'ignored') return { status: 200, headers, body: fileBody(path, whole) }
   if (typeof ranges === 'string') {
     const detail = ranges === 'excessive' ? 'too many or overlapping ranges' : 'no such range in this file'
@@ -116,8 +116,7 @@ function precondition(ask: Ask, etag: string, headers: Readonly<Record<string, s
   const ifMatch = ask.header('if-match')
   if (ifMatch !== undefined && !namesTag(ifMatch, etag))
     return refuse('PRECONDITION_FAILED', 'the file has another ETag')
-  const ifNoneMatch = ask.header('if-none-match')
-  if (ifNoneMatch === undefined || !namesTag(ifNoneMatch.replaceAll('W/', ''), etag)) return undefined
+  if (!ifNoneMatchHits(ask.header('if-none-match'), etag)) return undefined
   const { etag: tag, 'cache-control': cacheControl } = headers
   return { status: 304, headers: { etag: tag!, 'cache-control': cacheControl! } }
 }

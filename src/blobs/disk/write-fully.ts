@@ -1,8 +1,4 @@
-// The order every write keeps: temporary -> verified -> fsync -> rename -> fsync of the folder.
-
-import { constants } from 'node:fs'
-import { chmod, type FileHandle, mkdir, open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import type { FileHandle } from 'node:fs/promises'
 import { StorageFull } from '../blob-store.ts'
 
 export function isMissing(error: unknown): boolean {
@@ -16,26 +12,6 @@ export function asStorageError(error: unknown): unknown {
   return code === 'ENOSPC' || code === 'EDQUOT'
     ? new StorageFull(`no space left on the device (${code})`, { cause: error })
     : error
-}
-
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-/** Makes a folder and its parents durable, 0755 whatever the umask. */
-export async function makeFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
-  for (let made = path; ; made = dirname(made)) {
-    await chmod(made, 0o755)
-    await syncFolder(dirname(made))
-    if (made === first) return
-  }
 }
 
 /** Writes all of `chunks` at `position`; a short write goes on where it stopped. */

@@ -1,0 +1,74 @@
+// The control API: described once in OpenAPI by its routes, guarded by one door, every error a problem document.
+
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Authenticator } from '#access/authenticate.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { ApiApp, ApiEnv, ApiStores } from './api-context.ts'
+import { problem, problemOf } from './problem.ts'
+import { candidateRoutes } from './routes/candidates.ts'
+import { eventRoutes } from './routes/events.ts'
+import { explainRoutes } from './routes/explain.ts'
+import { generationRoutes } from './routes/generations.ts'
+import { hostRoutes } from './routes/hosts.ts'
+import { jobRoutes } from './routes/jobs.ts'
+import { promotionRoutes } from './routes/promotions.ts'
+import { tokenRoutes } from './routes/tokens.ts'
+
+export type ApiAppOptions = {
+  readonly stores: ApiStores
+  readonly authenticator: Authenticator
+  readonly log: (error: unknown) => void
+}
+
+const maxBodyBytes = 4 << 20
+
+export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
+  const app: ApiApp = new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (result.success) return
+      const issue = result.error.issues[0]!
+      throw new RegistryError('REQUEST_INVALID', `${issue.path.join('.') || 'the request'}: ${issue.message}`)
+    },
+  })
+  app.onError((error) => problemOf(error, log))
+  app.notFound((context) =>
+    problem(
+      404,
+      'NOT_FOUND',
+      'there is nothing at this address',
+      `${context.req.method} ${context.req.path} is no route; /api/openapi.json lists them`,
+    ),
+  )
+  app.doc('/api/openapi.json', { openapi: '3.1.0', info: { title: 'Flotilla control API', version: '1' } })
+  app.use('/api/v1/*', async (context, next) => {
+    const authorization = context.req.header('authorization')
+    const caller = authorization === undefined ? undefined : await authenticator.authenticate(authorization, true)
+    // A registry token is for the registry: it is narrowed to repositories and opens nothing here.
+    if (!caller || caller.scopes !== undefined) {
+      throw new RegistryError(
+        'UNAUTHORIZED',
+        'send Authorization: Bearer <token>, the admin token or name@secret of a robot',
+        {
+          headers: { 'www-authenticate': 'Bearer realm="flotilla"' },
+        },
+      )
+    }
+    if (Number(context.req.header('content-length') ?? 0) > maxBodyBytes) {
+      throw new RegistryError('REQUEST_INVALID', `at most ${maxBodyBytes} bytes are taken`, { status: 413 })
+    }
+    context.set('identity', caller.identity)
+    await next()
+  })
+  for (const add of [
+    promotionRoutes,
+    generationRoutes,
+    candidateRoutes,
+    hostRoutes,
+    explainRoutes,
+    jobRoutes,
+    eventRoutes,
+    tokenRoutes,
+  ])
+    add(app, stores)
+  return app
+}

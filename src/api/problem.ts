@@ -1,0 +1,30 @@
+// Errors of the control API: RFC 9457 problem documents, made from the one class that clients can cause.
+
+import { errorTable, RegistryError } from '#oci/errors.ts'
+
+export const problemType = 'application/problem+json'
+
+export function problemOf(error: unknown, log: (error: unknown) => void): Response {
+  if (error instanceof RegistryError)
+    return problem(error.status, error.code, errorTable[error.code].message, error.detail, error.headers)
+  log(error)
+  return problem(
+    500,
+    'UNKNOWN',
+    errorTable.UNKNOWN.message,
+    'the server failed to carry this out; its log has the cause',
+  )
+}
+
+export function problem(
+  status: number,
+  code: string,
+  title: string,
+  detail: string,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  return new Response(JSON.stringify({ type: 'about:blank', title, status, code, detail }), {
+    status,
+    headers: { 'content-type': problemType, ...headers },
+  })
+}

@@ -1,0 +1,271 @@
+import type { Digest } from '#oci/digest.ts'
+import type { RepositoryName } from '#oci/name.ts'
+import type { Reader, Schema, Tx } from './schema.ts'
+
+export type GenerationRow = {
+  readonly channel: string
+  readonly number: number
+  readonly state: Schema['generations']['state']
+  readonly createdAtMs: number
+  readonly publishedAtMs: number | undefined
+  readonly actor: string
+  readonly reason: string | undefined
+  readonly summary: unknown
+}
+
+/** A repository that a generation changes: from the version that was published last (0: none) to the one of this generation. */
+export type ChangedRepository = {
+  readonly repositoryId: number
+  readonly name: RepositoryName
+  readonly from: number
+  readonly to: number
+}
+
+function toRow(row: Schema['generations']): GenerationRow {
+  return {
+    channel: row.channel,
+    number: row.number,
+    state: row.state,
+    createdAtMs: row.created_at_ms,
+    publishedAtMs: row.published_at_ms ?? undefined,
+    actor: row.actor,
+    reason: row.reason ?? undefined,
+    summary: JSON.parse(row.summary),
+  }
+}
+
+export async function findGeneration(db: Reader, channel: string, number: number): Promise<GenerationRow | undefined> {
+  const row = await db
+    .selectFrom('generations')
+    .selectAll()
+    .where('channel', '=', channel)
+    .where('number', '=', number)
+    .executeTakeFirst()
+  return row && toRow(row)
+}
+
+export async function findLatestGeneration(
+  db: Reader,
+  channel: string,
+  state: GenerationRow['state'],
+): Promise<GenerationRow | undefined> {
+  const row = await db
+    .selectFrom('generations')
+    .selectAll()
+    .where('channel', '=', channel)
+    .where('state', '=', state)
+    .orderBy('number', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row && toRow(row)
+}
+
+/** Newest first. */
+export async function listGenerations(db: Reader, channel: string, limit: number): Promise<GenerationRow[]> {
+  const rows = await db
+    .selectFrom('generations')
+    .selectAll()
+    .where('channel', '=', channel)
+    .orderBy('number', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map(toRow)
+}
+
+export async function addGeneration(
+  tx: Tx,
+  generation: { channel: string; number: number; createdAtMs: number; actor: string; reason?: string | undefined },
+): Promise<void> {
+  await tx
+    .insertInto('generations')
+    .values({
+      channel: generation.channel,
+      number: generation.number,
+      state: 'rendering',
+      created_at_ms: generation.createdAtMs,
+      published_at_ms: null,
+      actor: generation.actor,
+      reason: generation.reason ?? null,
+      summary: '{}',
+    })
+    .execute()
+}
+
+export async function markPublished(
+  tx: Tx,
+  channel: string,
+  number: number,
+  summary: unknown,
+  atMs: number,
+): Promise<void> {
+  await tx
+    .updateTable('generations')
+    .set({ state: 'published', published_at_ms: atMs, summary: JSON.stringify(summary) })
+    .where('channel', '=', channel)
+    .where('number', '=', number)
+    .execute()
+}
+
+/** Repositories whose channel stands at another version than any generation took in, with that version. */
+export async function listUnpublished(
+  db: Reader,
+  channel: string,
+): Promise<{ repositoryId: number; version: number }[]> {
+  const rows = await db
+    .selectFrom('channel_versions')
+    .select(['repository_id', 'version'])
+    .where('channel', '=', channel)
+    .where('version', '>', 0)
+    .where((where) =>
+      where.not(
+        where.exists(
+          where
+            .selectFrom('generation_repositories')
+            .select('number')
+            .where('generation_repositories.channel', '=', channel)
+            .whereRef('generation_repositories.repository_id', '=', 'channel_versions.repository_id')
+            .whereRef('generation_repositories.version', '>=', 'channel_versions.version'),
+        ),
+      ),
+    )
+    .orderBy('repository_id')
+    .execute()
+  return rows.map((row) => ({ repositoryId: row.repository_id, version: row.version }))
+}
+
+export async function addGenerationRepositories(
+  tx: Tx,
+  channel: string,
+  number: number,
+  repositories: readonly { repositoryId: number; version: number }[],
+): Promise<void> {
+  for (let at = 0; at < repositories.length; at += 1000) {
+    await tx
+      .insertInto('generation_repositories')
+      .values(
+        repositories
+          .slice(at, at + 1000)
+          .map(({ repositoryId, version }) => ({ channel, number, repository_id: repositoryId, version })),
+      )
+      .execute()
+  }
+}
+
+/** What generation `number` changes, in order of name. */
+export async function listChangedRepositories(
+  db: Reader,
+  channel: string,
+  number: number,
+): Promise<ChangedRepository[]> {
+  const rows = await db
+    .selectFrom('generation_repositories')
+    .innerJoin('repositories', 'repositories.id', 'generation_repositories.repository_id')
+    .select((select) => [
+      'repository_id',
+      'name',
+      'version',
+      select
+        .selectFrom('generation_repositories as before')
+        .select((before) => before.fn.max('before.version').as('version'))
+        .where('before.channel', '=', channel)
+        .whereRef('before.repository_id', '=', 'generation_repositories.repository_id')
+        .where('before.number', '<', number)
+        .as('from'),
+    ])
+    .where('channel', '=', channel)
+    .where('number', '=', number)
+    .orderBy('name')
+    .execute()
+  return rows.map((row) => ({
+    repositoryId: row.repository_id,
+    name: row.name as RepositoryName,
+    from: Number(row.from ?? 0),
+    to: row.version,
+  }))
+}
+
+/** The version of every repository in generation `number`, by name after `after`. */
+export async function listRepositoriesAt(
+  db: Reader,
+  channel: string,
+  number: number,
+  after: string,
+  limit: number,
+): Promise<{ repositoryId: number; name: RepositoryName; version: number }[]> {
+  const rows = await db
+    .selectFrom('generation_repositories')
+    .innerJoin('repositories', 'repositories.id', 'generation_repositories.repository_id')
+    .select((select) => ['repository_id', 'name', select.fn.max('version').as('version')])
+    .where('channel', '=', channel)
+    .where('number', '<=', number)
+    .where('name', '>', after)
+    .groupBy(['repository_id', 'name'])
+    .orderBy('name')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({
+    repositoryId: row.repository_id,
+    name: row.name as RepositoryName,
+    version: Number(row.version),
+  }))
+}
+
+/** Of the digests asked for, those that the channel's tree carries, with the generation that brought them. */
+export async function findTreeBlobs(
+  db: Reader,
+  channel: string,
+  digests: readonly Digest[],
+): Promise<Map<string, number>> {
+  const found = new Map<string, number>()
+  for (let at = 0; at < digests.length; at += 2000) {
+    const rows = await db
+      .selectFrom('tree_blobs')
+      .select(['digest', 'generation'])
+      .where('channel', '=', channel)
+      .where('digest', 'in', digests.slice(at, at + 2000))
+      .execute()
+    for (const row of rows) found.set(row.digest, row.generation)
+  }
+  return found
+}
+
+export type TreeBlob = { readonly digest: Digest; readonly sizeBytes: number; readonly generation: number }
+
+/** In order of digest, after `after`. */
+export async function listTreeBlobs(db: Reader, channel: string, after: string, limit: number): Promise<TreeBlob[]> {
+  const rows = await db
+    .selectFrom('tree_blobs')
+    .select(['digest', 'size_bytes', 'generation'])
+    .where('channel', '=', channel)
+    .where('digest', '>', after)
+    .orderBy('digest')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({ digest: row.digest as Digest, sizeBytes: row.size_bytes, generation: row.generation }))
+}
+
+/** Blobs that came after generation `after`, oldest first. */
+export async function listNewTreeBlobs(db: Reader, channel: string, after: number): Promise<TreeBlob[]> {
+  const rows = await db
+    .selectFrom('tree_blobs')
+    .select(['digest', 'size_bytes', 'generation'])
+    .where('channel', '=', channel)
+    .where('generation', '>', after)
+    .orderBy('generation')
+    .orderBy('digest')
+    .execute()
+  return rows.map((row) => ({ digest: row.digest as Digest, sizeBytes: row.size_bytes, generation: row.generation }))
+}
+
+export async function addTreeBlobs(tx: Tx, channel: string, blobs: readonly TreeBlob[]): Promise<void> {
+  for (let at = 0; at < blobs.length; at += 1000) {
+    await tx
+      .insertInto('tree_blobs')
+      .values(
+        blobs
+          .slice(at, at + 1000)
+          .map((blob) => ({ channel, digest: blob.digest, size_bytes: blob.sizeBytes, generation: blob.generation })),
+      )
+      .execute()
+  }
+}

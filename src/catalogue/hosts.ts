@@ -1,0 +1,324 @@
+// Sites, their hosts, and what is known of each host's copy. A host's lists (addresses, netblocks, …) are replaced as wholes.
+
+import type { Catalogue, Reader, Schema, Tx } from './schema.ts'
+
+type Grade = Schema['hosts']['grade']
+type Ticket = Schema['hosts']['ticket']
+
+export type SiteRow = {
+  readonly id: number
+  readonly name: string
+  readonly organisationUrl: string | undefined
+  readonly isPrivate: boolean
+  readonly contact: string | undefined
+}
+
+export type HostCategoryRow = { readonly category: string; readonly urls: readonly string[] }
+
+export type HostFacts = {
+  readonly name: string
+  readonly country: string | undefined
+  readonly bandwidthMbps: number
+  readonly grade: Grade
+  readonly isPrivate: boolean
+  readonly isAdminActive: boolean
+  readonly isUserActive: boolean
+  readonly disableReason: string | undefined
+  readonly asn: number | undefined
+  readonly isAsnClients: boolean
+  readonly peerAsns: readonly number[]
+  readonly netblocks: readonly string[]
+  readonly allowedCountries: readonly string[]
+  readonly categories: readonly HostCategoryRow[]
+  readonly ticket: Ticket
+  readonly contact: string | undefined
+}
+
+export type HostRow = HostFacts & { readonly id: number; readonly site: SiteRow }
+
+export async function addSite(tx: Tx, site: Omit<SiteRow, 'id'>, atMs: number): Promise<SiteRow | undefined> {
+  const row = await tx
+    .insertInto('sites')
+    .values({
+      name: site.name,
+      organisation_url: site.organisationUrl ?? null,
+      is_private: site.isPrivate ? 1 : 0,
+      contact: site.contact ?? null,
+      created_at_ms: atMs,
+    })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .returningAll()
+    .executeTakeFirst()
+  return row && toSite(row)
+}
+
+export async function findSite(db: Reader, name: string): Promise<SiteRow | undefined> {
+  const row = await db.selectFrom('sites').selectAll().where('name', '=', name).executeTakeFirst()
+  return row && toSite(row)
+}
+
+export async function listSites(db: Reader): Promise<SiteRow[]> {
+  return (await db.selectFrom('sites').selectAll().orderBy('name').execute()).map(toSite)
+}
+
+function toSite(row: {
+  id: number
+  name: string
+  organisation_url: string | null
+  is_private: number
+  contact: string | null
+}): SiteRow {
+  return {
+    id: row.id,
+    name: row.name,
+    organisationUrl: row.organisation_url ?? undefined,
+    isPrivate: row.is_private === 1,
+    contact: row.contact ?? undefined,
+  }
+}
+
+function toColumns(host: HostFacts) {
+  return {
+    name: host.name,
+    country: host.country ?? null,
+    bandwidth_mbps: host.bandwidthMbps,
+    grade: host.grade,
+    is_private: host.isPrivate ? (1 as const) : (0 as const),
+    is_admin_active: host.isAdminActive ? (1 as const) : (0 as const),
+    is_user_active: host.isUserActive ? (1 as const) : (0 as const),
+    disable_reason: host.disableReason ?? null,
+    asn: host.asn ?? null,
+    is_asn_clients: host.isAsnClients ? (1 as const) : (0 as const),
+    ticket: host.ticket,
+    contact: host.contact ?? null,
+  }
+}
+
+/** Undefined when a host of that name exists, or another host has one of its addresses. */
+export async function addHost(tx: Tx, siteId: number, host: HostFacts, atMs: number): Promise<number | undefined> {
+  if (await findUrlOwner(tx, host, undefined)) return undefined
+  const row = await tx
+    .insertInto('hosts')
+    .values({ site_id: siteId, ...toColumns(host), created_at_ms: atMs, updated_at_ms: atMs })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .returning('id')
+    .executeTakeFirst()
+  if (!row) return undefined
+  await writeLists(tx, row.id, host)
+  return row.id
+}
+
+/** False when another host has one of the addresses. */
+export async function updateHost(tx: Tx, id: number, host: HostFacts, atMs: number): Promise<boolean> {
+  if (await findUrlOwner(tx, host, id)) return false
+  await tx
+    .updateTable('hosts')
+    .set({ ...toColumns(host), updated_at_ms: atMs })
+    .where('id', '=', id)
+    .execute()
+  for (const table of ['host_urls', 'host_netblocks', 'host_peer_asns', 'host_countries'] as const) {
+    await tx.deleteFrom(table).where('host_id', '=', id).execute()
+  }
+  await writeLists(tx, id, host)
+  return true
+}
+
+async function findUrlOwner(tx: Tx, host: HostFacts, self: number | undefined): Promise<boolean> {
+  const urls = host.categories.flatMap((one) => one.urls)
+  if (urls.length === 0) return false
+  let query = tx.selectFrom('host_urls').select('host_id').where('url', 'in', urls)
+  if (self !== undefined) query = query.where('host_id', '!=', self)
+  return (await query.executeTakeFirst()) !== undefined
+}
+
+async function writeLists(tx: Tx, id: number, host: HostFacts): Promise<void> {
+  const urls = host.categories.flatMap(({ category, urls }) =>
+    urls.map((url, position) => ({ host_id: id, category, position, url })),
+  )
+  if (urls.length > 0) await tx.insertInto('host_urls').values(urls).execute()
+  const netblocks = host.netblocks.map((netblock) => ({ host_id: id, netblock }))
+  if (netblocks.length > 0) await tx.insertInto('host_netblocks').values(netblocks).execute()
+  const asns = host.peerAsns.map((asn) => ({ host_id: id, asn }))
+  if (asns.length > 0) await tx.insertInto('host_peer_asns').values(asns).execute()
+  const countries = host.allowedCountries.map((country) => ({ host_id: id, country }))
+  if (countries.length > 0) await tx.insertInto('host_countries').values(countries).execute()
+}
+
+/** All of them, in order of id; a few queries however many there are. */
+export async function listHosts(db: Reader): Promise<HostRow[]> {
+  const rows = await db.selectFrom('hosts').selectAll().orderBy('id').execute()
+  const sites = new Map((await listSites(db)).map((site) => [site.id, site]))
+  const urls = groupBy(await db.selectFrom('host_urls').selectAll().orderBy('category').orderBy('position').execute())
+  const netblocks = groupBy(await db.selectFrom('host_netblocks').selectAll().orderBy('netblock').execute())
+  const asns = groupBy(await db.selectFrom('host_peer_asns').selectAll().orderBy('asn').execute())
+  const countries = groupBy(await db.selectFrom('host_countries').selectAll().orderBy('country').execute())
+  return rows.map((row) => ({
+    id: row.id,
+    site: sites.get(row.site_id)!,
+    name: row.name,
+    country: row.country ?? undefined,
+    bandwidthMbps: row.bandwidth_mbps,
+    grade: row.grade,
+    isPrivate: row.is_private === 1,
+    isAdminActive: row.is_admin_active === 1,
+    isUserActive: row.is_user_active === 1,
+    disableReason: row.disable_reason ?? undefined,
+    asn: row.asn ?? undefined,
+    isAsnClients: row.is_asn_clients === 1,
+    peerAsns: (asns.get(row.id) ?? []).map((one) => one.asn),
+    netblocks: (netblocks.get(row.id) ?? []).map((one) => one.netblock),
+    allowedCountries: (countries.get(row.id) ?? []).map((one) => one.country),
+    categories: toCategories(urls.get(row.id) ?? []),
+    ticket: row.ticket,
+    contact: row.contact ?? undefined,
+  }))
+}
+
+function groupBy<T extends { readonly host_id: number }>(rows: readonly T[]): Map<number, T[]> {
+  const groups = new Map<number, T[]>()
+  for (const row of rows) {
+    const group = groups.get(row.host_id)
+    if (group) group.push(row)
+    else groups.set(row.host_id, [row])
+  }
+  return groups
+}
+
+function toCategories(rows: readonly Schema['host_urls'][]): HostCategoryRow[] {
+  const categories = new Map<string, string[]>()
+  for (const { category, url } of rows) categories.set(category, [...(categories.get(category) ?? []), url])
+  return [...categories].map(([category, urls]) => ({ category, urls }))
+}
+
+export type PresenceRow = {
+  readonly generation: number
+  readonly missing: readonly string[]
+  readonly extra: readonly string[]
+}
+
+export async function findPresence(db: Reader, hostId: number, channel: string): Promise<PresenceRow | undefined> {
+  const row = await db
+    .selectFrom('host_presence')
+    .selectAll()
+    .where('host_id', '=', hostId)
+    .where('channel', '=', channel)
+    .executeTakeFirst()
+  return row && { generation: row.generation, missing: JSON.parse(row.missing), extra: JSON.parse(row.extra) }
+}
+
+export async function savePresence(
+  db: Catalogue,
+  hostId: number,
+  channel: string,
+  presence: PresenceRow,
+  atMs: number,
+): Promise<void> {
+  const values = {
+    generation: presence.generation,
+    missing: JSON.stringify(presence.missing),
+    extra: JSON.stringify(presence.extra),
+    checked_at_ms: atMs,
+  }
+  await db
+    .insertInto('host_presence')
+    .values({ host_id: hostId, channel, ...values })
+    .onConflict((conflict) => conflict.columns(['host_id', 'channel']).doUpdateSet(values))
+    .execute()
+}
+
+/** `detail` is JSON of whatever the crawl found; the catalogue does not look into it. */
+export type CrawlRow = {
+  readonly hostId: number
+  readonly channel: string
+  readonly startedAtMs: number
+  readonly finishedAtMs: number
+  readonly outcome: string
+  readonly detail: string
+}
+
+/** How many crawls of a host are kept. */
+const keptCrawls = 50
+
+export async function saveCrawl(db: Catalogue, id: string, crawl: CrawlRow): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await tx
+      .insertInto('crawls')
+      .values({
+        id,
+        host_id: crawl.hostId,
+        channel: crawl.channel,
+        started_at_ms: crawl.startedAtMs,
+        finished_at_ms: crawl.finishedAtMs,
+        outcome: crawl.outcome,
+        detail: crawl.detail,
+      })
+      .execute()
+    const oldest = await tx
+      .selectFrom('crawls')
+      .select('finished_at_ms')
+      .where('host_id', '=', crawl.hostId)
+      .orderBy('finished_at_ms', 'desc')
+      .offset(keptCrawls)
+      .limit(1)
+      .executeTakeFirst()
+    if (oldest)
+      await tx
+        .deleteFrom('crawls')
+        .where('host_id', '=', crawl.hostId)
+        .where('finished_at_ms', '<=', oldest.finished_at_ms)
+        .execute()
+  })
+}
+
+/** Newest first. */
+export async function listCrawls(db: Reader, hostId: number, channel: string, limit: number): Promise<CrawlRow[]> {
+  const rows = await db
+    .selectFrom('crawls')
+    .selectAll()
+    .where('host_id', '=', hostId)
+    .where('channel', '=', channel)
+    .orderBy('finished_at_ms', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => ({
+    hostId: row.host_id,
+    channel: row.channel,
+    startedAtMs: row.started_at_ms,
+    finishedAtMs: row.finished_at_ms,
+    outcome: row.outcome,
+    detail: row.detail,
+  }))
+}
+
+export async function addCheckIn(
+  db: Catalogue,
+  checkIn: { hostId: number; channel: string; generation: number; atMs: number; detail: string },
+): Promise<void> {
+  await db
+    .insertInto('check_ins')
+    .values({
+      host_id: checkIn.hostId,
+      channel: checkIn.channel,
+      generation: checkIn.generation,
+      at_ms: checkIn.atMs,
+      detail: checkIn.detail,
+    })
+    .onConflict((conflict) => conflict.columns(['host_id', 'channel', 'at_ms']).doNothing())
+    .execute()
+}
+
+export async function findLastCheckIn(
+  db: Reader,
+  hostId: number,
+  channel: string,
+): Promise<{ generation: number; atMs: number } | undefined> {
+  const row = await db
+    .selectFrom('check_ins')
+    .select(['generation', 'at_ms'])
+    .where('host_id', '=', hostId)
+    .where('channel', '=', channel)
+    .orderBy('at_ms', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row && { generation: row.generation, atMs: row.at_ms }
+}

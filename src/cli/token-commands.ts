@@ -1,0 +1,76 @@
+// token: robots for build systems, mirror admins' programs and release bots.
+
+import { Command } from 'commander'
+import { ago, print, table } from './print.ts'
+import type { Connect } from './release-commands.ts'
+
+type Token = {
+  readonly name: string
+  readonly grants: readonly string[]
+  readonly createdAt: string
+  readonly expiresAt?: string
+  readonly revokedAt?: string
+}
+
+const collect = (value: string, before: string[]) => [...before, value]
+
+export function tokenCommand(connect: Connect): Command {
+  const token = new Command('token').description('robot tokens: scoped, expiring, kept as hashes only')
+  token
+    .command('create')
+    .description('make a token; its secret is shown this once')
+    .argument('<name>', 'also the user name for docker login')
+    .requiredOption(
+      '--grant <grant>',
+      'repository:<pattern>:<pull,push,delete> or api:<read,promote,publish,hosts,tokens>; may be repeated',
+      collect,
+      [],
+    )
+    .option('--days <n>', 'how long it is good for; default: until revoked')
+    .action(async (name: string, { grant, days }) => {
+      const { client, output } = connect()
+      const made = await client.post<Token & { secret: string }>('/api/v1/tokens', {
+        name,
+        grants: grant,
+        ...(days === undefined ? {} : { lifetimeDays: Number(days) }),
+      })
+      print(
+        output,
+        made,
+        () =>
+          `user name  ${made.name}\nsecret     ${made.secret}\n\nIt is not shown again. Log in by: docker login -u ${made.name} --password-stdin <registry>\n`,
+      )
+    })
+  token
+    .command('list')
+    .description('all tokens')
+    .action(async () => {
+      const { client, output } = connect()
+      const { tokens } = await client.get<{ tokens: Token[] }>('/api/v1/tokens')
+      const state = (one: Token) =>
+        one.revokedAt ? 'revoked' : one.expiresAt && Date.parse(one.expiresAt) < Date.now() ? 'expired' : 'live'
+      print(output, tokens, () =>
+        table(
+          ['NAME', 'STATE', 'GRANTS', 'MADE', 'EXPIRES'],
+          tokens.map((one) => [
+            one.name,
+            state(one),
+            one.grants.join(' '),
+            ago(one.createdAt, Date.now()),
+            one.expiresAt ?? 'never',
+          ]),
+          'There are no tokens.',
+        ),
+      )
+    })
+  token
+    .command('revoke')
+    .description('make a token worthless, at once')
+    .argument('<name>')
+    .action(async (name: string) => {
+      const { client, output } = connect()
+      await client.delete(`/api/v1/tokens/${encodeURIComponent(name)}`)
+      print(output, { name, revoked: true }, () => `${name} opens nothing any more.\n`)
+    })
+  return token
+}

@@ -1,0 +1,95 @@
+// The configuration as the roles take it: places resolved, addresses made, rules between options checked.
+
+import { join, resolve } from 'node:path'
+import { ConfigError, type Settings } from './load-config.ts'
+import type { Listen } from './option-kinds.ts'
+
+export type TlsFiles = { readonly cert: string; readonly key: string }
+export type ListenerName = 'registry' | 'frontdoor' | 'api' | 'origin'
+
+export type Config = {
+  readonly settings: Settings
+  readonly data: string
+  readonly keys: string
+  readonly cataloguePath:
+    | { readonly kind: 'sqlite'; readonly path: string }
+    | { readonly kind: 'postgres'; readonly url: string }
+  readonly blobs: string
+  readonly tree: string
+  readonly tls: TlsFiles | undefined
+  readonly listen: Readonly<Record<ListenerName, Listen>>
+  /** Given explicitly; the others follow from the port that a listener really got. */
+  readonly urls: Readonly<Record<ListenerName, string | undefined>>
+  readonly candidateChannel: string
+  readonly publicChannel: string
+}
+
+const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
+
+export function isLoopbackHost(host: string): boolean {
+  return loopback.test(host)
+}
+
+export function makeConfig(settings: Settings): Config {
+  const data = resolve(settings.data)
+  const { tlsCert, tlsKey } = settings
+  if ((tlsCert === undefined) !== (tlsKey === undefined))
+    throw new ConfigError('tls-cert and tls-key go together: set both or none')
+  const listen = {
+    registry: settings.registryListen,
+    frontdoor: settings.frontdoorListen,
+    api: settings.apiListen,
+    origin: settings.originListen,
+  }
+  const urls = {
+    registry: settings.registryUrl,
+    frontdoor: settings.frontdoorUrl,
+    api: settings.apiUrl,
+    origin: settings.originUrl,
+  }
+  for (const name of Object.keys(listen) as ListenerName[]) checkPublicUrl(name, listen[name], urls[name])
+  const candidateChannel = settings.channels[0]
+  const publicChannel = settings.publicChannels.at(-1)
+  if (!candidateChannel) throw new ConfigError('channels: at least one is needed, pushes land in the first')
+  if (!publicChannel) throw new ConfigError('public-channels: at least one is needed, the front door serves the last')
+  for (const name of settings.channels) {
+    if (!/^[a-z][a-z0-9-]{0,31}$/.test(name))
+      throw new ConfigError(`channels: ${JSON.stringify(name)} is no channel name (a-z, 0-9, -; at most 32)`)
+  }
+  for (const name of [...settings.publicChannels, ...settings.foreignLayerChannels]) {
+    if (!settings.channels.includes(name))
+      throw new ConfigError(`${JSON.stringify(name)} is named as a channel, but channels does not list it`)
+  }
+  if (settings.publicChannels.includes(candidateChannel)) {
+    throw new ConfigError(
+      `public-channels: ${candidateChannel} is where pushes land and cannot be public: promote to another channel`,
+    )
+  }
+  return {
+    settings,
+    data,
+    keys: join(data, 'keys'),
+    cataloguePath: parseCatalogue(settings.catalogue ?? `sqlite:${join(data, 'catalogue.sqlite')}`),
+    blobs: resolve(settings.blobs ?? join(data, 'store')),
+    tree: resolve(settings.tree ?? join(data, 'tree')),
+    tls: tlsCert && tlsKey ? { cert: resolve(tlsCert), key: resolve(tlsKey) } : undefined,
+    listen,
+    urls,
+    candidateChannel,
+    publicChannel,
+  }
+}
+
+function checkPublicUrl(name: ListenerName, listen: Listen, url: string | undefined): void {
+  if (isLoopbackHost(listen.host)) return
+  if (url !== undefined && !isLoopbackHost(new URL(url).hostname.replace(/^\[|\]$/g, ''))) return
+  throw new ConfigError(
+    `${name}-listen is ${listen.host}, which others reach, so ${name}-url must say under which address they do (and not a loopback one)`,
+  )
+}
+
+function parseCatalogue(text: string): Config['cataloguePath'] {
+  if (text.startsWith('sqlite:')) return { kind: 'sqlite', path: resolve(text.slice('sqlite:'.length)) }
+  if (/^postgres(ql)?:\/\//.test(text)) return { kind: 'postgres', url: text }
+  throw new ConfigError('catalogue: write sqlite:<path> or postgres://<user>@<host>/<database>')
+}

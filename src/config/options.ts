@@ -1,0 +1,211 @@
+// Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
+
+import type { KindName } from './option-kinds.ts'
+
+export type OptionRow = {
+  readonly kind: KindName
+  /** As it would be typed; undefined: unset unless somebody sets it. */
+  readonly default?: string
+  readonly help: string
+  readonly group: string
+  /** Kept out of printed configurations. */
+  readonly isSecret?: true
+}
+
+export const options = {
+  data: { kind: 'path', default: './var', group: 'Places', help: 'folder of everything that this installation keeps' },
+  catalogue: {
+    kind: 'text',
+    group: 'Places',
+    help: 'sqlite:<path>, or postgres://… for many processes; default: sqlite: in the data folder',
+  },
+  blobs: { kind: 'path', group: 'Places', help: 'root of the blob store; default: store in the data folder' },
+  tree: {
+    kind: 'path',
+    group: 'Places',
+    help: 'root of the published trees; on the file system of the blob store, so that files can be linked; default: tree in the data folder',
+  },
+
+  registryListen: { kind: 'listen', default: '127.0.0.1:5000', group: 'Listeners', help: 'where builders push' },
+  frontdoorListen: { kind: 'listen', default: '127.0.0.1:5001', group: 'Listeners', help: 'where users pull' },
+  apiListen: { kind: 'listen', default: '127.0.0.1:5002', group: 'Listeners', help: 'control API and pages' },
+  originListen: {
+    kind: 'listen',
+    default: '127.0.0.1:5003',
+    group: 'Listeners',
+    help: 'where hosts copy the published tree',
+  },
+  metricsListen: {
+    kind: 'listen',
+    group: 'Listeners',
+    help: 'metrics and health of this process on a listener of their own; default: on the api listener',
+  },
+  registryUrl: { kind: 'url', group: 'Listeners', help: 'public address of the registry; default: from its listener' },
+  frontdoorUrl: {
+    kind: 'url',
+    group: 'Listeners',
+    help: 'public address of the front door; default: from its listener',
+  },
+  apiUrl: {
+    kind: 'url',
+    group: 'Listeners',
+    help: 'public address of the control API, and where commands look for it; default: from its listener',
+  },
+  originUrl: { kind: 'url', group: 'Listeners', help: 'public address of the origin; default: from its listener' },
+  tlsCert: {
+    kind: 'path',
+    group: 'Listeners',
+    help: 'certificate chain (PEM); with tls-key every listener speaks https',
+  },
+  tlsKey: {
+    kind: 'path',
+    group: 'Listeners',
+    help: 'private key (PEM) of tls-cert; new files are taken up without a restart',
+  },
+  stall: {
+    kind: 'duration',
+    default: '60s',
+    group: 'Listeners',
+    help: 'a request body that brings no byte for this long ends',
+  },
+  drain: {
+    kind: 'duration',
+    default: '20s',
+    group: 'Listeners',
+    help: 'how long running requests may go on after a stop was asked for',
+  },
+  trustedProxies: {
+    kind: 'list',
+    default: '',
+    group: 'Listeners',
+    help: 'networks (CIDR) of our own proxies, whose X-Forwarded-For is believed, counted from the right',
+  },
+
+  adminToken: {
+    kind: 'text',
+    isSecret: true,
+    group: 'Access',
+    help: 'the admin token; default: made at the first start in the data folder',
+  },
+  token: {
+    kind: 'text',
+    isSecret: true,
+    group: 'Access',
+    help: 'what commands show to the API; default: the admin token of the data folder',
+  },
+  tokenLifetime: { kind: 'duration', default: '5m', group: 'Access', help: 'how long a registry token is good for' },
+
+  channels: {
+    kind: 'list',
+    default: 'candidate,testing,stable',
+    group: 'Content',
+    help: 'channels in order; pushes land in the first',
+  },
+  publicChannels: {
+    kind: 'list',
+    default: 'stable',
+    group: 'Content',
+    help: 'channels that are published; nothing of any other is ever in a published byte. The last one is what the front door serves',
+  },
+  foreignLayerChannels: {
+    kind: 'list',
+    default: '',
+    group: 'Content',
+    help: 'channels into which images with layers that live elsewhere (urls) may be promoted',
+  },
+  smallBlobBytes: {
+    kind: 'bytes',
+    default: '64KiB',
+    group: 'Content',
+    help: 'blobs below this size stay with the front door, larger ones travel',
+  },
+  publishDelay: {
+    kind: 'duration',
+    default: '5m',
+    group: 'Content',
+    help: 'promotions of this long are published together',
+  },
+  maxManifestBytes: { kind: 'bytes', default: '4MiB', group: 'Content', help: 'largest manifest that is taken' },
+  maxDescriptors: { kind: 'integer', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },
+  maxPageSize: {
+    kind: 'integer',
+    default: '1000',
+    group: 'Content',
+    help: 'most entries in one page of tags, repositories or referrers',
+  },
+  maxTagsPerPut: {
+    kind: 'integer',
+    default: '100',
+    group: 'Content',
+    help: 'most tags that one manifest push may set',
+  },
+  uploadAge: {
+    kind: 'duration',
+    default: '7d',
+    group: 'Content',
+    help: 'an upload untouched for this long is dropped',
+  },
+
+  crawlInterval: {
+    kind: 'duration',
+    default: '60s',
+    group: 'Hosts',
+    help: 'how often each host is looked at for new generations',
+  },
+  livenessInterval: {
+    kind: 'duration',
+    default: '10s',
+    group: 'Hosts',
+    help: 'how often each host must answer a probe',
+  },
+  crawlConnections: {
+    kind: 'integer',
+    default: '4',
+    group: 'Hosts',
+    help: 'requests that one crawl has under way at one host',
+  },
+  allowPrivateHosts: {
+    kind: 'flag',
+    default: 'false',
+    group: 'Hosts',
+    help: 'lets host addresses be private or loopback ones: for tests and closed networks only',
+  },
+  hostCa: {
+    kind: 'path',
+    group: 'Hosts',
+    help: 'certificates (PEM) of private authorities that hosts may use, beside the public ones',
+  },
+  countries: {
+    kind: 'path',
+    group: 'Hosts',
+    help: 'address-to-country database (MaxMind format); default: the one that comes with the program; none: without any',
+  },
+  clientPolicy: {
+    kind: 'path',
+    group: 'Hosts',
+    help: 'table of client kinds by User-Agent (JSON); default: the measured one',
+  },
+
+  demo: {
+    kind: 'flag',
+    default: 'false',
+    group: 'Running',
+    help: 'publishes a sample image and runs two demonstration hosts',
+  },
+  log: {
+    kind: 'text',
+    default: 'info',
+    group: 'Running',
+    help: 'least severity that is logged: trace, debug, info, warn, error, silent',
+  },
+} as const satisfies Record<string, OptionRow>
+
+export type OptionName = keyof typeof options
+
+const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+/** `registryListen` is `--registry-listen`, `FLOTILLA_REGISTRY_LISTEN` and `registry-listen` in flotilla.toml. */
+export function namesOf(name: string): { readonly flag: string; readonly variable: string; readonly key: string } {
+  const key = kebab(name)
+  return { flag: `--${key}`, variable: `FLOTILLA_${key.replaceAll('-', '_').toUpperCase()}`, key }
+}

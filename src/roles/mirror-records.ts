@@ -1,0 +1,72 @@
+// What the mirror stage asks of persistence, on the catalogue.
+
+import { randomUUID } from 'node:crypto'
+import { listNewTreeBlobs } from '#catalogue/generations.ts'
+import { findPresence, listCrawls, listHosts, saveCrawl, savePresence } from '#catalogue/hosts.ts'
+import type { Catalogue } from '#catalogue/schema.ts'
+import type { CrawlRecord, HostRecords, TreeRecords } from '#stages/mirror/host-records.ts'
+
+export function hostRecords(catalogue: Catalogue, now: () => number): HostRecords {
+  return {
+    listHosts: () => listHosts(catalogue),
+    findPresence: (hostId, channel) => findPresence(catalogue, hostId, channel),
+    savePresence: (hostId, channel, presence) => savePresence(catalogue, hostId, channel, presence, now()),
+    async saveCrawl({ hostId, channel, startedAtMs, finishedAtMs, outcome, ...detail }) {
+      await saveCrawl(catalogue, randomUUID(), {
+        hostId,
+        channel,
+        startedAtMs,
+        finishedAtMs,
+        outcome,
+        detail: JSON.stringify(detail),
+      })
+    },
+    findLastCrawl: async (hostId, channel) => (await listCrawlRecords(catalogue, hostId, channel, 1))[0],
+  }
+}
+
+/** Newest first. */
+export async function listCrawlRecords(
+  catalogue: Catalogue,
+  hostId: number,
+  channel: string,
+  limit: number,
+): Promise<CrawlRecord[]> {
+  const rows = await listCrawls(catalogue, hostId, channel, limit)
+  return rows.map(({ detail, ...row }) => ({ ...row, ...JSON.parse(detail) }) as CrawlRecord)
+}
+
+export function treeRecords(catalogue: Catalogue): TreeRecords {
+  return {
+    async *listBlobs(channel, after, upTo) {
+      for (const blob of await listNewTreeBlobs(catalogue, channel, after)) if (blob.generation <= upTo) yield blob
+    },
+    async findBlob(channel, digest) {
+      const row = await catalogue
+        .selectFrom('tree_blobs')
+        .select(['digest', 'size_bytes', 'generation'])
+        .where('channel', '=', channel)
+        .where('digest', '=', digest)
+        .executeTakeFirst()
+      return row && { digest: row.digest, sizeBytes: row.size_bytes, generation: row.generation }
+    },
+    async pickBlob(channel, upTo, random) {
+      // A digest is as good as a random number: the first one behind a random place is a fair enough draw, by index.
+      const place = `sha256:${Math.floor(random * 0xffffffff)
+        .toString(16)
+        .padStart(8, '0')}`
+      const from = (comparison: '>=' | '<') =>
+        catalogue
+          .selectFrom('tree_blobs')
+          .select(['digest', 'size_bytes', 'generation'])
+          .where('channel', '=', channel)
+          .where('generation', '<=', upTo)
+          .where('digest', comparison, place)
+          .orderBy('digest')
+          .limit(1)
+          .executeTakeFirst()
+      const row = (await from('>=')) ?? (await from('<'))
+      return row && { digest: row.digest, sizeBytes: row.size_bytes, generation: row.generation }
+    },
+  }
+}

@@ -1,0 +1,68 @@
+// Runs the jobs and the small recurring work.
+
+import type { Logger } from 'pino'
+import { sequenceEvents } from '#catalogue/events.ts'
+import { type JobHandler, JobRunner } from '#jobs/runner.ts'
+import { renderGeneration } from '#stages/publish/render-generation.ts'
+import { openFileSigner } from '#trust/file-signer.ts'
+import { sweepUploads } from '#upkeep/sweep-uploads.ts'
+import type { Resources } from './resources.ts'
+import type { Role } from './role.ts'
+
+const jobLanes = 3
+const leaseMs = 30_000
+const pollMs = 1000
+const sequenceMs = 500
+const sweepMs = 3_600_000
+
+export type Worker = Role & { nudge(): void; drain(): Promise<void> }
+
+/** `more` are the handlers of other roles of this process. */
+export async function startWorker(resources: Resources, more: Readonly<Record<string, JobHandler>>): Promise<Worker> {
+  const { catalogue, blobs, config, log, now, treeOf } = resources
+  const signer = await openFileSigner(config.keys)
+  const publish: JobHandler = async (payload, control) => {
+    const { channel, actor, reason } = payload as { channel: string; actor: string; reason?: string }
+    const stores = { catalogue, blobs, signer, treeOf, smallBlobBytes: config.settings.smallBlobBytes, now }
+    const published = await renderGeneration(channel, { actor, reason }, stores, control)
+    if (published.isNew) log.info({ channel, generation: published.generation }, 'published')
+    return { channel, generation: published.generation, isNew: published.isNew }
+  }
+  const runner = new JobRunner(
+    catalogue,
+    { publish, ...more },
+    { lanes: jobLanes, leaseMs, pollMs, now, log: (message, error) => log.error({ err: error }, message) },
+  )
+  runner.start()
+  const recurring = [
+    every(sequenceMs, log, () => sequenceEvents(catalogue)),
+    every(sweepMs, log, () => sweepUploads(blobs, config.settings.uploadAge, now())),
+  ]
+  return {
+    name: 'worker',
+    listeners: {},
+    notReady: () => undefined,
+    nudge: () => runner.nudge(),
+    drain: () => runner.drain(),
+    async stop() {
+      for (const timer of recurring) clearInterval(timer)
+      await runner.stop()
+    },
+  }
+}
+
+/** One at a time: a run that is still under way when the next is due is not joined by it. */
+export function every(intervalMs: number, log: Logger, work: () => Promise<unknown>): Timer {
+  let isRunning = false
+  return setInterval(async () => {
+    if (isRunning) return
+    isRunning = true
+    try {
+      await work()
+    } catch (error) {
+      log.error({ err: error }, 'recurring work failed')
+    } finally {
+      isRunning = false
+    }
+  }, intervalMs)
+}

@@ -1,0 +1,70 @@
+// Whether a host holds a blob: its size by HEAD, then blocks at places it cannot know beforehand.
+
+import type { OutboundClient } from '#http/outbound/outbound-client.ts'
+import type { TreeBlob } from './host-records.ts'
+import {
+  type BlobSource,
+  blobUrl,
+  blockAt,
+  judgeStatus,
+  type ProbeLimits,
+  readOriginRange,
+  type Sample,
+  sampleBlob,
+  unanswered,
+} from './sample-blob.ts'
+
+export type CheckOptions = ProbeLimits & {
+  /** The last block is the end of the blob, where a broken copy stops. */
+  readonly blocksPerBlob: number
+  readonly blockBytes: number
+}
+
+export type CheckTools = { readonly client: OutboundClient; readonly blobs: BlobSource; readonly random: () => number }
+
+/** `requests` and `bytes` count what it cost, whatever it found. */
+export type BlobCheck = { readonly sample: Sample; readonly requests: number; readonly bytes: number }
+
+export async function checkBlob(
+  base: string,
+  blob: TreeBlob,
+  tools: CheckTools,
+  options: CheckOptions,
+): Promise<BlobCheck> {
+  let sample = await checkSize(base, blob, tools.client, options)
+  let requests = 1
+  let bytes = 0
+  for (let i = 1; i <= options.blocksPerBlob && sample.verdict === 'good' && blob.sizeBytes > 0; i++) {
+    const isEnd = i === options.blocksPerBlob
+    const range = blockAt(blob.sizeBytes, options.blockBytes, isEnd ? 1 - Number.EPSILON : tools.random())
+    const block = { range, bytes: await readOriginRange(tools.blobs, blob.digest, range) }
+    sample = await sampleBlob(tools.client, base, blob, block, options)
+    requests++
+    bytes += block.bytes.length
+  }
+  return { sample, requests, bytes }
+}
+
+async function checkSize(base: string, blob: TreeBlob, client: OutboundClient, limits: ProbeLimits): Promise<Sample> {
+  const url = blobUrl(base, blob.digest)
+  const expected = `200 with Content-Length: ${blob.sizeBytes} and no Content-Encoding`
+  try {
+    const answer = await client.send({ url, method: 'HEAD', ...limits, maxBodyBytes: 0 })
+    for await (const _ of answer.body) break
+    const { firstByteMs: roundTripMs, family, status } = answer
+    const judged = (verdict: Sample['verdict'], came: string): Sample => {
+      return { verdict, fault: { url, expected, came }, trouble: undefined, roundTripMs, family }
+    }
+    const good: Sample = { verdict: 'good', fault: undefined, trouble: undefined, roundTripMs, family }
+    // A server that refuses HEAD shows size and bytes by its ranges.
+    if (status === 405 || status === 501) return good
+    if (status !== 200) return judged(...judgeStatus(answer))
+    const encoding = answer.header('content-encoding')
+    if (encoding !== undefined && encoding !== 'identity') return judged('unsuitable', `Content-Encoding: ${encoding}`)
+    const length = answer.header('content-length')
+    if (length === String(blob.sizeBytes)) return good
+    return judged(length === undefined ? 'unsuitable' : 'lacking', `Content-Length: ${length ?? 'none'}`)
+  } catch (error) {
+    return unanswered(url, expected, error)
+  }
+}

@@ -1,0 +1,23 @@
+// The generation that a host says it has finished. Only a hint where to look: a host that says too much is found out by the
+// samples, one that says too little is asked less.
+
+import { readAll } from '#http/outbound/body-stream.ts'
+import type { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { OutboundError } from '#http/outbound/outbound-error.ts'
+import { maxPointerBytes, pointerPath } from '#snapshots/pointer.ts'
+import type { ProbeLimits } from './sample-blob.ts'
+
+/** Undefined when it says nothing readable; throws OutboundError when the host cannot be asked at all. */
+export async function readHint(client: OutboundClient, base: string, limits: ProbeLimits): Promise<number | undefined> {
+  try {
+    const answer = await client.send({ url: `${base}/${pointerPath}`, ...limits, maxBodyBytes: maxPointerBytes })
+    const bytes = await readAll(answer.body)
+    if (answer.status !== 200) return undefined
+    const { signed } = JSON.parse(Buffer.from(bytes).toString()) as { signed: string }
+    const { generation } = JSON.parse(Buffer.from(signed, 'base64').toString()) as { generation: unknown }
+    return Number.isSafeInteger(generation) && (generation as number) >= 0 ? (generation as number) : undefined
+  } catch (error) {
+    if (error instanceof OutboundError && error.kind !== 'too-large') throw error
+    return undefined
+  }
+}

@@ -1,0 +1,156 @@
+// Evidence from front doors: clients that came back for a blob were probably failed by the host they had been sent to. Evidence
+// starts a probe, and only a failed probe closes a host. Strikes of several client networks whose probes passed drain it: it takes
+// nobody new until a whole read passed. What one network can bring about in a day is bounded, and so is what is remembered.
+
+export type Circuit = 'closed' | 'open' | 'draining'
+
+export type StrikeOptions = {
+  /** How long a strike counts. */
+  readonly windowMs: number
+  /** Different client networks whose strikes drain a host that passes its probes. */
+  readonly drainPrefixes: number
+  /** Hosts that the strikes of one network may help to drain in a day. */
+  readonly maxDrainsPerPrefix: number
+  /** Hosts that may be drained at once, whoever strikes. */
+  readonly maxDraining: number
+  /** Probes of one host are at least so far apart. */
+  readonly probeEveryMs: number
+  /** An open circuit stays so at least this long, then closes after two probes that passed. */
+  readonly openMs: number
+  readonly maxPrefixesPerHost: number
+  readonly maxPrefixes: number
+}
+
+type HostState = {
+  circuit: Circuit
+  changedAtMs: number
+  reason: string | undefined
+  passes: number
+  probedAtMs: number
+  /** When each client network struck last. */
+  readonly strikes: Map<number, number>
+}
+
+const dayMs = 86_400_000
+const neededPasses = 2
+
+export class StrikeBook {
+  readonly #options: StrikeOptions
+  readonly #hosts = new Map<number, HostState>()
+  /** Hosts that a network helped to drain, on one day. */
+  readonly #drains = new Map<number, { day: number; count: number }>()
+
+  constructor(options: StrikeOptions) {
+    this.#options = options
+  }
+
+  circuitOf(hostId: number): Circuit {
+    return this.#hosts.get(hostId)?.circuit ?? 'closed'
+  }
+
+  reasonOf(hostId: number): string | undefined {
+    return this.#hosts.get(hostId)?.reason
+  }
+
+  /** True when the host is to be probed now; tell `probed` what came of it. */
+  strike(hostId: number, prefixKey: number, nowMs: number): boolean {
+    const host = this.#stateOf(hostId)
+    // A network that has used up its day still starts probes: they harm nobody.
+    host.strikes.delete(prefixKey)
+    if (host.strikes.size >= this.#options.maxPrefixesPerHost) host.strikes.delete(host.strikes.keys().next().value!)
+    host.strikes.set(prefixKey, nowMs)
+    if (nowMs - host.probedAtMs < this.#options.probeEveryMs) return false
+    host.probedAtMs = nowMs
+    return true
+  }
+
+  /** Any probe of the host, on evidence or in its turn. */
+  probed(hostId: number, failure: string | undefined, nowMs: number): void {
+    const known = this.#hosts.get(hostId)
+    if (failure !== undefined) {
+      const host = known ?? this.#stateOf(hostId)
+      host.passes = 0
+      this.#change(host, 'open', nowMs, failure)
+      return
+    }
+    if (!known) return
+    known.passes++
+    if (known.circuit === 'open') {
+      const isOver = nowMs - known.changedAtMs >= this.#options.openMs && known.passes >= neededPasses
+      if (isOver) this.#close(hostId)
+      return
+    }
+    if (known.circuit === 'closed') this.#considerDrain(hostId, known, nowMs)
+  }
+
+  /** A whole read of a draining host: it comes back, or its circuit opens. */
+  wholeRead(hostId: number, failure: string | undefined, nowMs: number): void {
+    const host = this.#hosts.get(hostId)
+    if (host?.circuit !== 'draining') return
+    if (failure === undefined) this.#close(hostId)
+    else this.#change(host, 'open', nowMs, failure)
+  }
+
+  listDraining(): number[] {
+    return [...this.#hosts].filter(([, { circuit }]) => circuit === 'draining').map(([hostId]) => hostId)
+  }
+
+  /** Forgets hosts that are gone. */
+  keepOnly(hostIds: ReadonlySet<number>): void {
+    for (const hostId of this.#hosts.keys()) if (!hostIds.has(hostId)) this.#hosts.delete(hostId)
+  }
+
+  #considerDrain(hostId: number, host: HostState, nowMs: number): void {
+    for (const [prefixKey, atMs] of host.strikes) {
+      if (nowMs - atMs > this.#options.windowMs) host.strikes.delete(prefixKey)
+    }
+    if (host.strikes.size === 0) {
+      this.#hosts.delete(hostId)
+      return
+    }
+    const day = Math.floor(nowMs / dayMs)
+    const counted = [...host.strikes.keys()].filter((prefixKey) => this.#mayDrain(prefixKey, day))
+    if (counted.length < this.#options.drainPrefixes || this.listDraining().length >= this.#options.maxDraining) return
+    for (const prefixKey of counted) this.#charge(prefixKey, day)
+    this.#change(host, 'draining', nowMs, `clients of ${counted.length} networks failed there, though probes pass`)
+  }
+
+  #mayDrain(prefixKey: number, day: number): boolean {
+    const drains = this.#drains.get(prefixKey)
+    return !drains || drains.day !== day || drains.count < this.#options.maxDrainsPerPrefix
+  }
+
+  #charge(prefixKey: number, day: number): void {
+    const before = this.#drains.get(prefixKey)
+    this.#drains.delete(prefixKey)
+    if (this.#drains.size >= this.#options.maxPrefixes) this.#drains.delete(this.#drains.keys().next().value!)
+    this.#drains.set(prefixKey, { day, count: before?.day === day ? before.count + 1 : 1 })
+  }
+
+  #change(host: HostState, circuit: Circuit, nowMs: number, reason: string): void {
+    if (host.circuit !== circuit) host.changedAtMs = nowMs
+    host.circuit = circuit
+    host.reason = reason
+  }
+
+  #close(hostId: number): void {
+    this.#hosts.delete(hostId)
+  }
+
+  #stateOf(hostId: number): HostState {
+    let host = this.#hosts.get(hostId)
+    if (!host) {
+      const never = Number.NEGATIVE_INFINITY
+      host = {
+        circuit: 'closed',
+        changedAtMs: never,
+        reason: undefined,
+        passes: 0,
+        probedAtMs: never,
+        strikes: new Map(),
+      }
+      this.#hosts.set(hostId, host)
+    }
+    return host
+  }
+}

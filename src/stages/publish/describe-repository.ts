@@ -1,0 +1,76 @@
+// What a pack says of one repository: the difference between two versions, or (from version 0) all of it.
+
+import { changesBetween } from '#catalogue/channels.ts'
+import { findTreeBlobs } from '#catalogue/generations.ts'
+import { findManifests, listReferences } from '#catalogue/manifests.ts'
+import type { Reader } from '#catalogue/schema.ts'
+import type { Digest } from '#oci/digest.ts'
+import type { RepositoryName, Tag } from '#oci/name.ts'
+import type { PackBlob, PackRepository } from '#snapshots/catalogue-pack.ts'
+
+export type Span = {
+  readonly repositoryId: number
+  readonly name: RepositoryName
+  readonly from: number
+  readonly to: number
+}
+
+/** `generationOf` tells in which generation the tree got a blob that it does not carry yet. */
+export async function describeRepository(
+  db: Reader,
+  channel: string,
+  span: Span,
+  generation: number,
+  smallBlobBytes: number,
+): Promise<PackRepository> {
+  const changes = await changesBetween(db, span.repositoryId, channel, span.from, span.to)
+  const tagsSet: [Tag, Digest][] = []
+  const tagsRemoved: Tag[] = []
+  const come: Digest[] = []
+  const manifestsRemoved: Digest[] = []
+  for (const { key, digest } of changes) {
+    if (key.startsWith('@')) {
+      if (digest === null) manifestsRemoved.push(key.slice(1) as Digest)
+      else come.push(digest)
+    } else if (digest === null) tagsRemoved.push(key as Tag)
+    else tagsSet.push([key as Tag, digest])
+  }
+  const manifestsAdded = (await findManifests(db, come.sort())).map(
+    ({ digest, mediaType, sizeBytes, artifactType, annotations, subject }) => ({
+      digest,
+      mediaType,
+      sizeBytes,
+      artifactType,
+      annotations,
+      subject,
+    }),
+  )
+  const blobsAdded = await blobsOf(db, channel, come, generation, smallBlobBytes)
+  const isWhole = span.from === 0
+  return {
+    name: span.name,
+    tagsSet: tagsSet.sort(([a], [b]) => (a < b ? -1 : 1)),
+    manifestsAdded,
+    blobsAdded,
+    ...(isWhole ? {} : { tagsRemoved: tagsRemoved.sort(), manifestsRemoved: manifestsRemoved.sort() }),
+  }
+}
+
+/** A layer that lives elsewhere has no bytes here, so no tree or pack can carry it. */
+async function blobsOf(
+  db: Reader,
+  channel: string,
+  manifests: readonly Digest[],
+  generation: number,
+  smallBlobBytes: number,
+): Promise<PackBlob[]> {
+  const blobs = new Map<Digest, number>()
+  for (const part of await listReferences(db, manifests)) {
+    if (part.role !== 'child' && !part.isForeign) blobs.set(part.digest, part.sizeBytes)
+  }
+  const large = [...blobs].filter(([, sizeBytes]) => sizeBytes >= smallBlobBytes).map(([digest]) => digest)
+  const inTree = await findTreeBlobs(db, channel, large)
+  return [...blobs]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([digest, sizeBytes]) => ({ digest, sizeBytes, generation: inTree.get(digest) ?? generation }))
+}

@@ -1,0 +1,34 @@
+// Fixes what a generation will hold, in one transaction, before anything is written. From here on it can be rendered again and again to
+// the same bytes, so that a crash at any moment is repaired by doing it once more.
+
+import {
+  addGeneration,
+  addGenerationRepositories,
+  findLatestGeneration,
+  type GenerationRow,
+  listUnpublished,
+} from '#catalogue/generations.ts'
+import type { PublishStores } from './publish-stores.ts'
+
+export type StartedGeneration = { readonly generation: GenerationRow; readonly before: GenerationRow | undefined }
+
+/** Undefined: nothing changed since the last one. A generation that was started and not finished comes first. */
+export async function startGeneration(
+  channel: string,
+  about: { readonly actor: string; readonly reason?: string | undefined },
+  { catalogue, now }: PublishStores,
+): Promise<StartedGeneration | undefined> {
+  return await catalogue.transaction().execute(async (tx) => {
+    const before = await findLatestGeneration(tx, channel, 'published')
+    const unfinished = await findLatestGeneration(tx, channel, 'rendering')
+    if (unfinished) return { generation: unfinished, before }
+    const changed = await listUnpublished(tx, channel)
+    // The first generation may be empty: front doors and hosts then have something signed to start from.
+    if (changed.length === 0 && before) return undefined
+    const number = (before?.number ?? 0) + 1
+    await addGeneration(tx, { channel, number, createdAtMs: now(), ...about })
+    await addGenerationRepositories(tx, channel, number, changed)
+    const generation = (await findLatestGeneration(tx, channel, 'rendering'))!
+    return { generation, before }
+  })
+}

@@ -1,0 +1,305 @@
+// The crawler against real web servers that do what volunteers' servers do: serve well, lack, rot, compress, ignore Range, hang, die.
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { DiskBlobStore } from '#blobs/disk/disk-blob-store.ts'
+import { digestOf } from '#blobs/hashing.ts'
+import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { blobPath, type Digest } from '#oci/digest.ts'
+import { type CrawlOptions, type CrawlTools, crawlHost } from '#stages/mirror/crawl-host.ts'
+import type { CrawlRecord, HostRecord, Presence, TreeBlob } from '#stages/mirror/host-records.ts'
+import { makeAuthority } from '../kit/certificate-authority.ts'
+import { describeWith } from '../kit/need-tool.ts'
+import { startApache, startNginx, type WebHost, type WebHostOptions } from '../kit/web-hosts.ts'
+
+const options: CrawlOptions = {
+  concurrency: 4,
+  maxRequests: 10_000,
+  maxSampledBytes: 100_000_000,
+  maxMs: 60_000,
+  maxRechecks: 50,
+  spotChecks: 2,
+  saveEveryMs: 0,
+  blocksPerBlob: 2,
+  blockBytes: 256,
+  idleMs: 5_000,
+  totalMs: 10_000,
+}
+
+let folder: string
+let origin: DiskBlobStore
+const tree: TreeBlob[] = []
+const opened: AsyncDisposable[] = []
+let nextAddress = 20
+
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+async function publish(generation: number, count: number): Promise<void> {
+  const random = seeded(generation)
+  for (let i = 0; i < count; i++) {
+    const bytes = new Uint8Array(70_000 + i).map(() => random() * 256)
+    const digest = digestOf(bytes)
+    await origin.put(digest, bytes)
+    tree.push({ digest, sizeBytes: bytes.length, generation })
+  }
+}
+
+const fileOf = (root: string, blob: TreeBlob) => join(root, blobPath(blob.digest as Digest))
+
+function copyTo(root: string, blobs: readonly TreeBlob[]): void {
+  for (const blob of blobs) {
+    const to = fileOf(root, blob)
+    mkdirSync(dirname(to), { recursive: true })
+    copyFileSync(fileOf(join(folder, 'origin'), blob), to)
+  }
+}
+
+async function hostAt(
+  name: string,
+  about: Partial<WebHostOptions> = {},
+  start: (options: WebHostOptions) => Promise<WebHost> = startNginx,
+): Promise<WebHost> {
+  const place = join(folder, name)
+  mkdirSync(place, { mode: 0o755 })
+  const host = await start({ folder: place, address: `127.0.0.${nextAddress++}`, ...about })
+  opened.push(host)
+  copyTo(host.tree, tree)
+  return host
+}
+
+const recordOf = (url: string, id = 1): HostRecord => ({
+  id,
+  site: { id: 1, name: 'site', organisationUrl: undefined, isPrivate: false, contact: undefined },
+  name: `host${id}`,
+  country: undefined,
+  bandwidthMbps: 100,
+  grade: 'proven',
+  isPrivate: false,
+  isAdminActive: true,
+  isUserActive: true,
+  disableReason: undefined,
+  asn: undefined,
+  isAsnClients: true,
+  peerAsns: [],
+  netblocks: [],
+  allowedCountries: [],
+  categories: [{ category: 'stable', urls: [url] }],
+  ticket: 'query',
+  contact: undefined,
+})
+
+/** Keeps rows in memory: the catalogue's own are tested beside it. */
+function crawler(about: Partial<CrawlOptions> = {}, ca?: string) {
+  const client = new OutboundClient({ allowPrivate: true, userAgent: 'docker/28.5.2', ca })
+  opened.push(client)
+  let presence: Presence | undefined
+  let last: CrawlRecord | undefined
+  const saved: Presence[] = []
+  const tools: CrawlTools = {
+    client,
+    blobs: origin,
+    random: seeded(99),
+    now: Date.now,
+    records: {
+      listHosts: async () => [],
+      findPresence: async () => presence,
+      savePresence: async (_, __, one) => void saved.push((presence = one)),
+      saveCrawl: async (crawl) => void (last = crawl),
+      findLastCrawl: async () => last,
+    },
+    tree: {
+      async *listBlobs(_, after, upTo) {
+        yield* tree.filter(({ generation }) => generation > after && generation <= upTo)
+      },
+      findBlob: async (_, digest) => tree.find((blob) => blob.digest === digest),
+      pickBlob: async (_, upTo, random) => {
+        const there = tree.filter(({ generation }) => generation <= upTo)
+        return there[Math.floor(random * there.length)]
+      },
+    },
+  }
+  return {
+    saved,
+    presence: () => presence,
+    crawl: (url: string, generation: number, more: Partial<CrawlTools> = {}) =>
+      crawlHost(
+        { host: recordOf(url), channel: 'stable', generation },
+        { ...tools, ...more },
+        { ...options, ...about },
+      ),
+  }
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'crawl-'))
+  await chmod(folder, 0o755)
+  origin = await DiskBlobStore.open(join(folder, 'origin'))
+  await publish(1, 6)
+  await publish(2, 3)
+})
+
+afterAll(async () => {
+  for (const one of opened.reverse()) await one[Symbol.asyncDispose]()
+  await origin[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling', () => {
+  test('a good host is proven, and a second crawl asks only for what is new', async () => {
+    const host = await hostAt('good')
+    const { crawl, presence } = crawler()
+    expect(await crawl(host.url, 1)).toMatchObject({ outcome: 'complete', held: 6, lacking: 0 })
+    expect(presence()).toEqual({ generation: 1, missing: [], extra: [] })
+    const before = host.requests().length
+    const second = await crawl(host.url, 2)
+    expect(second).toMatchObject({ outcome: 'complete', lacking: 0 })
+    expect(presence()!.generation).toBe(2)
+    const asked = host.requests().slice(before)
+    const news = tree.filter(({ generation }) => generation === 2)
+    for (const blob of news) expect(asked.filter(({ path }) => path.includes(blob.digest.slice(7))).length).toBe(3)
+    // Besides: the hint and two spot checks of three requests each.
+    expect(asked.length).toBe(3 * news.length + 1 + 2 * 3)
+  })
+
+  test('Apache httpd and https with a private authority do as well', async () => {
+    const authority = await makeAuthority(join(folder, 'authority'))
+    const apache = await hostAt('apache', {}, startApache)
+    expect(await crawler().crawl(apache.url, 2)).toMatchObject({ outcome: 'complete', held: 9 })
+    const secure = await hostAt('secure', { authority, address: '127.0.0.5' })
+    const ca = readFileSync(authority.bundle, 'utf8')
+    expect(await crawler({}, ca).crawl(secure.url, 2)).toMatchObject({ outcome: 'complete', held: 9 })
+    const stranger = await crawler().crawl(secure.url, 2)
+    expect(stranger).toMatchObject({ outcome: 'trouble', held: 0 })
+    expect(stranger.reason).toMatch(/certificate/)
+  })
+
+  test('a missing blob and a short one are exceptions, and are found again when they come', async () => {
+    const host = await hostAt('lacking')
+    const [gone, short] = tree
+    rmSync(fileOf(host.tree, gone!))
+    truncateSync(fileOf(host.tree, short!), 1000)
+    const { crawl, presence } = crawler()
+    const told = await crawl(host.url, 2)
+    expect(told).toMatchObject({ outcome: 'complete', held: 7, lacking: 2 })
+    expect(told.faults.map(({ came }) => came).toSorted()).toEqual(['Content-Length: 1000', 'status 404'])
+    expect(presence()).toEqual({ generation: 2, missing: [gone!.digest, short!.digest].toSorted(), extra: [] })
+    copyTo(host.tree, [gone!, short!])
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'complete', lacking: 0 })
+    expect(presence()!.missing).toEqual([])
+  })
+
+  test('wrong bytes end the crawl as a lie, and only right ones end the lie', async () => {
+    const host = await hostAt('lying')
+    const victim = tree[2]!
+    const right = readFileSync(fileOf(host.tree, victim))
+    writeFileSync(fileOf(host.tree, victim), Buffer.alloc(right.length, 7))
+    const { crawl, presence } = crawler({ concurrency: 1 })
+    const told = await crawl(host.url, 2)
+    expect(told.outcome).toBe('lying')
+    expect(told.faults[0]).toMatchObject({ url: `${host.url}/${blobPath(victim.digest as Digest)}` })
+    expect(told.faults[0]!.came).toMatch(/^other bytes at/)
+    expect(presence()!.generation).toBe(0)
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'lying' })
+    writeFileSync(fileOf(host.tree, victim), right)
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'complete' })
+    expect(presence()).toEqual({ generation: 2, missing: [], extra: [] })
+  })
+
+  test('a blob that is lost after it was proven is found by looking again', async () => {
+    const host = await hostAt('losing')
+    const { crawl, presence } = crawler({ spotChecks: 40 })
+    await crawl(host.url, 2)
+    for (const blob of tree) rmSync(fileOf(host.tree, blob))
+    expect((await crawl(host.url, 2)).lacking).toBeGreaterThan(0)
+    expect(presence()!.missing.length).toBeGreaterThan(4)
+  })
+
+  test.each([
+    ['compresses', 'gzip on; gzip_types *; gzip_proxied any; gzip_http_version 1.0;', /Content-Encoding: gzip/],
+    ['ignores Range', 'max_ranges 0;', /status 200 to a Range request/],
+    ['answers with nonsense', 'location /blobs/ { return 418; }', /status 418/],
+  ])('a server that %s is unsuitable, and is told why', async (name, directives, reason) => {
+    const host = await hostAt(name.replaceAll(' ', '-'), { directives })
+    const { crawl, presence } = crawler()
+    const told = await crawl(host.url, 2)
+    expect(told.outcome).toBe('unsuitable')
+    expect(told.reason).toMatch(reason)
+    expect(presence()).toEqual({ generation: 0, missing: [], extra: [] })
+    expect(host.requests().length).toBeLessThan(20)
+  })
+
+  test('a server that sends misses elsewhere lacks them, and the redirect is not followed', async () => {
+    const host = await hostAt('redirecting', { directives: 'location /blobs/ { return 307 http://169.254.169.254/; }' })
+    const told = await crawler().crawl(host.url, 1)
+    expect(told).toMatchObject({ outcome: 'complete', held: 0, lacking: 6 })
+    expect(told.faults[0]!.came).toBe('status 307 to http://169.254.169.254/')
+  })
+
+  test('a failing server is trouble: nothing is held against it, and it is soon left alone', async () => {
+    const host = await hostAt('failing', { directives: 'location /blobs/ { return 503; }' })
+    const { crawl, presence } = crawler()
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'trouble', held: 0, lacking: 0 })
+    expect(presence()).toEqual({ generation: 0, missing: [], extra: [] })
+    expect(host.requests().length).toBeLessThan(12)
+  })
+
+  test('a dead host and one that never answers are trouble', async () => {
+    const silent = await new Promise<Server>((resolve) => {
+      const server = createServer((socket) => void socket.resume()).listen(0, '127.0.0.1', () => resolve(server))
+    })
+    const { port } = silent.address() as { port: number }
+    const quick = crawler({ idleMs: 50, totalMs: 100 })
+    expect(await quick.crawl(`http://127.0.0.1:${port}`, 2)).toMatchObject({ outcome: 'trouble' })
+    await new Promise((resolve) => silent.close(resolve))
+    const told = await quick.crawl(`http://127.0.0.1:${port}`, 2)
+    expect(told).toMatchObject({ outcome: 'trouble', requests: 1 })
+    expect(told.reason).toMatch(/refused/i)
+  })
+
+  test('a host that says it is behind is not asked for more; one that says too much is found out', async () => {
+    const host = await hostAt('behind')
+    const say = (generation: number) => {
+      const signed = Buffer.from(JSON.stringify({ generation })).toString('base64')
+      mkdirSync(join(host.tree, 'metadata'), { recursive: true })
+      writeFileSync(join(host.tree, 'metadata/pointer.json'), JSON.stringify({ signed, signatures: [] }))
+    }
+    for (const blob of tree.filter(({ generation }) => generation === 2)) rmSync(fileOf(host.tree, blob))
+    say(1)
+    const { crawl, presence } = crawler()
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'behind', held: 6, lacking: 0 })
+    expect(presence()).toEqual({ generation: 1, missing: [], extra: [] })
+    say(99)
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'complete', lacking: 3 })
+    expect(presence()!.missing.length).toBe(3)
+  })
+
+  test('a crawl that its budget cuts short is gone on with, and nothing is asked twice', async () => {
+    const host = await hostAt('large')
+    const { crawl, presence, saved } = crawler({ maxRequests: 8, concurrency: 1, spotChecks: 0 })
+    const outcomes: string[] = []
+    while (outcomes.at(-1) !== 'complete' && outcomes.length < 20) outcomes.push((await crawl(host.url, 2)).outcome)
+    expect(outcomes).toEqual(['partial', 'partial', 'partial', 'complete'])
+    expect(presence()).toEqual({ generation: 2, missing: [], extra: [] })
+    expect(saved[0]!.extra.length).toBe(1)
+    const asked = host.requests().filter(({ path }) => path.startsWith('/blobs/'))
+    expect(asked.length).toBe(3 * tree.length)
+  })
+
+  test('trouble of our own is thrown, and no host pays for it', async () => {
+    const host = await hostAt('innocent')
+    const { crawl, presence } = crawler({ spotChecks: 0 })
+    const blobs = { open: async () => Promise.reject(new Error('the disk of the origin is gone')) }
+    await expect(crawl(host.url, 2, { blobs })).rejects.toThrow(/origin is gone/)
+    expect(presence()).toEqual({ generation: 0, missing: [], extra: [] })
+  })
+})

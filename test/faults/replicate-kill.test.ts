@@ -1,0 +1,153 @@
+// kill -9 in the middle of copying, at random moments. At no moment may a finished name hold wrong bytes, or a pointer name
+// what is not there; and the next run goes on.
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { blobPath, type Digest, parseDigest } from '#oci/digest.ts'
+import { openPointer, pointerPath } from '#snapshots/pointer.ts'
+import { mustRun, runProgram, startProcess } from '../kit/process.ts'
+import { digestOf, PublishedTree } from '../kit/published-tree.ts'
+import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+
+const wantedKills = 20
+const program = join(import.meta.dir, '../kit/replicate-program.ts')
+
+let root: string
+let to: string
+let tree: PublishedTree
+let origin: TreeOrigin
+const generations = new Map<number, ReadonlySet<Digest>>()
+
+async function publish(): Promise<void> {
+  const [first] = tree.blobs.keys()
+  if (tree.generation > 0 && first) tree.remove(first)
+  for (let n = 0; n < 6; n++) await tree.add(crypto.getRandomValues(new Uint8Array(60_000)))
+  for (let n = 0; n < 40; n++) {
+    const bytes = new Uint8Array(1_500_000)
+    crypto.getRandomValues(bytes.subarray(0, 60_000))
+    await tree.add(bytes)
+    if (tree.generation > 0 && n > 8) break
+  }
+  await tree.publish()
+  generations.set(tree.generation, new Set(tree.blobs.keys()))
+}
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'replicate-kill-'))
+  to = join(root, 'copy')
+  tree = await PublishedTree.make(join(root, 'tree'), join(root, 'keys'))
+  origin = startTreeOrigin(tree.folder)
+  await publish()
+})
+afterAll(async () => {
+  await origin.listener.stop(100)
+  await rm(root, { recursive: true })
+})
+
+const argumentsFor = (folder: string) => [
+  program,
+  'replicate',
+  '--from',
+  origin.url,
+  '--to',
+  folder,
+  '--name',
+  'host',
+  '--min-free',
+  '0',
+  '--json',
+]
+
+async function blobsIn(folder: string): Promise<Map<Digest, Buffer>> {
+  const blobs = new Map<Digest, Buffer>()
+  const entries = await readdir(join(folder, 'blobs'), { recursive: true, withFileTypes: true }).catch(() => [])
+  for (const entry of entries) {
+    if (entry.isFile())
+      blobs.set(parseDigest(`sha256:${entry.name}`)!, await readFile(join(entry.parentPath, entry.name)))
+  }
+  return blobs
+}
+
+/** What a client and a crawler may rely on at any moment. Gives back the generation that the pointer tells, or 0. */
+async function expectSound(): Promise<number> {
+  const blobs = await blobsIn(to)
+  for (const [digest, bytes] of blobs) expect(digestOf(bytes)).toBe(digest)
+  const bytes = await readFile(join(to, pointerPath)).catch(() => undefined)
+  if (!bytes) return 0
+  const { generation, lists, packs } = openPointer(bytes, () => 'any')
+  for (const digest of generations.get(generation)!) expect(blobs.has(digest)).toBe(true)
+  for (const { path, digest } of [...lists, ...packs]) expect(digestOf(await readFile(join(to, path)))).toBe(digest)
+  return generation
+}
+
+test(`${wantedKills} kills at random moments leave a sound copy that the next run completes`, async () => {
+  const startedMs = performance.now()
+  await mustRun(process.execPath, argumentsFor(join(root, 'unharmed')))
+  const wholeMs = performance.now() - startedMs
+
+  let kills = 0
+  let resumed = 0
+  while (kills < wantedKills) {
+    const child = startProcess(process.execPath, argumentsFor(to), { logFile: join(root, 'log') })
+    const killer = setTimeout(() => child.signal('SIGKILL'), wholeMs * (0.3 + 0.6 * Math.random()))
+    const code = await child.exited
+    clearTimeout(killer)
+    const generation = await expectSound()
+    const parts = await readdir(join(to, '.replicate/parts')).catch(() => [])
+    if (parts.length > 0) resumed++
+    if (code === 0) expect(generation).toBe(tree.generation)
+    else kills++
+    if (generation === tree.generation) await publish()
+  }
+  expect(resumed).toBeGreaterThan(0)
+
+  const last = await runProgram(process.execPath, argumentsFor(to))
+  expect(JSON.parse(last.stdout)).toMatchObject({ generation: tree.generation })
+  expect(await expectSound()).toBe(tree.generation)
+  expect(await readdir(join(to, '.replicate/parts'))).toEqual([])
+  expect((await stat(join(to, 'trace/host'))).isFile()).toBe(true)
+  const { stdout } = await runProgram(process.execPath, [...argumentsFor(to), '--check'])
+  expect(JSON.parse(stdout)).toMatchObject({ damaged: 0, files: 0 })
+  for (const digest of tree.blobs.keys()) expect((await stat(join(to, blobPath(digest)))).mode & 0o777).toBe(0o644)
+}, 300_000)
+
+test('a second run beside a running one is refused with its pid; TERM ends one so that the next goes on', async () => {
+  const folder = join(root, 'slow')
+  let release = () => {}
+  const held = new Promise<void>((resolve) => {
+    release = resolve
+  })
+  let reached = () => {}
+  const isReached = new Promise<void>((resolve) => {
+    reached = resolve
+  })
+  origin.interfere = async (ask) => {
+    if (!ask.path.startsWith('/blobs/')) return undefined
+    reached()
+    await held
+    return undefined
+  }
+  const first = startProcess(process.execPath, argumentsFor(folder), { logFile: join(root, 'log-slow') })
+  await isReached
+  const second = await runProgram(process.execPath, argumentsFor(folder))
+  expect([second.code, second.stderr]).toEqual([1, expect.stringContaining(`process ${first.pid} is at work`)])
+  first.signal('SIGTERM')
+  expect(await first.exited).toBe(1)
+  expect(first.output()).toContain('the next run goes on from here')
+  release()
+  origin.interfere = () => undefined
+  expect((await runProgram(process.execPath, argumentsFor(folder))).code).toBe(0)
+}, 60_000)
+
+test.each([
+  [['--from', 'ftp://x', '--to', '/tmp/x']],
+  [['--from', 'http://x']],
+  [['--from', 'http://x', '--to', '/tmp/x', '--connections', '99']],
+  [['--from', 'http://x', '--to', '/tmp/x', '--grace', 'soon']],
+  [['--from', 'http://x', '--to', '/tmp/x', '--what']],
+])('wrong usage is 2: %j', async (args) => {
+  const { code, stderr } = await runProgram(process.execPath, [program, 'replicate', ...args])
+  expect([code, stderr]).toEqual([2, expect.stringContaining('error:')])
+})

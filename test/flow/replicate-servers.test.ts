@@ -1,0 +1,319 @@
+// A copied tree behind the servers that volunteers run, with the configurations that deploy/ ships, and copied on from there.
+
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { blobPath, type Digest } from '#oci/digest.ts'
+import { pointerPath } from '#snapshots/pointer.ts'
+import { replicate } from '#stages/replicate/replicate.ts'
+import { replicateDefaults } from '#stages/replicate/replicate-options.ts'
+import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
+import { findFreePort } from '../kit/free-port.ts'
+import { describeWith } from '../kit/need-tool.ts'
+import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
+import { PublishedTree } from '../kit/published-tree.ts'
+import { getTool } from '../kit/tool.ts'
+import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+import { waitUntil } from '../kit/wait-until.ts'
+
+const deploy = join(import.meta.dir, '../../deploy')
+const bytesOf = (n: number) => Uint8Array.from({ length: 100_000 }, (_, i) => (i * (n + 3) + n) % 251)
+
+let root: string
+let tree: PublishedTree
+let origin: TreeOrigin
+let client: OutboundClient
+/** A copy of the tree: what a volunteer serves. */
+let served: string
+let digest: Digest
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'replicate-servers-'))
+  // Servers give up their rights and must still reach the tree.
+  await chmod(root, 0o755)
+  client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla/test' })
+  tree = await PublishedTree.make(join(root, 'tree'), join(root, 'keys'))
+  for (let n = 1; n <= 4; n++) digest = await tree.add(bytesOf(n))
+  await tree.publish()
+  origin = startTreeOrigin(tree.folder)
+  served = join(root, 'served')
+  await copy(origin.url, served)
+  await writeFile(join(served, 'secret'), 'not of the tree')
+  await symlink(join(root, 'keys'), join(served, 'catalogue/7.pack'))
+})
+afterAll(async () => {
+  await client[Symbol.asyncDispose]()
+  await origin.listener.stop(100)
+  await rm(root, { recursive: true })
+})
+
+function copy(from: string, to: string) {
+  return replicate(
+    { ...replicateDefaults, from, to, name: 'host', minFreeBytes: 0, pauseMs: 1, graceMs: 0 },
+    {
+      client,
+      now: Date.now,
+      random: Math.random,
+      freeBytes: async () => 1e12,
+      onProgress: () => undefined,
+      stop: new AbortController().signal,
+      software: 'flotilla/test',
+    },
+  )
+}
+
+async function waitForAnswer(url: string, running: RunningProcess): Promise<void> {
+  await waitUntil(
+    () => {
+      if (!running.isRunning()) throw new Error(running.output())
+      return fetch(url).then(() => true)
+    },
+    { what: `an answer from ${url}`, limitMs: 20_000 },
+  )
+}
+
+async function filled(file: string, changes: Readonly<Record<string, string>>): Promise<string> {
+  let text = await readFile(join(deploy, file), 'utf8')
+  for (const [from, to] of Object.entries(changes)) {
+    expect(text).toContain(from)
+    text = text.replaceAll(from, to)
+  }
+  return text
+}
+
+const servers = {
+  async nginx(port: number) {
+    const site = await filled('nginx/flotilla-tree.conf', {
+      'listen 80;': `listen 127.0.0.1:${port};`,
+      'listen [::]:80;': '',
+      '/srv/flotilla': served,
+    })
+    await writeFile(join(root, 'site.conf'), site)
+    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (one) => `${one}_temp_path ${root}/nginx-${one};`,
+    )
+    const main = `daemon off; pid ${root}/nginx.pid; error_log stderr; events {}
+      http { include /etc/nginx/mime.types; gzip on; gzip_types *; gzip_min_length 1; access_log off;
+      ${temporary.join('\n')} include ${root}/site.conf; }`
+    await writeFile(join(root, 'nginx.conf'), main)
+    return startProcess(getTool('nginx'), ['-c', join(root, 'nginx.conf')], { logFile: join(root, 'nginx.log') })
+  },
+  async apache2(port: number) {
+    const site = await filled('apache/flotilla-tree.conf', { '*:80': `127.0.0.1:${port}`, '/srv/flotilla': served })
+    const modules = [
+      'mpm_event',
+      'authz_core',
+      'authz_host',
+      'alias',
+      'mime',
+      'deflate',
+      'filter',
+      'setenvif',
+      'headers',
+      'dir',
+      'autoindex',
+    ]
+    const load = modules.map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`)
+    const main = `${load.join('\n')}
+      ServerRoot ${root}\nPidFile ${root}/apache.pid\nErrorLog ${root}/apache-error.log\nListen 127.0.0.1:${port}
+      User www-data\nGroup www-data\nServerName localhost\nMutex file:${root} default\nDefaultRuntimeDir ${root}
+      TypesConfig /etc/mime.types\nAddEncoding x-gzip .gz\nSetOutputFilter DEFLATE
+      <Directory />\nRequire all denied\nOptions FollowSymLinks Indexes\n</Directory>\n${site}`
+    await writeFile(join(root, 'apache.conf'), main)
+    const args = ['-f', join(root, 'apache.conf'), '-DFOREGROUND']
+    return startProcess(getTool('apache2'), args, { logFile: join(root, 'apache.log') })
+  },
+} as const
+
+for (const [name, start] of Object.entries(servers)) {
+  describeWith(`${name} with the shipped configuration`, [name])(`${name} with the shipped configuration`, () => {
+    let server: RunningProcess
+    let url: string
+    beforeAll(async () => {
+      const port = await findFreePort()
+      url = `http://127.0.0.1:${port}`
+      server = await start(port)
+      await waitForAnswer(url, server)
+    })
+    afterAll(() => server.stop().then(() => undefined))
+
+    test('sends a blob whole, in part and in parts, as it is', async () => {
+      const blob = `${url}/${blobPath(digest)}`
+      const headers = { 'accept-encoding': 'gzip, br' }
+      const whole = await fetch(blob, { headers })
+      expect(whole.status).toBe(200)
+      expect(whole.headers.get('content-encoding')).toBeNull()
+      expect(whole.headers.get('content-type')).toBe('application/octet-stream')
+      expect(whole.headers.get('content-length')).toBe('100000')
+      expect(whole.headers.get('cache-control')).toContain('immutable')
+      expect(whole.headers.get('x-content-type-options')).toBe('nosniff')
+      expect(new Uint8Array(await whole.arrayBuffer())).toEqual(bytesOf(4))
+      const part = await fetch(blob, { headers: { ...headers, range: 'bytes=10-19' } })
+      expect([part.status, part.headers.get('content-range')]).toEqual([206, 'bytes 10-19/100000'])
+      expect(new Uint8Array(await part.arrayBuffer())).toEqual(bytesOf(4).slice(10, 20))
+      const parts = await fetch(blob, { headers: { ...headers, range: 'bytes=0-1,500-501' } })
+      expect([parts.status, parts.headers.get('content-type')]).toEqual([
+        206,
+        expect.stringContaining('multipart/byteranges'),
+      ])
+      expect((await fetch(blob, { headers: { range: 'bytes=200000-' } })).status).toBe(416)
+      const head = await fetch(blob, { method: 'HEAD', headers })
+      expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000'])
+    })
+
+    test('sends lists without calling them packed, and metadata for a short time', async () => {
+      const list = await fetch(`${url}/lists/1.gz`, { headers: { 'accept-encoding': 'gzip' } })
+      expect([list.headers.get('content-encoding'), list.headers.get('content-type')]).toEqual([
+        null,
+        'application/octet-stream',
+      ])
+      expect(Buffer.from(await list.arrayBuffer())).toEqual(await readFile(join(served, 'lists/1.gz')))
+      const pointer = await fetch(`${url}/${pointerPath}`)
+      expect([pointer.status, pointer.headers.get('cache-control')]).toEqual([200, 'public, max-age=5'])
+      expect((await fetch(`${url}/trace/host`)).status).toBe(200)
+    })
+
+    test.each([
+      '/',
+      '/secret',
+      '/.replicate/',
+      '/.replicate/state.json',
+      '/blobs/',
+      '/blobs',
+      '/lists/',
+      '/lists/..%2f.replicate/state.json',
+      '/blobs/sha256/../../secret',
+      '/metadata/.pointer.json.tmp',
+      '/catalogue/7.pack/pointer.key',
+    ])('has no %s', async (path) => {
+      const { stdout } = await runProgram('curl', ['-s', '--path-as-is', '-o', '-', '-w', '\n%{http_code}', url + path])
+      expect(stdout.split('\n').at(-1)).toMatch(/^(404|403|400)$/)
+      expect(stdout).not.toMatch(/not of the tree|"highest"|PRIVATE KEY|Index of/)
+    })
+
+    test.each(['POST', 'PUT', 'DELETE'])('refuses %s', async (method) => {
+      expect((await fetch(`${url}/lists/1.gz`, { method })).status).toBeOneOf([403, 405])
+    })
+
+    test('is copied on from, and a run without change is one answer', async () => {
+      const to = join(root, `from-${name}`)
+      expect(await copy(url, to)).toMatchObject({ outcome: 'updated', files: 6 })
+      expect(await copy(url, to)).toMatchObject({ outcome: 'unchanged' })
+      expect(await readFile(join(to, blobPath(digest)))).toEqual(Buffer.from(bytesOf(4)))
+    })
+  })
+}
+
+describeWith('rsync', ['rsync'])('the real rsync', () => {
+  let daemon: RunningProcess
+  let url: string
+  let sourceUrl: string
+  beforeAll(async () => {
+    const port = await findFreePort()
+    const isRoot = process.getuid?.() === 0
+    const config = [
+      rsyncdConfig({ ...rsyncdDefaults, module: 'copy', folder: served, isRoot }),
+      rsyncdConfig({ ...rsyncdDefaults, module: 'source', folder: tree.folder, isRoot }),
+    ]
+    await writeFile(join(root, 'rsyncd.conf'), config.join('\n'))
+    const args = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${port}`, `--config=${root}/rsyncd.conf`]
+    daemon = startProcess(getTool('rsync'), [...args, `--log-file=${root}/rsyncd.log`], {
+      logFile: join(root, 'rsync.log'),
+    })
+    url = `rsync://127.0.0.1:${port}/copy`
+    sourceUrl = `rsync://127.0.0.1:${port}/source`
+    await waitUntil(async () => (await runProgram('rsync', [`${url}/`])).code === 0, { what: 'an answer from rsyncd' })
+  })
+  afterAll(() => daemon.stop().then(() => undefined))
+
+  test('lists no module, shows nothing but the tree and takes nothing', async () => {
+    const port = new URL(url).port
+    expect((await mustRun('rsync', [`rsync://127.0.0.1:${port}/`])).trim()).toBe('')
+    const listed = await mustRun('rsync', ['-r', `${url}/`])
+    expect(listed).toContain('metadata/pointer.json')
+    for (const hidden of ['.replicate', 'secret']) expect(listed).not.toContain(hidden)
+    for (const path of ['.replicate/state.json', 'secret']) {
+      expect((await runProgram('rsync', [`${url}/${path}`, `${root}/stolen`])).code).not.toBe(0)
+    }
+    const put = await runProgram('rsync', [join(root, 'rsyncd.conf'), `${url}/lists/`])
+    expect([put.code, put.stderr]).toEqual([1, expect.stringContaining('read only')])
+  })
+
+  test('copies the tree so that replicate has nothing to fetch', async () => {
+    const to = join(root, 'by-rsync')
+    await mustRun('rsync', ['-rt', `${url}/`, `${to}/`])
+    expect(await readdir(to)).toEqual(expect.not.arrayContaining(['.replicate', 'secret']))
+    origin.forget()
+    expect(await copy(origin.url, to)).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
+    expect(origin.asked).toEqual([`GET /${pointerPath}`])
+    expect(await copy(origin.url, to)).toMatchObject({ outcome: 'unchanged' })
+  })
+
+  describe('with the shipped script', () => {
+    const to = () => join(root, 'by-script')
+    const run = (env: Record<string, string> = {}) =>
+      runProgram(join(deploy, 'rsync/flotilla-rsync'), [sourceUrl, to(), 'mirror.example.org'], { env })
+    const blobsHere = async () =>
+      (await readdir(join(to(), 'blobs'), { recursive: true }))
+        .filter((one) => one.length > 40)
+        .map((one) => one.slice(-64))
+    const blobsThere = () => [...tree.blobs.keys()].map((one) => one.slice(7)).sort()
+
+    test('copies the difference only, and what replicate then accepts', async () => {
+      expect(await run()).toMatchObject({ code: 0, stderr: '' })
+      expect((await blobsHere()).sort()).toEqual(blobsThere())
+      const first = await readFile(join(root, 'rsyncd.log'), 'utf8')
+      expect(await run()).toMatchObject({ code: 0, stderr: '' })
+      const leaving = [...tree.blobs.keys()][0]!
+      tree.remove(leaving)
+      const coming = await tree.add(bytesOf(50))
+      await tree.publish()
+      await tree.add(bytesOf(51))
+      await tree.publish()
+      expect(await run()).toMatchObject({ code: 0, stderr: '' })
+      expect((await blobsHere()).sort()).toEqual([...blobsThere(), leaving.slice(7)].sort())
+      expect(await blobsHere()).toContain(coming.slice(7))
+      const sent = (await readFile(join(root, 'rsyncd.log'), 'utf8')).slice(first.length)
+      expect(sent).not.toContain('rsync error')
+      expect(JSON.parse(await readFile(join(to(), 'trace/mirror.example.org'), 'utf8'))).toMatchObject({
+        generation: 3,
+      })
+
+      await tree.publish()
+      expect(await run({ FLOTILLA_GRACE_DAYS: '0' })).toMatchObject({ code: 0, stderr: '' })
+      expect((await blobsHere()).sort()).toEqual(blobsThere())
+      expect(await copy(origin.url, to())).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
+    })
+
+    test('goes neither back nor anywhere else', async () => {
+      const pointer = await readFile(join(tree.folder, pointerPath))
+      const base = { format: 1, channel: 'stable', createdAtMs: 1, expiresAtMs: undefined } as const
+      const older = await PublishedTree.make(join(root, 'older'), join(root, 'older-keys'))
+      await older.writePointer({
+        ...base,
+        generation: 1,
+        lists: tree.lists.slice(0, 1),
+        packs: [{ ...tree.packs[0]!, from: 0, to: 1, path: 'catalogue/1.pack' }],
+      })
+      await writeFile(join(tree.folder, pointerPath), await readFile(join(older.folder, pointerPath)))
+      expect(await run()).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('has generation 1, here is 4 already'),
+      })
+      const evil = Buffer.from(
+        JSON.stringify({ format: 1, channel: 'stable', generation: 9, lists: [{ path: '../../etc/passwd' }] }),
+      )
+      await writeFile(join(tree.folder, pointerPath), `{"signed":"${evil.toString('base64')}","signatures":[]}`)
+      expect(await run()).toMatchObject({ code: 1, stderr: expect.stringContaining('wrong path') })
+      await writeFile(join(tree.folder, pointerPath), pointer)
+      expect(await run()).toMatchObject({ code: 0 })
+    })
+
+    test('says how it is used', async () => {
+      const { code, stderr } = await runProgram(join(deploy, 'rsync/flotilla-rsync'), [])
+      expect([code, stderr]).toEqual([2, expect.stringContaining('flotilla-rsync rsync://')])
+    })
+  })
+})

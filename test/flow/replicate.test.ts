@@ -1,0 +1,364 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { lockFolder } from '#kit/folder-lock.ts'
+import { blobPath, hexOf } from '#oci/digest.ts'
+import { keyPath, pointerPath } from '#snapshots/pointer.ts'
+import { replicate } from '#stages/replicate/replicate.ts'
+import {
+  type Progress,
+  type ReplicateOptions,
+  type ReplicateTools,
+  replicateDefaults,
+} from '#stages/replicate/replicate-options.ts'
+import { digestOf, PublishedTree } from '../kit/published-tree.ts'
+import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+
+let root: string
+let client: OutboundClient
+let tree: PublishedTree
+let origin: TreeOrigin
+let to: string
+let nowMs: number
+
+const bytesOf = (n: number, length = 70_000 + n * 10) => Uint8Array.from({ length }, (_, i) => (i * (n + 3) + n) % 251)
+
+beforeEach(async () => {
+  client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla/test' })
+  root = await mkdtemp(join(tmpdir(), 'replicate-'))
+  to = join(root, 'copy')
+  nowMs = Date.parse('2026-11-24T12:00:00Z')
+  tree = await PublishedTree.make(join(root, 'tree'), join(root, 'keys'))
+  for (let n = 1; n <= 5; n++) await tree.add(bytesOf(n))
+  await tree.publish()
+  origin = startTreeOrigin(tree.folder)
+})
+afterEach(async () => {
+  await client[Symbol.asyncDispose]()
+  await origin.listener.stop(100)
+  await rm(root, { recursive: true })
+})
+
+function run(options: Partial<ReplicateOptions> = {}, tools: Partial<ReplicateTools> = {}) {
+  origin.forget()
+  const small = { minFreeBytes: 0, pauseMs: 1, tries: 3 }
+  return replicate(
+    { ...replicateDefaults, ...small, from: origin.url, to, name: 'host.example.org', ...options },
+    {
+      client,
+      now: () => nowMs,
+      random: () => 0.5,
+      freeBytes: async () => 1e12,
+      onProgress: () => undefined,
+      stop: new AbortController().signal,
+      software: 'flotilla/test',
+      ...tools,
+    },
+  )
+}
+
+/** Path -> content of everything that is not hidden. */
+async function contentOf(folder: string): Promise<Map<string, string>> {
+  const content = new Map<string, string>()
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name).slice(folder.length + 1)
+    if (!entry.isFile() || path.startsWith('.replicate/')) continue
+    content.set(path, (await readFile(join(folder, path))).toString('latin1'))
+  }
+  return content
+}
+
+async function expectWholeCopy(): Promise<void> {
+  const copy = await contentOf(to)
+  const trace = JSON.parse(copy.get('trace/host.example.org')!)
+  expect(trace).toMatchObject({ generation: tree.generation, channel: 'stable' })
+  copy.delete('trace/host.example.org')
+  const original = await contentOf(tree.folder)
+  expect([...copy.keys()].sort()).toEqual([...original.keys()].sort())
+  expect(copy).toEqual(original)
+}
+
+describe('a first run', () => {
+  test('copies everything, readable by any web server, and tells how far it is', async () => {
+    const seen: Progress[] = []
+    const oldMask = process.umask(0o077)
+    const result = await run({}, { onProgress: (progress) => seen.push(progress) }).finally(() =>
+      process.umask(oldMask),
+    )
+    const all = { outcome: 'updated', generation: 1, channel: 'stable', files: 7, damaged: 0, deleted: 0 } as const
+    expect(result).toMatchObject(all)
+    await expectWholeCopy()
+    const modeOf = async (path: string) => (await stat(join(to, path))).mode & 0o777
+    for (const path of (await contentOf(to)).keys()) expect(await modeOf(path), path).toBe(0o644)
+    for (const path of ['', 'blobs', 'blobs/sha256', 'lists', 'catalogue', 'metadata', 'trace']) {
+      expect(await modeOf(path), path).toBe(0o755)
+    }
+    expect(await modeOf('.replicate')).toBe(0o700)
+    const last = seen.at(-1)!
+    expect(last).toMatchObject({ phase: 'done', files: 7, totalFiles: 7, bytes: last.totalBytes })
+    expect(result.bytes).toBe(last.bytes)
+  })
+
+  test('asks for the pointer before all else and writes it after all else', async () => {
+    origin.interfere = (ask) => (ask.path.startsWith('/catalogue/') ? { status: 403, headers: {} } : undefined)
+    await expect(run()).rejects.toThrow('status 403')
+    expect(origin.asked.slice(0, 2)).toEqual(['GET /metadata/key.json', 'GET /metadata/pointer.json'])
+    const copy = await contentOf(to)
+    expect([...copy.keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(5)
+    expect(copy.has(pointerPath) || copy.has('trace/host.example.org')).toBe(false)
+  })
+
+  test('takes over a tree that came another way without fetching its blobs', async () => {
+    await cp(tree.folder, to, { recursive: true })
+    const result = await run()
+    expect(result).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
+    expect(origin.asked).toEqual(['GET /metadata/pointer.json'])
+    await expectWholeCopy()
+  })
+})
+
+describe('a later run', () => {
+  beforeEach(async () => {
+    await run()
+  })
+
+  test('without change is one small answer', async () => {
+    expect(await run()).toMatchObject({ outcome: 'unchanged', generation: 1, files: 0 })
+    expect([origin.asked, origin.statuses]).toEqual([['GET /metadata/pointer.json'], [304]])
+  })
+
+  test('without change through another address is one answer too', async () => {
+    const from = origin.url.replace('127.0.0.1', 'localhost')
+    expect(await run({ from })).toMatchObject({ outcome: 'unchanged' })
+    expect([origin.asked, origin.statuses]).toEqual([['GET /metadata/pointer.json'], [200]])
+  })
+
+  test('fetches only what is new, the delta included', async () => {
+    const digest = await tree.add(bytesOf(6))
+    await tree.publish()
+    expect(await run()).toMatchObject({ outcome: 'updated', generation: 2, files: 3 })
+    const expected = ['catalogue/2.pack', 'lists/1-2.gz', 'metadata/pointer.json', blobPath(digest)]
+    expect(origin.asked.sort()).toEqual(expected.map((path) => `GET /${path}`).sort())
+    expect(await run()).toMatchObject({ outcome: 'unchanged' })
+  })
+
+  test('that missed some generations goes by the chain of deltas', async () => {
+    const digests = []
+    for (let n = 6; n < 10; n++) {
+      digests.push(await tree.add(bytesOf(n)))
+      if (n === 8) tree.remove(digests[0]!)
+      await tree.publish({ isCheckpoint: n === 7 })
+    }
+    await tree.eraseBlob(digests[0]!)
+    expect(await run()).toMatchObject({ generation: 5 })
+    const blobs = origin.asked.filter((one) => one.includes('/blobs/'))
+    const expected = digests.slice(1).map((digest) => `GET /${blobPath(digest)}`)
+    expect(blobs.sort()).toEqual(expected.sort())
+  })
+
+  test('deletes what left, but only after the grace, and not what came back', async () => {
+    const [leaving, returning] = [digestOf(bytesOf(1)), digestOf(bytesOf(2))]
+    tree.remove(leaving)
+    tree.remove(returning)
+    await tree.publish()
+    const graceMs = 60_000
+    expect(await run({ graceMs })).toMatchObject({ deleted: 0 })
+    const has = async (digest: typeof leaving) => (await contentOf(to)).has(blobPath(digest))
+    expect([await has(leaving), await has(returning)]).toEqual([true, true])
+    await tree.add(bytesOf(2))
+    await tree.publish()
+    nowMs += graceMs - 1
+    expect(await run({ graceMs })).toMatchObject({ deleted: 0, files: 2 })
+    nowMs += 1
+    expect(await run({ graceMs })).toMatchObject({ outcome: 'unchanged', deleted: 1 })
+    expect([await has(leaving), await has(returning)]).toEqual([false, true])
+    expect(await run({ graceMs })).toMatchObject({ deleted: 0 })
+  })
+
+  test('deletes lists and packs that no pointer names any more after the grace', async () => {
+    await tree.publish({ isCheckpoint: true })
+    tree.lists = tree.lists.filter((list) => list.path === 'lists/2.gz')
+    await tree.publish()
+    await run({ graceMs: 1000 })
+    expect([...(await contentOf(to)).keys()]).toContain('lists/1.gz')
+    nowMs += 1000
+    await run({ graceMs: 1000 })
+    const left = [...(await contentOf(to)).keys()].filter((path) => /^(lists|catalogue)/.test(path))
+    expect(left.sort()).toEqual(['catalogue/3.pack', 'lists/2-3.gz', 'lists/2.gz'])
+  })
+
+  test('never goes back, not even after it was interrupted', async () => {
+    const old = await readFile(join(tree.folder, pointerPath))
+    await tree.add(bytesOf(6))
+    await tree.publish()
+    origin.interfere = (ask) => (ask.path.startsWith('/blobs/') ? { status: 404, headers: {} } : undefined)
+    await expect(run()).rejects.toThrow('status 404')
+    origin.interfere = () => undefined
+    const newer = await readFile(join(tree.folder, pointerPath))
+    await writeFile(join(tree.folder, pointerPath), old)
+    await expect(run()).rejects.toMatchObject({ reason: 'backwards' })
+    await writeFile(join(tree.folder, pointerPath), newer)
+    await run()
+    expect((await contentOf(to)).has(blobPath(digestOf(bytesOf(6))))).toBe(true)
+  })
+
+  test('refuses a pointer of another key, and keeps what it has', async () => {
+    const other = await PublishedTree.make(join(root, 'other'), join(root, 'other-keys'))
+    await other.publish()
+    await other.publish()
+    for (const path of [pointerPath, keyPath]) {
+      await writeFile(join(tree.folder, path), await readFile(join(other.folder, path)))
+    }
+    const before = await contentOf(to)
+    await expect(run()).rejects.toMatchObject({ reason: 'untrusted' })
+    expect(await contentOf(to)).toEqual(before)
+    await expect(run({ key: tree.signer.publicKey.keyval.public })).rejects.toMatchObject({ reason: 'untrusted' })
+  })
+
+  test('refuses another channel in the same folder', async () => {
+    const other = await PublishedTree.make(join(root, 'other'), join(root, 'keys'), 'testing')
+    await other.publish()
+    await writeFile(join(tree.folder, pointerPath), await readFile(join(other.folder, pointerPath)))
+    await expect(run()).rejects.toThrow('holds channel stable')
+  })
+
+  test('tells that the pointer is past its expiry', async () => {
+    await tree.publish({ change: { expiresAtMs: nowMs } })
+    expect(await run()).toMatchObject({ isExpired: true, generation: 2 })
+  })
+
+  test('with a damaged state says what to remove', async () => {
+    await writeFile(join(to, '.replicate/state.json'), '{"format":1}')
+    await expect(run()).rejects.toMatchObject({ reason: 'folder' })
+  })
+
+  test('that lost its memory looks at the files instead of fetching them', async () => {
+    await rm(join(to, '.replicate'), { recursive: true })
+    await truncate(join(to, blobPath(digestOf(bytesOf(3)))), 5)
+    expect(await run()).toMatchObject({ outcome: 'updated', files: 1, damaged: 1 })
+    await expectWholeCopy()
+  })
+})
+
+describe('--check', () => {
+  test('finds rotten, short, missing and stray files, and repairs them', async () => {
+    await run()
+    const at = (n: number) => join(to, blobPath(digestOf(bytesOf(n))))
+    const rotten = Buffer.from(bytesOf(1))
+    rotten[40_000]! ^= 1
+    await writeFile(at(1), rotten)
+    await truncate(at(2), 10)
+    await rm(at(3))
+    await rm(at(4))
+    await mkdir(at(4))
+    const stray = at(99)
+    await mkdir(join(stray, '..'), { recursive: true })
+    await writeFile(stray, bytesOf(99))
+    const list = join(to, 'lists/1.gz')
+    await writeFile(list, 'x'.repeat((await stat(list)).size))
+    expect(await run({ isCheck: true, graceMs: 0 })).toMatchObject({ damaged: 3, files: 5, deleted: 1 })
+    await expectWholeCopy()
+    expect(await run({ isCheck: true })).toMatchObject({ damaged: 0, files: 0 })
+  })
+
+  test('that is interrupted is not taken for a complete copy by the next run', async () => {
+    await run()
+    await truncate(join(to, blobPath(digestOf(bytesOf(2)))), 10)
+    origin.interfere = (ask) => (ask.path.startsWith('/blobs/') ? { status: 404, headers: {} } : undefined)
+    await expect(run({ isCheck: true })).rejects.toThrow('status 404')
+    origin.interfere = () => undefined
+    expect(await run()).toMatchObject({ outcome: 'updated', files: 1 })
+    await expectWholeCopy()
+  })
+})
+
+describe('interruptions', () => {
+  const digest = digestOf(bytesOf(1))
+  const putPart = async (bytes: Uint8Array) => {
+    await mkdir(join(to, '.replicate/parts'), { recursive: true })
+    await writeFile(join(to, '.replicate/parts', `sha256-${hexOf(digest)}`), bytes)
+  }
+  const askedFor = () => origin.asked.filter((one) => one.includes(hexOf(digest)))
+
+  test('a part is gone on with from where it ended', async () => {
+    await putPart(bytesOf(1).slice(0, 50_000))
+    await run()
+    expect(askedFor()).toEqual([`GET /${blobPath(digest)} bytes=50000-`])
+    await expectWholeCopy()
+    expect(await readdir(join(to, '.replicate/parts'))).toEqual([])
+  })
+
+  test('a whole part is only put in place', async () => {
+    await putPart(bytesOf(1))
+    await run()
+    expect(askedFor()).toEqual([])
+    await expectWholeCopy()
+  })
+
+  test.each<[string, Uint8Array, string[]]>([
+    ['wrong bytes', new Uint8Array(50_000), [` bytes=50000-`, '']],
+    ['too many bytes', new Uint8Array(500_000), ['']],
+    ['as many but wrong bytes', new Uint8Array(70_010), ['']],
+  ])('a part of %s is thrown away', async (_, bytes, ranges) => {
+    await putPart(bytes)
+    await run()
+    expect(askedFor()).toEqual(ranges.map((range) => `GET /${blobPath(digest)}${range}`))
+    await expectWholeCopy()
+  })
+
+  test('a server that knows no ranges sends the whole again', async () => {
+    await putPart(bytesOf(1).slice(0, 50_000))
+    const whole = { status: 200, headers: {}, body: bytesOf(1) }
+    origin.interfere = (ask) => (ask.path.includes(hexOf(digest)) ? whole : undefined)
+    await run()
+    await expectWholeCopy()
+  })
+
+  test('a busy server is asked again, a few times', async () => {
+    let busy = 2
+    const refusal = { status: 503, headers: {} }
+    origin.interfere = (ask) => (ask.path.includes(hexOf(digest)) && busy-- > 0 ? refusal : undefined)
+    await run()
+    expect(askedFor()).toHaveLength(3)
+    await expectWholeCopy()
+  })
+
+  test('one file that cannot be had does not keep the others from coming', async () => {
+    origin.interfere = (ask) => (ask.path.includes(hexOf(digest)) ? { status: 503, headers: {} } : undefined)
+    await expect(run()).rejects.toThrow('given up after 3 attempts')
+    expect([...(await contentOf(to)).keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(4)
+  })
+
+  test('a stop leaves what the next run goes on from', async () => {
+    const stopping = new AbortController()
+    origin.interfere = (ask) => {
+      if (ask.path.startsWith('/blobs/')) stopping.abort()
+      return undefined
+    }
+    await expect(run({}, { stop: stopping.signal })).rejects.toMatchObject({ reason: 'stopped' })
+    expect((await contentOf(to)).has(pointerPath)).toBe(false)
+    origin.interfere = () => undefined
+    await run()
+    await expectWholeCopy()
+  })
+
+  test('no room: nothing is begun, and the floor is left free', async () => {
+    const freeBytes = async () => 400_000
+    await expect(run({ minFreeBytes: 100_000 }, { freeBytes })).rejects.toMatchObject({ reason: 'disk' })
+    expect(origin.asked.filter((one) => one.includes('/blobs/'))).toEqual([])
+    await run({ minFreeBytes: 10_000 }, { freeBytes })
+  })
+
+  test('two runs at once: the second is refused', async () => {
+    await run()
+    await using _ = await lockFolder(join(to, '.replicate'))
+    await expect(run()).rejects.toMatchObject({ reason: 'folder' })
+  })
+
+  test('a target that is no folder is an error', async () => {
+    await writeFile(to, 'a file')
+    await expect(run()).rejects.toThrow('ENOTDIR')
+  })
+})

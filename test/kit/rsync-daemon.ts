@@ -1,0 +1,36 @@
+// The real rsyncd over a module that somebody's configuration describes.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { findFreePort } from './free-port.ts'
+import { mustRun, startProcess } from './process.ts'
+import { getTool } from './tool.ts'
+import { waitUntil } from './wait-until.ts'
+
+export type RsyncDaemon = AsyncDisposable & {
+  /** Copies the whole module to a folder, as a mirror admin's cron job does. */
+  copyTo(folder: string): Promise<void>
+}
+
+export async function startRsyncDaemon(folder: string, moduleConfig: string): Promise<RsyncDaemon> {
+  const port = await findFreePort()
+  const module = /^\[([^\]]+)\]/m.exec(moduleConfig)?.[1]
+  if (module === undefined) throw new Error(`no module in:\n${moduleConfig}`)
+  const config = join(folder, 'rsyncd.conf')
+  writeFileSync(config, `${moduleConfig}\n`)
+  const args = ['--daemon', '--no-detach', `--config=${config}`, '--address=127.0.0.1', `--port=${port}`]
+  const daemon = startProcess(getTool('rsync'), args, { logFile: join(folder, 'rsyncd.log') })
+  const url = `rsync://127.0.0.1:${port}/`
+  await waitUntil(
+    async () => {
+      if (!daemon.isRunning()) throw new Error(daemon.output())
+      return (await mustRun(getTool('rsync'), [url])).includes(module)
+    },
+    { what: 'rsyncd answers', limitMs: 20_000 },
+  )
+  return {
+    copyTo: async (target) =>
+      void (await mustRun(getTool('rsync'), ['-a', '--delete', `${url}${module}/`, `${target}/`])),
+    [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
+  }
+}
