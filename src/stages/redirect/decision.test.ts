@@ -1,0 +1,167 @@
+// README.md's table, decision.ts and the code say the same: each step is shown to come before the next, by a case that fits both.
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Digest } from '#oci/digest.ts'
+import {
+  config,
+  digestOf,
+  type FaultyHost,
+  type FrontFixture,
+  layer,
+  makeAsk,
+  manifest,
+  openFront,
+  otherLayer,
+  placed,
+  startHost,
+} from '../../../test/kit/front-door.ts'
+import { answerFront } from './answer-front.ts'
+import { steps } from './decision.ts'
+import { type ExplainAsk, explainBlob } from './explain-blob.ts'
+
+let folder: string
+let host: FaultyHost
+let second: FaultyHost
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'decision-'))
+  host = await startHost()
+  second = await startHost()
+})
+afterAll(async () => {
+  await host.stop()
+  await second.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const ip = '192.0.2.7'
+const path = (digest: Digest) => `/v2/fedora/base/blobs/${digest}`
+const ask = (fixture: FrontFixture, target: string, headers: Record<string, string> = {}, method = 'GET') =>
+  answerFront(makeAsk(target, { 'x-forwarded-for': ip, ...headers }, method), fixture.front)
+const explain = (fixture: FrontFixture, digest: Digest, more: Partial<ExplainAsk> = {}) =>
+  explainBlob({ ip, digest, ...more }, fixture.front)!
+
+async function open(): Promise<FrontFixture> {
+  const fixture = await openFront(folder)
+  fixture.fleet([placed(1, host.url), placed(2, second.url)])
+  return fixture
+}
+const withdraw = (fixture: FrontFixture, bytes: Buffer) =>
+  fixture.holder.takeWithdrawals({
+    format: 1,
+    version: 1,
+    builtAtMs: 1,
+    withdrawn: [{ digest: digestOf(bytes), reason: 'why' }],
+  })
+
+test('the README shows the steps of decision.ts, word by word and in order', async () => {
+  const readme = await readFile(join(import.meta.dir, 'README.md'), 'utf8')
+  const table = readme.slice(readme.indexOf('| step |')).split('\n\n')[0]!
+  const rows = table
+    .split('\n')
+    .slice(2)
+    .map((row) => row.split('|').map((cell) => cell.trim()))
+  expect(rows.map(([, step, text]) => [step, text])).toEqual(Object.entries(steps))
+})
+
+describe('the order', () => {
+  test('unknown before withdrawn', async () => {
+    const fixture = await open()
+    withdraw(fixture, otherLayer)
+    expect((await ask(fixture, path(digestOf(otherLayer)))).status).toBe(404)
+    expect(explain(fixture, digestOf('none')).step).toBe('unknown')
+  })
+
+  test('withdrawn before told', async () => {
+    const fixture = await open()
+    withdraw(fixture, layer)
+    const etag = { 'if-none-match': `"${digestOf(layer)}"` }
+    expect((await ask(fixture, path(digestOf(layer)), etag, 'HEAD')).status).toBe(403)
+    expect((await ask(fixture, path(digestOf(layer)), etag)).status).toBe(403)
+    expect(explain(fixture, digestOf(layer)).step).toBe('withdrawn')
+  })
+
+  test('told before packed, miss and host', async () => {
+    const fixture = await open()
+    expect((await ask(fixture, path(digestOf(config)), {}, 'HEAD')).body).toBeUndefined()
+    expect((await ask(fixture, `${path(digestOf(layer))}?miss=x`, {}, 'HEAD')).status).toBe(200)
+    expect(fixture.front.counters.forgedMisses).toBe(0)
+    expect((await ask(fixture, path(digestOf(layer)), { 'if-none-match': '*' })).status).toBe(304)
+  })
+
+  test.each([config, manifest])('packed before miss', async (bytes) => {
+    const fixture = await open()
+    for (const _ of [1, 2, 3]) expect((await ask(fixture, `${path(digestOf(bytes))}?miss=x`)).status).toBe(200)
+    expect(fixture.front.counters.forgedMisses).toBe(0)
+    expect(explain(fixture, digestOf(bytes)).step).toBe('packed')
+  })
+
+  test('miss before same and host', async () => {
+    const fixture = await open()
+    await ask(fixture, path(digestOf(layer)))
+    expect((await ask(fixture, `${path(digestOf(layer))}?miss=x`, { range: 'bytes=0-9' })).status).toBe(206)
+  })
+
+  test('same before host', async () => {
+    const fixture = await open()
+    const first = (await ask(fixture, path(digestOf(layer)))).headers.location
+    const range = 'bytes=0-9'
+    expect(explain(fixture, digestOf(layer), { range })).toMatchObject({ step: 'same' })
+    expect((await ask(fixture, path(digestOf(layer)), { range })).headers.location).toBe(first!)
+    const next = explain(fixture, digestOf(layer))
+    expect(next.step).toBe('host')
+    expect((await ask(fixture, path(digestOf(layer)))).headers.location).toStartWith(
+      next.answer.slice('307 to '.length),
+    )
+  })
+
+  test('host before held: a proven host is not kept waiting by a nearer one in doubt', async () => {
+    const fixture = await open()
+    await ask(fixture, path(digestOf(layer)))
+    fixture.clock.nowMs += 5_000
+    await ask(fixture, path(digestOf(layer)))
+    expect(explain(fixture, digestOf(layer), { ip: '192.0.2.8' }).step).not.toBe('held')
+  })
+
+  test('held before origin', async () => {
+    const fixture = await open()
+    fixture.clock.nowMs += 600_000
+    const told = explain(fixture, digestOf(layer))
+    expect([told.step, told.isFleetFresh]).toEqual(['held', false])
+    expect((await ask(fixture, path(digestOf(layer)))).status).toBe(307)
+  })
+
+  test('origin last: no host suits, or the round is over', async () => {
+    const fixture = await open()
+    await ask(fixture, path(digestOf(layer)))
+    await ask(fixture, path(digestOf(layer)))
+    expect(explain(fixture, digestOf(layer))).toMatchObject({
+      step: 'origin',
+      answer: expect.stringContaining('every host'),
+    })
+    expect((await ask(fixture, path(digestOf(layer)))).status).toBe(200)
+    fixture.fleet([placed(1, host.url, { excluded: 'switched off' })], {}, fixture.clock.nowMs + 1)
+    const told = explain(fixture, digestOf(layer), { ip: '203.0.113.5' })
+    expect(told).toMatchObject({ step: 'origin', answer: 'from the origin: no host suits' })
+    expect(told.hosts!.leftOut[0]!.reason).toBe('switched off')
+  })
+})
+
+test('an explanation tells the client, the blob and every host, changes nothing, and comes out the same again', async () => {
+  const fixture = await open()
+  const told = explain(fixture, digestOf(layer), { userAgent: 'skopeo/1.9.3' })
+  expect(told).toMatchObject({
+    generation: 3,
+    blob: { sizeBytes: layer.length, generation: 3, repositories: ['fedora/base'] },
+    client: { address: ip, kind: 'fragile', country: undefined },
+  })
+  expect(told.candidates.map(({ state, isTried }) => [state, isTried])).toEqual([
+    ['proven', false],
+    ['proven', false],
+  ])
+  expect(explain(fixture, digestOf(layer), { userAgent: 'skopeo/1.9.3' })).toEqual(told)
+  expect(fixture.front.asks.size).toBe(0)
+  expect(JSON.parse(JSON.stringify(told))).toMatchObject({ step: 'host' })
+  expect(explainBlob({ ip: 'nonsense', digest: digestOf(layer) }, fixture.front)).toBeUndefined()
+})
