@@ -7,14 +7,19 @@ import pino from 'pino'
 import { ApiClient, ApiError } from '#api/client.ts'
 import { type Config, makeConfig } from '#config/config.ts'
 import { ConfigError, loadSettings } from '#config/load-config.ts'
+import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
 import { LockHeld } from '#kit/process-lock.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
+import { runReplica } from '#roles/replicate.ts'
+import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { type RoleName, roles } from '../flow.ts'
 import { hostCommands } from './host-commands.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
+import { replicateCommand } from './replicate-command.ts'
+import { rsyncdCommand } from './rsyncd-command.ts'
 import { tokenCommand } from './token-commands.ts'
 import { printWelcome } from './welcome.ts'
 
@@ -75,6 +80,10 @@ const connector =
     }
   }
 
+function publicTree(config: Config): string {
+  return join(config.tree, config.publicChannel)
+}
+
 function readToken(config: Config): string | undefined {
   try {
     return readFileSync(adminTokenPath(config), 'utf8').trim()
@@ -90,6 +99,7 @@ function makeProgram(): Command {
     .description('A container registry whose image layers are served by a fleet of volunteer mirrors.')
     .version(version)
     .option('--json', 'print for programs')
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError('(flotilla --help lists the commands)')
   const connect = connector(program)
@@ -104,15 +114,22 @@ function makeProgram(): Command {
   ).action((names: RoleName[], flags: Flags) => serve(names, flags))
   for (const command of [...releaseCommands(connect), ...hostCommands(connect), tokenCommand(connect)])
     program.addCommand(command)
+  program.addCommand(
+    replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
+  )
+  program.addCommand(rsyncdCommand(rsyncdModule, () => publicTree(configure({}))))
   for (const command of program.commands) shareFlags(command)
   return program
 }
+
+/** Commands that take `--json` in their own way, or print nothing for programs. */
+const ownFlags = ['up', 'serve', 'replicate', 'rsyncd-config']
 
 /** `--json` may stand behind the command too, where people type it; errors of usage are ours to count everywhere. */
 function shareFlags(command: Command): void {
   command.exitOverride()
   if (command.commands.length > 0) for (const one of command.commands) shareFlags(one)
-  else if (!['up', 'serve'].includes(command.name())) {
+  else if (!ownFlags.includes(command.name())) {
     command.option('--json', 'print for programs').hook('preAction', (_, action) => {
       if (action.opts().json) {
         let root: Command = action

@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { createSecureContext } from 'node:tls'
 import type { Handler, Listener, ListenOptions, TlsFiles } from './listener.ts'
 import { NodeConnection } from './node/connection.ts'
 
@@ -37,7 +38,7 @@ export async function listenNode(handler: Handler, options: ListenOptions): Prom
     server.on('clientError', (error: Error, socket: Duplex) => connectionOf(socket).onClientError(error))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen({ port, host, reusePort: tls !== undefined }, resolve)
+      server.listen({ port, host }, resolve)
     })
     return server
   }
@@ -53,11 +54,29 @@ export async function listenNode(handler: Handler, options: ListenOptions): Prom
   return {
     host,
     port,
+    // NOTE node:http in Bun cannot share a port with itself (serve-node.test.ts), so here the old listener ends before the new one
+    // begins: connections are refused for a moment of some milliseconds. Files that are no certificate are found before that.
     async replaceCertificate(tls) {
-      const old = server
-      server = await start(port, tls)
-      await drain(old, stallMs)
+      createSecureContext({ cert: await readFile(tls.cert), key: await readFile(tls.key) })
+      const drained = drain(server, stallMs)
+      server = await startAgain(() => start(port, tls))
+      await drained
     },
     stop: (graceMs) => drain(server, graceMs),
+  }
+}
+
+const releaseTries = 200
+const releaseMs = 5
+
+/** The port is free as soon as the old listener has let go of it. */
+async function startAgain(start: () => Promise<Server>): Promise<Server> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || tries === releaseTries) throw error
+      await new Promise((resolve) => setTimeout(resolve, releaseMs))
+    }
   }
 }

@@ -15,6 +15,7 @@ import { type Demo, publishDemoImage, startDemoHosts } from './demo.ts'
 import { explainAt } from './explain.ts'
 import { ensurePushRobot } from './first-start.ts'
 import { type FrontdoorRole, startFrontdoor } from './frontdoor.ts'
+import { startHealthListener } from './health-listener.ts'
 import { startManager } from './manager.ts'
 import { makeMetrics } from './metrics.ts'
 import { type Mirror, startMirror } from './mirror.ts'
@@ -71,6 +72,11 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const demo =
       resources && control && config.settings.demo ? await startDemo(resources, control, originUrl!) : undefined
     if (demo) stack.use(demo)
+    const metrics = makeMetrics({ front: frontdoor?.front, catalogue: resources?.catalogue })
+    const health = startHealthListener(config, log, metrics, () =>
+      roles.map((role) => role.notReady()).find((reason) => reason !== undefined),
+    )
+    if (health) stack.defer(() => health.stop(0))
     stack.use(watchCertificate(config.tls, roles, log))
 
     const addresses: Record<string, string> = {}

@@ -4,32 +4,30 @@ import { stat } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import type { TlsFiles } from '#http/listener.ts'
 import type { Role } from './role.ts'
+import { every } from './worker.ts'
 
 const lookEveryMs = 5000
 
-export function watchCertificate(tls: TlsFiles | undefined, roles: readonly Role[], log: Logger): AsyncDisposable {
-  if (!tls) return { async [Symbol.asyncDispose]() {} }
+export function watchCertificate(tls: TlsFiles | undefined, roles: readonly Role[], log: Logger): Disposable {
+  if (!tls) return { [Symbol.dispose]: () => undefined }
+  const listeners = roles.flatMap((role) => Object.entries(role.listeners))
   let known: string | undefined
-  let running: Promise<void> = Promise.resolve()
   const look = async () => {
     const stamp = (await Promise.all([tls.cert, tls.key].map(async (path) => (await stat(path)).mtimeMs))).join(' ')
-    if (known !== undefined && stamp !== known) {
-      for (const role of roles)
-        for (const listener of Object.values(role.listeners)) await listener.replaceCertificate(tls)
-      log.info('the new certificate is in use')
+    if (known === undefined || stamp === known) {
+      known = stamp
+      return
     }
     known = stamp
+    for (const [name, listener] of listeners) {
+      // Not awaited: it ends when the last old connection does.
+      listener.replaceCertificate(tls).catch((error) => {
+        log.error({ err: error, listener: name }, 'the new certificate was not taken; the old one stays')
+      })
+    }
+    log.info('the certificate files changed: listeners take them up')
   }
-  const timer = setInterval(() => {
-    running = running
-      .then(look)
-      .catch((error) => log.error({ err: error }, 'the new certificate was not taken; the old one stays'))
-  }, lookEveryMs)
-  running = look().catch(() => undefined)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await running
-    },
-  }
+  const timer = every(lookEveryMs, log, look)
+  void look()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
 }
