@@ -15,7 +15,7 @@ import { forgetOtherHeldLists, openReplicaFolder, type ReplicaFolder } from './r
 import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
-import { TreeSource } from './tree-source.ts'
+import { SourceInterrupted, TreeSource } from './tree-source.ts'
 import { chooseKey, type FoundPointer, fetchPointer, readHeldPointer, refuseOlder } from './trust-pointer.ts'
 import { hasTrace, writeTrace } from './write-trace.ts'
 
@@ -45,6 +45,7 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
   } catch (error) {
     if (tools.stop.aborted)
       throw new ReplicateError('stopped', 'stopped; the next run goes on from here', { cause: error })
+    if (error instanceof SourceInterrupted) throw new ReplicateError('source', error.message, { cause: error })
     if (error instanceof FolderBusy) throw new ReplicateError('folder', error.message, { cause: error })
     if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${options.to}`, { cause: error })
     throw error
