@@ -29,7 +29,15 @@ describeWith('https', ['openssl'])('https', () => {
       log: console.error,
     })
     const run = (control: Partial<CopyControl>) => {
-      const settings = { connections: 2, isCheck: false, minFreeBytes: 0, graceMs: 0, key: undefined, name: 'host' }
+      const settings = {
+        connections: 2,
+        isCheck: false,
+        isPrune: false,
+        minFreeBytes: 0,
+        graceMs: 0,
+        key: undefined,
+        name: 'host',
+      }
       return copyTree(
         'flotilla/test',
         { ...settings, from: `https://127.0.0.1:${listener.port}`, to: join(root, 'copy') },

@@ -5,6 +5,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { makeFolder } from '#kit/atomic-file.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { pointerPath } from '#snapshots/pointer.ts'
 import { replicate } from '#stages/replicate/replicate.ts'
@@ -293,8 +294,12 @@ describeWith('rsync', ['rsync'])('the real rsync', () => {
         generation: 3,
       })
 
+      const stray = join(to(), 'blobs/sha256/00', '0'.repeat(64))
+      await makeFolder(join(stray, '..'))
+      await writeFile(stray, 'of somebody else')
       await tree.publish()
       expect(await run({ FLOTILLA_GRACE_DAYS: '0' })).toMatchObject({ code: 0, stderr: '' })
+      await rm(stray)
       expect((await blobsHere()).sort()).toEqual(blobsThere())
       expect(await copy(origin.url, to())).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
     })
