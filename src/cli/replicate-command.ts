@@ -3,6 +3,7 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { clean } from './print.ts'
 import { formatBytes, ProgressLine, type ProgressStep } from './progress-line.ts'
 
 /** What the command hands to the stage; the shapes meet by structure. */
@@ -160,7 +161,8 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
     progress?.end()
     const { message, reason } = error as Error & { reason?: string }
     if (flags.json) console.log(JSON.stringify({ outcome: 'failed', reason: reason ?? 'unexpected', message }))
-    console.error(`replicate: ${message}`)
+    // The message may hold words of the other side.
+    console.error(`replicate: ${clean(message)}`)
     return 1
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, onSignal)

@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listen } from '#http/serve-bun.ts'
-import { type CopyControl, copyTree } from '#roles/volunteer.ts'
+import { type ReplicaControl, runReplica } from '#roles/replicate.ts'
 import { answerTree } from '#stages/pull/answer-tree.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun } from '../kit/process.ts'
@@ -28,7 +28,7 @@ describeWith('https', ['openssl'])('https', () => {
       stallMs: 5000,
       log: console.error,
     })
-    const run = (control: Partial<CopyControl>) => {
+    const run = (control: Partial<ReplicaControl>) => {
       const settings = {
         connections: 2,
         isCheck: false,
@@ -38,8 +38,7 @@ describeWith('https', ['openssl'])('https', () => {
         key: undefined,
         name: 'host',
       }
-      return copyTree(
-        'flotilla/test',
+      return runReplica(
         { ...settings, from: `https://127.0.0.1:${listener.port}`, to: join(root, 'copy') },
         {
           stop: new AbortController().signal,
@@ -49,6 +48,7 @@ describeWith('https', ['openssl'])('https', () => {
           ca: undefined,
           ...control,
         },
+        'flotilla/test',
       )
     }
     try {

@@ -3,7 +3,8 @@
 import { Command } from 'commander'
 import { replicateCommand } from '#cli/replicate-command.ts'
 import { kinds } from '#config/option-kinds.ts'
-import { copyTree } from '#roles/volunteer.ts'
+import { runReplica } from '#roles/replicate.ts'
 
-const run = (...args: Parameters<Parameters<typeof replicateCommand>[0]>) => copyTree('flotilla/test', ...args)
-await new Command('flotilla').addCommand(replicateCommand(run, kinds)).parseAsync()
+await new Command('flotilla')
+  .addCommand(replicateCommand((settings, control) => runReplica(settings, control, 'flotilla/test'), kinds))
+  .parseAsync()
