@@ -3,6 +3,7 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { clean } from './print.ts'
 import { formatBytes, ProgressLine, type ProgressStep } from './progress-line.ts'
 
 /** What the command hands to the stage; the shapes meet by structure. */
@@ -12,6 +13,7 @@ export type ReplicateSettings = {
   readonly name: string
   readonly connections: number
   readonly isCheck: boolean
+  readonly isPrune: boolean
   readonly minFreeBytes: number
   readonly graceMs: number
   readonly key: string | undefined
@@ -25,6 +27,7 @@ export type ReplicateOutcome = {
   readonly bytes: number
   readonly damaged: number
   readonly deleted: number
+  readonly strays: number
   readonly isExpired: boolean
 }
 
@@ -54,6 +57,7 @@ type Flags = {
   readonly name: string
   readonly connections: number
   readonly check: boolean
+  readonly prune: boolean
   readonly minFree: number
   readonly grace: number
   readonly key?: string
@@ -91,6 +95,7 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
         new Option('--connections <n>', `files at once, 1 to ${maxConnections}`).argParser(connections).default(4),
       )
       .option('--check', 'read every file again and replace what is damaged', false)
+      .option('--prune', 'also let blobs go that no list ever named', false)
       .addOption(sized('--min-free <size>', 'space on the disk to leave free', kinds.bytes, 2 ** 30))
       .addOption(sized('--grace <time>', 'how long to keep what left the list', kinds.duration, 24 * 3_600_000))
       .option('--key <file|hex>', "the publisher's public key; without it the first run believes the source")
@@ -132,6 +137,7 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
         name: flags.name,
         connections: flags.connections,
         isCheck: flags.check,
+        isPrune: flags.prune,
         minFreeBytes: flags.minFree,
         graceMs: flags.grace,
         key: flags.key === undefined ? undefined : await readKey(flags.key),
@@ -155,7 +161,8 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
     progress?.end()
     const { message, reason } = error as Error & { reason?: string }
     if (flags.json) console.log(JSON.stringify({ outcome: 'failed', reason: reason ?? 'unexpected', message }))
-    console.error(`replicate: ${message}`)
+    // The message may hold words of the other side.
+    console.error(`replicate: ${clean(message)}`)
     return 1
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, onSignal)
@@ -179,11 +186,12 @@ function isPrivateAddress(from: string): boolean {
 }
 
 function describe(outcome: ReplicateOutcome): string {
-  const { channel, generation, files, bytes, damaged, deleted, isExpired } = outcome
+  const { channel, generation, files, bytes, damaged, deleted, strays, isExpired } = outcome
   const changes = [
     files > 0 && `${files} files with ${formatBytes(bytes)} fetched`,
     damaged > 0 && `${damaged} damaged ones replaced`,
     deleted > 0 && `${deleted} old ones deleted`,
+    strays > 0 && `${strays} that no list names left alone (see --prune)`,
   ].filter((part) => part !== false)
   const said = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
   const warning = isExpired ? '\nThe source is out of date: its signature has expired.' : ''

@@ -51,7 +51,7 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
     rsyncUrl = `rsync://127.0.0.1:${port}/flotilla`
     await waitUntil(async () => (await runProgram('rsync', [`${rsyncUrl}/`])).code === 0, { what: 'rsyncd' })
     await writeFile(join(root, 'publisher.key'), encodePublicKey(tree.signer.publicKey))
-    const program = join(repository, 'test/kit/replicate-program.ts')
+    const program = join(repository, 'src/cli/main.ts')
     await writeFile(join(root, 'flotilla'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, {
       mode: 0o755,
     })
