@@ -5,7 +5,7 @@ import { eachBounded } from '#kit/each-bounded.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
 import type { PlacementDocument } from '#snapshots/placement.ts'
 import { buildHealth } from './build-health.ts'
-import { buildPlacement } from './build-placement.ts'
+import { buildPlacement, type PlacementFacts } from './build-placement.ts'
 import {
   type HostLiveness,
   type LivenessOptions,
@@ -24,7 +24,7 @@ import {
   urlsOf,
 } from './host-records.ts'
 import { readWhole } from './read-whole.ts'
-import { StrikeBook, type StrikeOptions } from './strikes.ts'
+import { type Circuit, StrikeBook, type StrikeOptions } from './strikes.ts'
 
 export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
   /** By host id. */
@@ -77,30 +77,35 @@ export class FleetWatch {
     this.#health = previous.health
   }
 
-  /** Looks at every host once and makes both snapshots anew. Calls must not overlap. */
+  /** Looks at every host once and makes both snapshots anew. Calls must not overlap, neither with `rebuild`. */
   async round(): Promise<FleetSnapshots> {
-    const { records, now } = this.#tools
-    const { channel } = this.#options
-    const [hosts, presence, lastCrawls] = await Promise.all([
-      records.listHosts(),
-      records.listPresence(channel),
-      records.listLastCrawls(channel),
-    ])
-    this.#targets = await this.#chooseTargets(hosts, presence)
-    this.#strikes.keepOnly(new Set(this.#targets.keys()))
-    const startedAtMs = now()
+    const facts = await this.#read()
+    const startedAtMs = this.#tools.now()
     this.#liveness = await this.#watch.check([...this.#targets.values()])
     for (const host of this.#liveness) {
       // Failures of a round are liveness's own matter, with its patience; successes help an open circuit to close.
       const hasPassed = host.urls.some(({ successes, checkedAtMs }) => successes > 0 && checkedAtMs >= startedAtMs)
-      if (hasPassed) this.#strikes.probed(host.hostId, undefined, now())
+      if (hasPassed) this.#strikes.probed(host.hostId, undefined, this.#tools.now())
     }
     this.#reading ??= this.#readDraining().finally(() => {
       this.#reading = undefined
     })
-    const liveness = new Map(this.#liveness.map((host) => [host.hostId, host]))
-    this.#placement = buildPlacement(channel, { hosts, presence, lastCrawls, liveness }, this.#placement, now())
-    return { placement: this.#placement, health: this.#buildHealth() }
+    return { placement: this.#buildPlacement(facts), health: this.#buildHealth() }
+  }
+
+  /** Makes both snapshots of what is known, without a look at any host. */
+  async rebuild(): Promise<FleetSnapshots> {
+    const facts = await this.#read()
+    return { placement: this.#buildPlacement(facts), health: this.#buildHealth() }
+  }
+
+  describe(hostId: number): {
+    readonly liveness: HostLiveness | undefined
+    readonly circuit: Circuit
+    readonly reason: string | undefined
+  } {
+    const liveness = this.#liveness.find((host) => host.hostId === hostId)
+    return { liveness, circuit: this.#strikes.circuitOf(hostId), reason: this.#strikes.reasonOf(hostId) }
   }
 
   /** Evidence of a front door. Resolves to the health snapshot when a probe was made, else at once to undefined. */
@@ -118,10 +123,30 @@ export class FleetWatch {
     await this.#reading
   }
 
+  #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
+    const liveness = new Map(this.#liveness.map((host) => [host.hostId, host]))
+    const { channel } = this.#options
+    this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
+    return this.#placement
+  }
+
   #buildHealth(): HealthDocument {
     const facts = { liveness: this.#liveness, strikes: this.#strikes }
     this.#health = buildHealth(facts, this.#health, this.#tools.now())
     return this.#health
+  }
+
+  async #read(): Promise<Omit<PlacementFacts, 'liveness'>> {
+    const { records } = this.#tools
+    const { channel } = this.#options
+    const [hosts, presence, lastCrawls] = await Promise.all([
+      records.listHosts(),
+      records.listPresence(channel),
+      records.listLastCrawls(channel),
+    ])
+    this.#targets = await this.#chooseTargets(hosts, presence)
+    this.#strikes.keepOnly(new Set(this.#targets.keys()))
+    return { hosts, presence, lastCrawls }
   }
 
   async #chooseTargets(
