@@ -53,6 +53,11 @@ export type FleetWatchOptions = {
 
 export type FleetSnapshots = { readonly placement: PlacementDocument; readonly health: HealthDocument }
 
+export type PreviousSnapshots = {
+  readonly placement?: PlacementDocument | undefined
+  readonly health?: HealthDocument | undefined
+}
+
 /** A proven blob is drawn this often before a host counts as one without any. */
 const draws = 4
 
@@ -68,7 +73,7 @@ export class FleetWatch {
   #reading: Promise<void> | undefined
 
   /** `previous`: the last documents that anybody has seen, so that versions only rise. */
-  constructor(tools: FleetWatchTools, options: FleetWatchOptions, previous: Partial<FleetSnapshots> = {}) {
+  constructor(tools: FleetWatchTools, options: FleetWatchOptions, previous: PreviousSnapshots = {}) {
     this.#tools = tools
     this.#options = options
     this.#watch = new LivenessWatch(tools, options.liveness)
