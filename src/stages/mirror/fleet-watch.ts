@@ -164,7 +164,7 @@ export class FleetWatch {
       const urls = urlsOf(host, channel)
       if (urls.length === 0 || !host.isAdminActive || !host.isUserActive) continue
       const blob = await this.#pickProven(presence.get(host.id) ?? noPresence)
-      targets.set(host.id, { hostId: host.id, urls, blob })
+      targets.set(host.id, { hostId: host.id, urls, blob, hasTicket: host.ticket === 'query' })
     }
     return targets
   }
@@ -185,10 +185,11 @@ export class FleetWatch {
   async #readDraining(): Promise<void> {
     const { maxBytes, concurrency, ...limits } = this.#options.wholeReads
     await eachBounded(this.#strikes.listDraining(), concurrency, async (hostId) => {
-      const { blob, urls } = this.#targets.get(hostId) ?? { blob: undefined, urls: [] }
-      if (!blob || blob.sizeBytes > maxBytes) return undefined
-      for (const url of urls) {
-        const { sample } = await readWhole(this.#tools.client, url, blob, limits)
+      const target = this.#targets.get(hostId)
+      if (!target?.blob || target.blob.sizeBytes > maxBytes) return undefined
+      for (const url of target.urls) {
+        const asked = { ...limits, hasTicket: target.hasTicket ?? false }
+        const { sample } = await readWhole(this.#tools.client, url, target.blob, asked)
         if (sample.verdict === 'good') continue
         this.#strikes.wholeRead(hostId, `${url}: ${sample.fault?.came}`, this.#tools.now())
         return undefined
