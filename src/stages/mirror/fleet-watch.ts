@@ -15,7 +15,6 @@ import {
 } from './check-liveness.ts'
 import {
   type CrawlRecord,
-  type HostRecord,
   type HostRecords,
   noPresence,
   type Presence,
@@ -71,6 +70,7 @@ export class FleetWatch {
   #placement: PlacementDocument | undefined
   #health: HealthDocument | undefined
   #reading: Promise<void> | undefined
+  #building: Promise<unknown> = Promise.resolve()
 
   /** `previous`: the last documents that anybody has seen, so that versions only rise. */
   constructor(tools: FleetWatchTools, options: FleetWatchOptions, previous: PreviousSnapshots = {}) {
@@ -82,9 +82,10 @@ export class FleetWatch {
     this.#health = previous.health
   }
 
-  /** Looks at every host once and makes both snapshots anew. Calls must not overlap, neither with `rebuild`. */
+  /** Looks at every host once and makes both snapshots anew. Rounds must not overlap; everything else may, with them too. */
   async round(): Promise<FleetSnapshots> {
-    const facts = await this.#read()
+    this.#targets = await this.#chooseTargets(await this.#readFacts())
+    this.#strikes.keepOnly(new Set(this.#targets.keys()))
     const startedAtMs = this.#tools.now()
     this.#liveness = await this.#watch.check([...this.#targets.values()])
     for (const host of this.#liveness) {
@@ -95,13 +96,30 @@ export class FleetWatch {
     this.#reading ??= this.#readDraining().finally(() => {
       this.#reading = undefined
     })
-    return { placement: this.#buildPlacement(facts), health: this.#buildHealth() }
+    return this.rebuild()
   }
 
-  /** Makes both snapshots of what is known, without a look at any host. */
-  async rebuild(): Promise<FleetSnapshots> {
-    const facts = await this.#read()
-    return { placement: this.#buildPlacement(facts), health: this.#buildHealth() }
+  /** Looks at one host whose proofs are new, without waiting for a round. */
+  async admit(hostId: number): Promise<FleetSnapshots> {
+    const { hosts, presence } = await this.#readFacts()
+    const chosen = await this.#chooseTargets({ hosts: hosts.filter(({ id }) => id === hostId), presence })
+    const target = chosen.get(hostId)
+    if (target) {
+      this.#targets.set(hostId, target)
+      const { host } = await this.#watch.probe(target)
+      this.#liveness = [...this.#liveness.filter((other) => other.hostId !== hostId), host]
+    }
+    return this.rebuild()
+  }
+
+  /** Makes both snapshots of what is known, without a look at any host. One after the other: an older state never follows a newer. */
+  rebuild(): Promise<FleetSnapshots> {
+    const built = this.#building.then(async () => {
+      const facts = await this.#readFacts()
+      return { placement: this.#buildPlacement(facts), health: this.#buildHealth() }
+    })
+    this.#building = built.catch(() => undefined)
+    return built
   }
 
   describe(hostId: number): {
@@ -141,7 +159,7 @@ export class FleetWatch {
     return this.#health
   }
 
-  async #read(): Promise<Omit<PlacementFacts, 'liveness'>> {
+  async #readFacts(): Promise<Omit<PlacementFacts, 'liveness'>> {
     const { records } = this.#tools
     const { channel } = this.#options
     const [hosts, presence, lastCrawls] = await Promise.all([
@@ -149,15 +167,13 @@ export class FleetWatch {
       records.listPresence(channel),
       records.listLastCrawls(channel),
     ])
-    this.#targets = await this.#chooseTargets(hosts, presence)
-    this.#strikes.keepOnly(new Set(this.#targets.keys()))
     return { hosts, presence, lastCrawls }
   }
 
-  async #chooseTargets(
-    hosts: readonly HostRecord[],
-    presence: ReadonlyMap<number, Presence>,
-  ): Promise<Map<number, LivenessTarget>> {
+  async #chooseTargets({
+    hosts,
+    presence,
+  }: Pick<PlacementFacts, 'hosts' | 'presence'>): Promise<Map<number, LivenessTarget>> {
     const { channel } = this.#options
     const targets = new Map<number, LivenessTarget>()
     for (const host of hosts) {
@@ -187,7 +203,10 @@ export class FleetWatch {
     await eachBounded(this.#strikes.listDraining(), concurrency, async (hostId) => {
       const target = this.#targets.get(hostId)
       if (!target?.blob || target.blob.sizeBytes > maxBytes) return undefined
-      for (const url of target.urls) {
+      const told = this.#liveness.find((host) => host.hostId === hostId)
+      const alive = told?.urls.filter(({ isAlive }) => isAlive) ?? []
+      if (alive.length === 0) return undefined
+      for (const { url } of alive) {
         const asked = { ...limits, hasTicket: target.hasTicket ?? false }
         const { sample } = await readWhole(this.#tools.client, url, target.blob, asked)
         if (sample.verdict === 'good') continue
