@@ -45,6 +45,10 @@ function nameIs(bytes: Uint8Array, start: number, name: string): boolean {
 /** What the fields of one head said about framing; reused, since heads are read one at a time. */
 const framing = { hosts: 0, hasBody: false, isRefused: '', wantsClose: false, wantsKeepAlive: false, expects: false }
 
+/** Where the fields of this head begin; reused as well, copied when the head is good. */
+let lineStarts = new Uint32Array(128)
+let lineCount = 0
+
 function valueText(bytes: Buffer, start: number, end: number): string {
   return bytes.toString('latin1', start, end).trim()
 }
@@ -90,12 +94,15 @@ function noteField(bytes: Buffer, name: number, colon: number, end: number): voi
 /** Reads fields from `start` to the empty line. Undefined: the line is not there yet. */
 function readFields(bytes: Buffer, start: number, limits: WireLimits): number | Refusal | undefined {
   let at = start
+  lineCount = 0
+  if (lineStarts.length < limits.maxHeaders) lineStarts = new Uint32Array(limits.maxHeaders)
   for (let count = 0; ; count++) {
     if (at + 1 >= bytes.length) return undefined
     if (bytes[at] === CR) return bytes[at + 1] === LF ? at + 2 : invalid('a carriage return stands alone')
     if (count === limits.maxHeaders)
       return new Refusal(431, 'REQUEST_INVALID', `more than ${limits.maxHeaders} headers`)
     const name = at
+    lineStarts[lineCount++] = name
     while (at < bytes.length && isToken[bytes[at]!] === 1) at++
     if (at === bytes.length) return undefined
     // A space here would be obsolete folding (at the start of a line) or a name that some parsers trim and others do not.
@@ -123,6 +130,13 @@ function originForm(target: string): string | undefined {
   if (path < 0) return '/'
   const rest = target.slice(scheme + path)
   return rest.charCodeAt(0) === 63 ? `/${rest}` : rest
+}
+
+/** The line starts of the head that begins at `first`, counted from there. */
+function linesFrom(first: number): Uint16Array {
+  const lines = new Uint16Array(lineCount)
+  for (let i = 0; i < lineCount; i++) lines[i] = lineStarts[i]! - first
+  return lines
 }
 
 /** One request that begins at `start`; undefined when its head has not wholly arrived. */
@@ -190,6 +204,6 @@ export function readHead(
     isHttp10,
     end,
     head,
-    fields: fields - first,
+    lines: linesFrom(first),
   })
 }

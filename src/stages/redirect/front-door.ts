@@ -1,6 +1,6 @@
 // Everything a front door works with, put together once. It has no database and no catalogue: three snapshots, and bytes if they
 // lie here.
-import type { ReadClientAddress } from '#http/client-address.ts'
+import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
@@ -56,7 +56,10 @@ export type FrontParts = ProbeParts & {
   readonly now: () => number
 }
 
-type Place = { readonly country: string | undefined; readonly asn: number | undefined }
+/** What is the same for all requests of one address. */
+type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'>
+
+const maxKnown = 20_000
 
 export class FrontDoor {
   readonly options: FrontOptions
@@ -68,7 +71,9 @@ export class FrontDoor {
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
   readonly kindOf: (userAgent: string | undefined) => ClientKind
-  readonly #places = new Map<string, Place>()
+  /** By what the peer is and says; two maps take turns, so that it is bounded and the busy stay. */
+  #known = new Map<string, Known>()
+  #knownBefore = new Map<string, Known>()
 
   constructor(parts: FrontParts, options: FrontOptions) {
     this.parts = parts
@@ -90,17 +95,27 @@ export class FrontDoor {
     return `?t=${this.tickets.issue(host.id, { prefixKey: client.prefixKey, digest: blob.digest, nowMs })}`
   }
 
-  clientOf(ask: Parameters<ReadClientAddress>[0] & { readonly isTls: boolean }): SelectionClient {
-    const { address, prefixKey, text } = this.parts.readClientAddress(ask)
-    let place = this.#places.get(text)
-    if (!place) {
-      const { places } = this.parts
-      place = { country: places.countryOf(address), asn: places.asnOf(address) }
-      if (this.#places.size >= 10_000) this.#places.clear()
-      this.#places.set(text, place)
-    }
-    const kind = this.kindOf(ask.header('user-agent'))
+  clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
+    const forwarded = ask.header('x-forwarded-for')
+    const key = forwarded === undefined ? ask.peer : `${ask.peer} ${forwarded}`
+    const { address, prefixKey, country, asn } = this.#known.get(key) ?? this.#know(key, ask)
     const isTls = ask.isTls || this.options.isBehindTls
-    return { address, prefixKey, country: place.country, asn: place.asn, kind, isTls }
+    return { address, prefixKey, country, asn, kind: this.kindOf(userAgent), isTls }
+  }
+
+  #know(key: string, ask: Sender): Known {
+    let known = this.#knownBefore.get(key)
+    if (!known) {
+      const { address, prefixKey } = this.parts.readClientAddress(ask)
+      const { places } = this.parts
+      known = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address) }
+    }
+    if (key.length > 200) return known
+    if (this.#known.size >= maxKnown) {
+      this.#knownBefore = this.#known
+      this.#known = new Map()
+    }
+    this.#known.set(key, known)
+    return known
   }
 }
