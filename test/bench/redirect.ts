@@ -113,7 +113,8 @@ local count, n = 0, #paths
 init = function(args) count = tonumber(args[1]) end
 request = function()
   count = count + 1
-  local prefix, turn = count % 65536, math.floor(count / 65536)
+  local client = math.floor(count / 4)
+  local prefix, turn = client % 65536, math.floor(client / 65536)
   return "${method} " .. paths[(count * 31 + turn) % n + 1] .. " HTTP/1.1\\r\\n${head}X-Forwarded-For: 10." .. math.floor(prefix / 256) .. "." .. prefix % 256 .. ".9\\r\\n\\r\\n"
 end
 `,

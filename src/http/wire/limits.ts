@@ -1,7 +1,7 @@
 // What one client may cost. Every bound of the reader is here.
 export type WireLimits = {
   readonly maxRequestLineBytes: number
-  /** Request line and header fields together; at most 65,535. */
+  /** Request line and header fields together. */
   readonly maxHeadBytes: number
   readonly maxHeaders: number
   /** From the first byte of a request (or the connection) to the end of its head, however slowly it trickles. */

@@ -19,7 +19,7 @@ export class WireAsk implements Ask {
   /** Where the next request begins in the bytes that were read. */
   readonly end: number
   readonly #head: string
-  readonly #lines: Uint16Array
+  readonly #lines: readonly number[]
 
   constructor(about: {
     readonly method: string
@@ -31,7 +31,7 @@ export class WireAsk implements Ask {
     readonly end: number
     readonly head: string
     /** Where each header field begins in `head`. */
-    readonly lines: Uint16Array
+    readonly lines: readonly number[]
   }) {
     this.method = about.method
     this.peer = about.peer

@@ -71,9 +71,10 @@ export class FrontDoor {
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
   readonly kindOf: (userAgent: string | undefined) => ClientKind
-  /** By what the peer is and says; two maps take turns, so that it is bounded and the busy stay. */
-  #known = new Map<string, Known>()
-  #knownBefore = new Map<string, Known>()
+  /** By peer, and behind a proxy by what it forwards; forgotten all at once when they are too many. */
+  readonly #direct = new Map<string, Known>()
+  readonly #forwarded = new Map<string, Map<string, Known>>()
+  #knownCount = 0
 
   constructor(parts: FrontParts, options: FrontOptions) {
     this.parts = parts
@@ -96,26 +97,34 @@ export class FrontDoor {
   }
 
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
-    const forwarded = ask.header('x-forwarded-for')
-    const key = forwarded === undefined ? ask.peer : `${ask.peer} ${forwarded}`
-    const { address, prefixKey, country, asn } = this.#known.get(key) ?? this.#know(key, ask)
+    const { address, prefixKey, country, asn } = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
     return { address, prefixKey, country, asn, kind: this.kindOf(userAgent), isTls }
   }
 
-  #know(key: string, ask: Sender): Known {
-    let known = this.#knownBefore.get(key)
-    if (!known) {
-      const { address, prefixKey } = this.parts.readClientAddress(ask)
-      const { places } = this.parts
-      known = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address) }
+  #knownOf(ask: Sender): Known {
+    const forwarded = ask.header('x-forwarded-for')
+    const known = forwarded === undefined ? this.#direct.get(ask.peer) : this.#forwarded.get(ask.peer)?.get(forwarded)
+    return known ?? this.#know(ask, forwarded)
+  }
+
+  #know(ask: Sender, forwarded: string | undefined): Known {
+    const { places, readClientAddress } = this.parts
+    const { address, prefixKey } = readClientAddress(ask)
+    const known = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address) }
+    if (forwarded !== undefined && forwarded.length > 200) return known
+    if (this.#knownCount++ >= maxKnown) {
+      this.#direct.clear()
+      this.#forwarded.clear()
+      this.#knownCount = 1
     }
-    if (key.length > 200) return known
-    if (this.#known.size >= maxKnown) {
-      this.#knownBefore = this.#known
-      this.#known = new Map()
+    if (forwarded === undefined) {
+      this.#direct.set(ask.peer, known)
+      return known
     }
-    this.#known.set(key, known)
+    let ofPeer = this.#forwarded.get(ask.peer)
+    if (!ofPeer) this.#forwarded.set(ask.peer, (ofPeer = new Map()))
+    ofPeer.set(forwarded, known)
     return known
   }
 }
