@@ -307,6 +307,16 @@ describe('answers', () => {
     expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 1024 * 1024)
   })
 
+  test('a client that ends its side gets what it asked for, in full', async () => {
+    for (const path of ['/', '/big']) {
+      const client = new Client(listener.port)
+      client.socket.end(get(path, '\r\n'))
+      await client.closed
+      if (path === '/big') expect(bodyOf(client.text).length).toBe(bigBytes)
+      else expect(client.statuses).toEqual(['200'])
+    }
+  })
+
   test.each(['/short', '/gone'])('%s: a file that fails cuts the connection', async (path) => {
     disposed = 0
     const { text } = await exchange([get(path, '\r\n') + get('/', close)])
