@@ -1,6 +1,6 @@
 // One request, read from the bytes of its head. Headers are looked up in the head's text when asked for; all that
 // is kept of them is where each line begins.
-import type { Ask } from '../answer.ts'
+import type { Ask } from '#http/answer.ts'
 
 function lower(code: number): number {
   return code >= 65 && code <= 90 ? code + 32 : code
