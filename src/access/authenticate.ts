@@ -104,8 +104,12 @@ function robot(token: StoredToken, scopes: readonly Scope[] | undefined): Caller
 export function judge(caller: Caller, need: Need): 'yes' | 'scope' | 'no' {
   if (!decide(caller.identity, need)) return 'no'
   if (caller.scopes === undefined) return 'yes'
-  if (need.kind !== 'repository') return 'no'
-  return caller.scopes.some((scope) => scope.name === need.name && scope.actions.includes(need.action))
-    ? 'yes'
-    : 'scope'
+  // Registry tokens open nothing but the registry.
+  if (need.kind === 'api') return 'no'
+  return caller.scopes.some((scope) => covers(scope, need)) ? 'yes' : 'scope'
+}
+
+function covers(scope: Scope, need: Exclude<Need, { kind: 'api' }>): boolean {
+  if (need.kind === 'catalog' || scope.kind === 'catalog') return need.kind === scope.kind
+  return scope.name === need.name && scope.actions.includes(need.action)
 }

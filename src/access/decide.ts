@@ -12,9 +12,11 @@ export type Identity = {
 export type Need =
   | { readonly kind: 'repository'; readonly name: string; readonly action: RepositoryAction }
   | { readonly kind: 'api'; readonly action: ApiAction }
+  /** To ask for the list of repositories at all; what it shows is what the asker may pull. */
+  | { readonly kind: 'catalog' }
 
 export function decide(identity: Identity, need: Need): boolean {
-  if (identity.kind === 'admin') return true
+  if (identity.kind === 'admin' || need.kind === 'catalog') return true
   return identity.grants.some((grant) =>
     need.kind === 'repository'
       ? grant.kind === 'repository' && grant.actions.includes(need.action) && matchesPattern(grant.pattern, need.name)

@@ -4,7 +4,9 @@ import { decodeProtectedHeader, jwtVerify, SignJWT } from 'jose'
 import { type RepositoryAction, repositoryActions } from './grants.ts'
 import { type TokenKeys, tokenAlgorithm } from './token-keys.ts'
 
-export type Scope = { readonly name: string; readonly actions: readonly RepositoryAction[] }
+export type Scope =
+  | { readonly kind: 'repository'; readonly name: string; readonly actions: readonly RepositoryAction[] }
+  | { readonly kind: 'catalog' }
 
 export type RegistryToken = {
   /** `admin` or the id of a robot. */
@@ -16,21 +18,25 @@ export type RegistryToken = {
 const issuer = 'flotilla'
 const maxCached = 10_000
 
-/** `repository:<name>:<action>[,<action>]`; other resource types and unknown actions are dropped, as the spec lets a server do. */
+const catalogScope = 'registry:catalog:*'
+
+/** `repository:<name>:<action>[,<action>]` or `registry:catalog:*`; other types and actions are dropped, as the spec lets a server do. */
 export function parseScope(text: string): Scope | undefined {
+  if (text === catalogScope) return { kind: 'catalog' }
   const first = text.indexOf(':')
   const last = text.lastIndexOf(':')
   if (last <= first || !/^repository(\([a-z]+\))?$/.test(text.slice(0, first))) return undefined
   const asked = text.slice(last + 1).split(',')
   const isAll = asked.includes('*')
   return {
+    kind: 'repository',
     name: text.slice(first + 1, last),
     actions: repositoryActions.filter((action) => isAll || asked.includes(action)),
   }
 }
 
 export function formatScope(scope: Scope): string {
-  return `repository:${scope.name}:${scope.actions.join(',')}`
+  return scope.kind === 'catalog' ? catalogScope : `repository:${scope.name}:${scope.actions.join(',')}`
 }
 
 export class RegistryTokens {
@@ -46,7 +52,11 @@ export class RegistryTokens {
 
   async sign(token: { subject: string; scopes: readonly Scope[] }, lifetimeMs: number, nowMs: number): Promise<string> {
     const { kid, key } = this.#keys.signing
-    const access = token.scopes.map((scope) => ({ type: 'repository', name: scope.name, actions: scope.actions }))
+    const access = token.scopes.map((scope) =>
+      scope.kind === 'catalog'
+        ? { type: 'registry', name: 'catalog', actions: ['*'] }
+        : { type: 'repository', name: scope.name, actions: scope.actions },
+    )
     return await new SignJWT({ access })
       .setProtectedHeader({ alg: tokenAlgorithm, kid, typ: 'JWT' })
       .setIssuer(issuer)
@@ -89,9 +99,11 @@ export class RegistryTokens {
 
 function readAccess(access: unknown): Scope[] {
   if (!Array.isArray(access)) return []
-  return access.flatMap((one) =>
-    one?.type === 'repository' && typeof one.name === 'string' && Array.isArray(one.actions)
-      ? [{ name: one.name, actions: repositoryActions.filter((action) => one.actions.includes(action)) }]
-      : [],
-  )
+  return access.flatMap((one): Scope[] => {
+    if (typeof one?.name !== 'string' || !Array.isArray(one.actions)) return []
+    if (one.type === 'registry') return one.name === 'catalog' && one.actions.includes('*') ? [{ kind: 'catalog' }] : []
+    if (one.type !== 'repository') return []
+    const actions = repositoryActions.filter((action) => one.actions.includes(action))
+    return [{ kind: 'repository', name: one.name, actions }]
+  })
 }

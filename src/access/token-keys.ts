@@ -1,9 +1,10 @@
 // The keys that sign registry tokens: the newest signs, the newest two are accepted, so that a rotation breaks no running push.
 
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
+import { createFileAtomically, makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 
 export const tokenAlgorithm = 'EdDSA'
 const liveKeys = 2
@@ -24,9 +25,12 @@ export class TokenKeys {
 
   /** Opens the key file (0600 in a folder of 0700) and makes it with one key when it is missing. */
   static async open(path: string): Promise<TokenKeys> {
-    const stored = await readKeys(path)
-    if (!stored) await writeKeys(path, { keys: [await makeKey()] })
-    const keys = await importKeys((stored ?? (await readKeys(path)))!)
+    if (!(await readKeys(path))) {
+      await makeFolder(dirname(path), 0o700)
+      // Of several processes at once one makes the file; all go on with what it holds.
+      await createFileAtomically(path, JSON.stringify({ keys: [await makeKey()] }), 0o600)
+    }
+    const keys = await importKeys((await readKeys(path))!)
     return new TokenKeys(path, keys.signing, keys.accepted)
   }
 
@@ -42,7 +46,8 @@ export class TokenKeys {
   /** A new key signs from now on; the one before it is accepted still, older ones are gone. */
   async rotate(): Promise<string> {
     const stored = (await readKeys(this.#path)) ?? { keys: [] }
-    await writeKeys(this.#path, { keys: [await makeKey(), ...stored.keys].slice(0, liveKeys) })
+    const keys = [await makeKey(), ...stored.keys].slice(0, liveKeys)
+    await writeFileAtomically(this.#path, JSON.stringify({ keys }), 0o600)
     await this.reload()
     return this.#signing.kid
   }
@@ -74,18 +79,4 @@ async function readKeys(path: string): Promise<KeyFile | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new Error(`the token keys in ${path} cannot be read`, { cause: error })
   }
-}
-
-async function writeKeys(path: string, file: KeyFile): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await chmod(dirname(path), 0o700)
-  const temporary = `${path}.${randomUUID()}.tmp`
-  const handle = await open(temporary, 'wx', 0o600)
-  try {
-    await handle.writeFile(JSON.stringify(file))
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(temporary, path)
 }

@@ -67,8 +67,10 @@ export async function appendChanges(
 ): Promise<{ readonly version: number; readonly applied: readonly (Change & { readonly previous: Digest | null })[] }> {
   const { repositoryId, channel } = target
   const before = await lockVersion(tx, repositoryId, channel)
-  const present = await presentState(tx, repositoryId, channel, changes)
-  const applied = changes
+  // A key that is named twice has its last meaning.
+  const wanted = [...new Map(changes.map((change) => [change.key, change])).values()]
+  const present = await presentState(tx, repositoryId, channel, wanted)
+  const applied = wanted
     .map((change) => ({ ...change, previous: present.get(change.key) ?? null }))
     .filter((change) => change.previous !== change.digest)
   if (applied.length === 0) return { version: before, applied }
@@ -214,7 +216,7 @@ export async function listTagsOfManifest(
   return rows.map((row) => row.tag)
 }
 
-/** The last change of every key in the log after version `from` up to version `to`: what differs between the two. */
+/** What differs between version `from` and version `to`; what came and went between the two is not named. */
 export async function changesBetween(
   db: Reader,
   repositoryId: number,
@@ -224,16 +226,20 @@ export async function changesBetween(
 ): Promise<Change[]> {
   const rows = await db
     .selectFrom('tag_log')
-    .select(['key', 'digest'])
+    .select(['key', 'digest', 'previous'])
     .where('repository_id', '=', repositoryId)
     .where('channel', '=', channel)
     .where('version', '>', from)
     .where('version', '<=', to)
     .orderBy('version')
     .execute()
+  const first = new Map<string, Digest | null>()
   const last = new Map<string, Digest | null>()
-  for (const row of rows) last.set(row.key, row.digest as Digest | null)
-  return [...last].map(([key, digest]) => ({ key, digest }))
+  for (const row of rows) {
+    if (!first.has(row.key)) first.set(row.key, row.previous as Digest | null)
+    last.set(row.key, row.digest as Digest | null)
+  }
+  return [...last].filter(([key, digest]) => first.get(key) !== digest).map(([key, digest]) => ({ key, digest }))
 }
 
 /** What to append so that the tags are again as they were at `version`; manifests that came since stay. */

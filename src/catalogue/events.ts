@@ -1,7 +1,6 @@
 // The outbox: an event is written in the transaction that it tells of; one sequencer gives it its place in the stream after the commit,
 // since a serial column would lose events to transactions that are still open.
 
-import { randomUUID } from 'node:crypto'
 import type { Catalogue, Reader, Tx } from './schema.ts'
 
 export type EventType =
@@ -30,7 +29,8 @@ export async function emit(
   await tx
     .insertInto('events')
     .values({
-      id: randomUUID(),
+      // Ordered by time, so that events of one millisecond keep the order in which they were told.
+      id: Bun.randomUUIDv7(),
       sequence: null,
       type: event.type,
       subject: event.subject,
@@ -58,7 +58,12 @@ export async function sequenceEvents(catalogue: Catalogue): Promise<number> {
       .executeTakeFirst()
     let next = Number(last?.sequence ?? 0)
     for (const { id } of waiting)
-      await tx.updateTable('events').set({ sequence: ++next }).where('id', '=', id).execute()
+      await tx
+        .updateTable('events')
+        .set({ sequence: ++next })
+        .where('id', '=', id)
+        .where('sequence', 'is', null)
+        .execute()
     return waiting.length
   })
 }

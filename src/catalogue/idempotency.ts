@@ -10,18 +10,20 @@ export async function findAnswer(
   return row && { isSame: row.request_digest === requestDigest, response: JSON.parse(row.response) }
 }
 
-/** In the transaction of the act itself: the key stands for it exactly when it happened. */
+/** In the transaction of the act itself: the key stands for it exactly when it happened. False: another act has the key. */
 export async function keepAnswer(
   tx: Tx,
   key: string,
   requestDigest: string,
   response: unknown,
   atMs: number,
-): Promise<void> {
-  await tx
+): Promise<boolean> {
+  const done = await tx
     .insertInto('idempotency_keys')
     .values({ key, request_digest: requestDigest, response: JSON.stringify(response), at_ms: atMs })
-    .execute()
+    .onConflict((conflict) => conflict.column('key').doNothing())
+    .executeTakeFirst()
+  return Boolean(done.numInsertedOrUpdatedRows)
 }
 
 export async function forgetAnswers(tx: Tx, beforeMs: number): Promise<void> {

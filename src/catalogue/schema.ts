@@ -68,6 +68,8 @@ export type Schema = {
     kind: string
     /** Two waiting jobs of one kind never share it: the second request joins the first. */
     dedupe_key: string | null
+    /** Two jobs of one kind that share it never run at the same time. */
+    exclusive_key: string | null
     payload: string
     state: 'waiting' | 'running' | 'done' | 'failed' | 'canceled'
     attempts: number

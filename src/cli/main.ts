@@ -1,39 +1,163 @@
-// The entry of every command.
+// The entry of every command: settings are read here, once, and handed on.
 
-import { Command, Option } from 'commander'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Command, CommanderError, Option } from 'commander'
 import pino from 'pino'
-import { makeConfig } from '#config/config.ts'
+import { ApiClient, ApiError } from '#api/client.ts'
+import { type Config, makeConfig } from '#config/config.ts'
 import { ConfigError, loadSettings } from '#config/load-config.ts'
 import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
-import { ensurePushRobot } from '#roles/first-start.ts'
-import { startRegistry } from '#roles/registry.ts'
-import { openResources } from '#roles/resources.ts'
+import { LockHeld } from '#kit/process-lock.ts'
+import { adminTokenPath } from '#roles/first-start.ts'
+import { runReplica } from '#roles/replicate.ts'
+import { rsyncdModule } from '#roles/rsyncd.ts'
+import { runRoles } from '#roles/run-roles.ts'
+import { type RoleName, roles } from '../flow.ts'
+import { hostCommands } from './host-commands.ts'
+import type { Connect } from './release-commands.ts'
+import { releaseCommands } from './release-commands.ts'
+import { replicateCommand } from './replicate-command.ts'
+import { rsyncdCommand } from './rsyncd-command.ts'
+import { tokenCommand } from './token-commands.ts'
+import { printWelcome } from './welcome.ts'
 
-const program = new Command('flotilla')
-const up = program.command('up')
-for (const [name, row] of Object.entries(options) as [OptionName, OptionRow][])
-  up.addOption(
-    new Option(`${namesOf(name).flag} ${row.kind === 'flag' ? '[value]' : '<value>'}`, row.help).preset(
-      row.kind === 'flag' ? 'true' : '',
-    ),
+type Flags = Partial<Record<OptionName, string>>
+
+/** 0 done, 1 refused or failed, 2 wrong usage. */
+const exitCodes = { failed: 1, usage: 2 } as const
+
+function addOptions(command: Command): Command {
+  for (const [name, row] of Object.entries(options) as [OptionName, OptionRow][]) {
+    const { flag, variable } = namesOf(name)
+    const option = new Option(
+      `${flag} ${row.kind === 'flag' ? '[value]' : '<value>'}`,
+      `${row.help} (${variable}${row.default ? `, default ${row.default}` : ''})`,
+    )
+    if (row.kind === 'flag') option.preset('true')
+    command.addOption(option.helpGroup(`${row.group}:`))
+  }
+  return command.addHelpText(
+    'after',
+    '\nEvery option can also be set in the environment (the name in brackets) or in flotilla.toml (the flag without --).',
   )
-up.action(async (flags) => {
+}
+
+function configure(flags: Flags): Config {
+  const { settings, warnings } = loadSettings({ flags, environment: process.env, folder: process.cwd() })
+  for (const warning of warnings) console.error(`flotilla: ${warning}`)
+  return makeConfig(settings)
+}
+
+async function serve(names: readonly RoleName[], flags: Flags): Promise<void> {
   process.umask(0o022)
-  const { settings } = loadSettings({ flags, environment: process.env, folder: process.cwd() })
-  const config = makeConfig(settings)
-  const log = pino({ level: settings.log })
-  const resources = await openResources(config, log)
-  await ensurePushRobot(config, resources.catalogue, Date.now())
-  const registry = await startRegistry(resources)
-  console.log('registry on', registry.listeners.registry!.port)
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.once(signal, async () => {
-      await registry.stop()
-      await resources[Symbol.asyncDispose]()
-      process.exit(0)
+  const config = configure(flags)
+  const isForPeople = process.stdout.isTTY || config.settings.demo
+  const log = pino({ level: config.settings.log === 'info' && isForPeople ? 'warn' : config.settings.log })
+  const running = await runRoles(names, config, log)
+  printWelcome(config, running)
+  await new Promise<void>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+  if (isForPeople) console.log('Draining; once more to end at once.')
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(exitCodes.failed))
+  await running[Symbol.asyncDispose]()
+}
+
+/** Commands that talk to a server: FLOTILLA_API_URL says where, FLOTILLA_TOKEN (else the data folder's admin token) who. */
+const connector =
+  (program: Command): Connect =>
+  () => {
+    const config = configure({})
+    const { host, port } = config.listen.api
+    const url =
+      config.urls.api ?? `${config.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
+    const token = config.settings.token ?? config.settings.adminToken ?? readToken(config)
+    return {
+      client: new ApiClient({ url, token }),
+      output: { isJson: program.opts().json === true, write: (text) => void process.stdout.write(text) },
+    }
+  }
+
+function publicTree(config: Config): string {
+  return join(config.tree, config.publicChannel)
+}
+
+function readToken(config: Config): string | undefined {
+  try {
+    return readFileSync(adminTokenPath(config), 'utf8').trim()
+  } catch {
+    return undefined
+  }
+}
+
+function makeProgram(): Command {
+  const version = (JSON.parse(readFileSync(join(import.meta.dir, '../../package.json'), 'utf8')) as { version: string })
+    .version
+  const program = new Command('flotilla')
+    .description('A container registry whose image layers are served by a fleet of volunteer mirrors.')
+    .version(version)
+    .option('--json', 'print for programs')
+    .enablePositionalOptions()
+    .exitOverride()
+    .showHelpAfterError('(flotilla --help lists the commands)')
+  const connect = connector(program)
+  addOptions(program.command('up').description('everything in one process')).action((flags: Flags) =>
+    serve(roles, flags),
+  )
+  addOptions(
+    program
+      .command('serve')
+      .description('some roles in this process')
+      .addArgument(program.createArgument('<role...>', 'what to run').choices(roles)),
+  ).action((names: RoleName[], flags: Flags) => serve(names, flags))
+  for (const command of [...releaseCommands(connect), ...hostCommands(connect), tokenCommand(connect)])
+    program.addCommand(command)
+  program.addCommand(
+    replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
+  )
+  program.addCommand(rsyncdCommand(rsyncdModule, () => publicTree(configure({}))))
+  for (const command of program.commands) shareFlags(command)
+  return program
+}
+
+/** Commands that take `--json` in their own way, or print nothing for programs. */
+const ownFlags = ['up', 'serve', 'replicate', 'rsyncd-config']
+
+/** `--json` may stand behind the command too, where people type it; errors of usage are ours to count everywhere. */
+function shareFlags(command: Command): void {
+  command.exitOverride()
+  if (command.commands.length > 0) for (const one of command.commands) shareFlags(one)
+  else if (!ownFlags.includes(command.name())) {
+    command.option('--json', 'print for programs').hook('preAction', (_, action) => {
+      if (action.opts().json) {
+        let root: Command = action
+        while (root.parent) root = root.parent
+        root.setOptionValue('json', true)
+      }
     })
-})
-void kinds
-void ConfigError
-await program.parseAsync()
+  }
+}
+
+try {
+  await makeProgram().parseAsync()
+  process.exit()
+} catch (error) {
+  process.exit(report(error))
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+  if (error instanceof ConfigError) {
+    console.error(`flotilla: ${error.message}`)
+    return exitCodes.usage
+  }
+  if (error instanceof ApiError) console.error(`flotilla: ${error.message}`)
+  else if (error instanceof LockHeld)
+    console.error(`flotilla: the data folder is in use by process ${error.pid} (${error.message})`)
+  else if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
+    console.error(`flotilla: an address is in use already: ${(error as Error).message}`)
+  else console.error(error)
+  return exitCodes.failed
+}

@@ -35,9 +35,10 @@ export function loadSettings({ flags, environment, folder }: ConfigSources): {
   const settings: Record<string, unknown> = {}
   for (const [name, row] of Object.entries(options) as [OptionName, OptionRow][]) {
     const { flag, variable, key } = namesOf(name)
+    const fromFlag = [flags[name], flag] as const
+    const fromEnvironment = [environment[variable], variable] as const
     const candidates: readonly (readonly [string | undefined, string])[] = [
-      [flags[name], flag],
-      [environment[variable], variable],
+      ...(row.environmentWins ? [fromEnvironment, fromFlag] : [fromFlag, fromEnvironment]),
       [file.get(key), `${key} in ${file.path}`],
       [row.default, `the default of ${flag}`],
     ]

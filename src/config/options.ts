@@ -10,6 +10,8 @@ export type OptionRow = {
   readonly group: string
   /** Kept out of printed configurations. */
   readonly isSecret?: true
+  /** The environment wins over the flag: a script types the flag, and its user wants another value. */
+  readonly environmentWins?: true
 }
 
 export const options = {
@@ -189,6 +191,7 @@ export const options = {
   demo: {
     kind: 'flag',
     default: 'false',
+    environmentWins: true,
     group: 'Running',
     help: 'publishes a sample image and runs two demonstration hosts',
   },

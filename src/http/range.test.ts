@@ -12,12 +12,12 @@ test.each([
   ['bytes=1', undefined],
   ['bytes=--1', undefined],
   ['bytes=-', undefined],
-  ['bytes=2-1', undefined],
   ['bytes=0x0-1', undefined],
   ['bytes=0-1,x', undefined],
   [`bytes=${Array(65).fill('0-0').join(',')}`, undefined],
   ['bytes=0-', [{ first: 0, last: undefined }]],
   ['Bytes=0-0', [{ first: 0, last: 0 }]],
+  ['bytes=2-1', [{ first: 2, last: 1 }]],
   ['bytes=-5', [{ first: undefined, suffix: 5 }]],
   [
     'bytes= 0-1 , 5-6 ,, -1',
@@ -41,6 +41,8 @@ test.each([
   ['bytes=-99', undefined, [{ first: 0, last: 9 }]],
   ['bytes=-0', undefined, 'unsatisfiable'],
   ['bytes=10-', undefined, 'unsatisfiable'],
+  ['bytes=5-0', undefined, 'unsatisfiable'],
+  ['bytes=0-1,5-0', undefined, [{ first: 0, last: 1 }]],
   ['bytes=99999999999999999999999-', undefined, 'unsatisfiable'],
   [
     'bytes=0-1,8-',

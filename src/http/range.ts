@@ -17,8 +17,7 @@ function parseSpec(text: string): RangeSpec | undefined {
   // Positions past 2^53 are past the end of any file: the nearest number says the same.
   if (match[3] !== undefined) return { first: undefined, suffix: Number(match[3]) }
   const first = Number(match[1])
-  const last = match[2] === '' ? undefined : Number(match[2])
-  return last !== undefined && last < first ? undefined : { first, last }
+  return { first, last: match[2] === '' ? undefined : Number(match[2]) }
 }
 
 /** The ranges that were asked for; undefined when the header is missing or not well formed, which is served as if it were missing. */
@@ -37,14 +36,15 @@ export function parseRange(header: string | undefined): readonly RangeSpec[] | u
   return specs.length > 0 ? specs : undefined
 }
 
-/** Those that lie in the file, cut to it, in the order of the request; empty: none does (416). */
+/** Those that lie in the file, cut to it, in the order of the request; empty: none does (416). One that ends before it starts lies
+ *  nowhere: RFC 9110 lets us reject it, and clients expect 416. */
 export function resolveRanges(specs: readonly RangeSpec[], sizeBytes: number): readonly BytesRange[] {
   const ranges: BytesRange[] = []
   for (const spec of specs) {
     if (spec.first === undefined) {
       if (spec.suffix > 0 && sizeBytes > 0)
         ranges.push({ first: Math.max(0, sizeBytes - spec.suffix), last: sizeBytes - 1 })
-    } else if (spec.first < sizeBytes) {
+    } else if (spec.first < sizeBytes && (spec.last === undefined || spec.last >= spec.first)) {
       ranges.push({ first: spec.first, last: Math.min(spec.last ?? sizeBytes - 1, sizeBytes - 1) })
     }
   }

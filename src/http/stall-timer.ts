@@ -3,25 +3,27 @@ import { RegistryError } from '#oci/errors.ts'
 /** The same chunks, but an error when none came for `stallMs`: a slow live body lives, a dead one does not. */
 export async function* withStallTimer(body: AsyncIterable<Uint8Array>, stallMs: number): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
-  let timer: Timer | undefined
-  const stalled = Promise.withResolvers<never>()
-  stalled.promise.catch(() => undefined)
-  const restart = () => {
-    clearTimeout(timer)
-    timer = setTimeout(() => stalled.reject(stallError(stallMs)), stallMs)
-  }
   try {
     for (;;) {
-      restart()
-      const next = await Promise.race([chunks.next(), stalled.promise])
+      const next = await nextWithin(chunks, stallMs)
       if (next.done) return
       yield next.value
     }
   } finally {
-    clearTimeout(timer)
     // Not awaited: a stalled source may never answer.
     void chunks.return?.()?.catch(() => undefined)
   }
+}
+
+/** A promise of its own for each chunk: a single one that all are raced against would remember every one of them. */
+function nextWithin(chunks: AsyncIterator<Uint8Array>, stallMs: number): Promise<IteratorResult<Uint8Array, unknown>> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(stallError(stallMs)), stallMs)
+    chunks
+      .next()
+      .then(resolve, (error) => reject(brokenError(error)))
+      .finally(() => clearTimeout(timer))
+  })
 }
 
 function stallError(stallMs: number): RegistryError {
@@ -30,4 +32,10 @@ function stallError(stallMs: number): RegistryError {
     `no byte of the body came for ${stallMs} ms; what came is kept, go on from there`,
     { status: 408 },
   )
+}
+
+function brokenError(cause: unknown): RegistryError {
+  return new RegistryError('SIZE_INVALID', 'the body broke off before its end; what came is kept, go on from there', {
+    cause,
+  })
 }

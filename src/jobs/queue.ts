@@ -2,7 +2,7 @@
 // another goes on. Every handler must therefore be safe to run again from the start.
 
 import { randomUUID } from 'node:crypto'
-import { sql } from 'kysely'
+import { type ExpressionBuilder, sql } from 'kysely'
 import type { Catalogue, Reader, Schema, Tx } from '#catalogue/schema.ts'
 
 export type JobState = Schema['jobs']['state']
@@ -50,26 +50,13 @@ function toJob(row: Schema['jobs']): Job {
 
 /** In the transaction of what it follows from, so that neither is without the other. Resolves to the id of the job that will run. */
 export async function enqueue(tx: Tx, job: NewJob, nowMs: number): Promise<string> {
-  if (job.dedupeKey !== undefined) {
-    const joined = await tx
-      .updateTable('jobs')
-      .set((set) => ({
-        run_at_ms: sql<number>`case when ${set.ref('run_at_ms')} > ${job.runAtMs} then ${job.runAtMs} else ${set.ref('run_at_ms')} end`,
-      }))
-      .where('kind', '=', job.kind)
-      .where('dedupe_key', '=', job.dedupeKey)
-      .where('state', '=', 'waiting')
-      .returning('id')
-      .executeTakeFirst()
-    if (joined) return joined.id
-  }
-  const id = randomUUID()
-  await tx
+  const row = await tx
     .insertInto('jobs')
     .values({
-      id,
+      id: randomUUID(),
       kind: job.kind,
       dedupe_key: job.dedupeKey ?? null,
+      exclusive_key: job.dedupeKey ?? null,
       payload: JSON.stringify(job.payload ?? null),
       state: 'waiting',
       attempts: 0,
@@ -84,52 +71,98 @@ export async function enqueue(tx: Tx, job: NewJob, nowMs: number): Promise<strin
       created_at_ms: nowMs,
       finished_at_ms: null,
     })
-    .execute()
-  return id
+    .onConflict((conflict) =>
+      conflict.columns(['kind', 'dedupe_key']).where('state', '=', sql.lit('waiting')).doUpdateSet({
+        run_at_ms: sql<number>`case when excluded.run_at_ms < jobs.run_at_ms then excluded.run_at_ms else jobs.run_at_ms end`,
+      }),
+    )
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return row.id
 }
 
 export type Lease = { readonly owner: string; readonly leaseMs: number }
 
-/** The job that is due longest, now leased to `owner`: waiting, or running under a lease that ran out. */
+/** Waiting and due, with none of its key running; or running under a lease that ran out. */
+function isDue(job: ExpressionBuilder<Schema, 'jobs'>, nowMs: number) {
+  const isKeyRunning = job.exists(
+    job
+      .selectFrom('jobs as other')
+      .select('other.id')
+      .whereRef('other.kind', '=', 'jobs.kind')
+      .whereRef('other.exclusive_key', '=', 'jobs.exclusive_key')
+      .where('other.state', '=', 'running'),
+  )
+  return job.or([
+    job.and([job('jobs.state', '=', 'waiting'), job('jobs.run_at_ms', '<=', nowMs), job.not(isKeyRunning)]),
+    isAbandoned(job, nowMs),
+  ])
+}
+
+function isAbandoned(job: ExpressionBuilder<Schema, 'jobs'>, nowMs: number) {
+  return job.and([job('jobs.state', '=', 'running'), job('jobs.lease_until_ms', '<', nowMs)])
+}
+
+/** Racers for one row leave all but one empty-handed though more is due: they look again this often. */
+const claimTries = 10
+
+/** The job that is due longest, now leased to `owner`. */
 export async function claim(
   catalogue: Catalogue,
   kinds: readonly string[],
   lease: Lease,
   nowMs: number,
 ): Promise<Job | undefined> {
-  const row = await catalogue
+  await endAbandoned(catalogue, nowMs)
+  for (let tries = 0; tries < claimTries; tries++) {
+    const due = catalogue
+      .selectFrom('jobs')
+      .select('id')
+      .where('kind', 'in', kinds)
+      .where((job) => isDue(job, nowMs))
+      .orderBy('run_at_ms')
+      .orderBy('id')
+      .limit(1)
+    const row = await catalogue
+      .updateTable('jobs')
+      .set((set) => ({
+        state: 'running',
+        attempts: sql<number>`${set.ref('attempts')} + 1`,
+        lease_owner: lease.owner,
+        lease_until_ms: nowMs + lease.leaseMs,
+      }))
+      .where('id', '=', due)
+      // Once more on the row itself: on PostgreSQL a racer waits for the row and must find it taken.
+      .where((job) => isDue(job, nowMs))
+      .returningAll()
+      .executeTakeFirst()
+      .catch(undefinedIfKeyRuns)
+    if (row) return toJob(row)
+    if (!(await due.executeTakeFirst())) return undefined
+  }
+  return undefined
+}
+
+/** The index jobs_running refuses the second of two racers for two jobs of one key. */
+function undefinedIfKeyRuns(error: unknown): undefined {
+  const { code } = error as { readonly code?: unknown }
+  if (code !== '23505' && code !== 'SQLITE_CONSTRAINT_UNIQUE') throw error
+}
+
+/** What its last worker left behind and must not run again: canceled meanwhile, or out of attempts. */
+async function endAbandoned(catalogue: Catalogue, nowMs: number): Promise<void> {
+  await catalogue
     .updateTable('jobs')
-    .set((set) => ({
-      state: 'running',
-      attempts: sql<number>`${set.ref('attempts')} + 1`,
-      lease_owner: lease.owner,
-      lease_until_ms: nowMs + lease.leaseMs,
-    }))
-    .where('id', '=', (where) =>
-      where
-        .selectFrom('jobs')
-        .select('id')
-        .where('kind', 'in', kinds)
-        .where((due) =>
-          due.or([
-            due.and([due('state', '=', 'waiting'), due('run_at_ms', '<=', nowMs)]),
-            due.and([due('state', '=', 'running'), due('lease_until_ms', '<', nowMs)]),
-          ]),
-        )
-        .orderBy('run_at_ms')
-        .orderBy('id')
-        .limit(1),
-    )
-    // Once more on the row itself: on PostgreSQL a racer waits for the row and must find it taken.
-    .where((due) =>
-      due.or([
-        due('state', '=', 'waiting'),
-        due.and([due('state', '=', 'running'), due('lease_until_ms', '<', nowMs)]),
-      ]),
-    )
-    .returningAll()
-    .executeTakeFirst()
-  return row && toJob(row)
+    .set({
+      state: sql<JobState>`case when is_cancel_requested = 1 then 'canceled' else 'failed' end`,
+      error: sql<string>`case when is_cancel_requested = 1 then error else 'its process ended or stalled in the last attempt' end`,
+      lease_owner: null,
+      lease_until_ms: 0,
+      finished_at_ms: nowMs,
+    })
+    .where((job) => isAbandoned(job, nowMs))
+    .where((job) => job.or([job('is_cancel_requested', '=', 1), job('attempts', '>=', job.ref('max_attempts'))]))
+    .execute()
 }
 
 /** Extends the lease and stores progress. `lost`: another worker has it, stop; `cancel`: somebody asked for its end. */
@@ -172,27 +205,38 @@ export async function settle(
 ): Promise<boolean> {
   const done = await catalogue
     .updateTable('jobs')
-    .set((set) => ({
-      state: outcome.state,
+    .set({
       lease_owner: null,
       lease_until_ms: 0,
-      ...(outcome.state === 'done' ? { result: JSON.stringify(outcome.result ?? null), error: null } : {}),
-      ...(outcome.state === 'failed' ? { error: outcome.error } : {}),
-      ...(outcome.state === 'waiting'
-        ? {
-            run_at_ms: outcome.runAtMs,
-            error: outcome.error ?? null,
-            // A later request may wait under the same key by now; this one then keeps its place without the key.
-            dedupe_key: null,
-            ...(outcome.error === undefined ? { attempts: sql<number>`${set.ref('attempts')} - 1` } : {}),
-          }
-        : { finished_at_ms: nowMs }),
-    }))
+      ...(outcome.state === 'waiting' ? again(outcome, nowMs) : end(outcome, nowMs)),
+    })
     .where('id', '=', id)
     .where('state', '=', 'running')
     .where('lease_owner', '=', lease.owner)
     .executeTakeFirst()
   return done.numUpdatedRows > 0n
+}
+
+function end(outcome: Exclude<Outcome, { state: 'waiting' }>, nowMs: number) {
+  return {
+    state: outcome.state,
+    finished_at_ms: nowMs,
+    ...(outcome.state === 'done' ? { result: JSON.stringify(outcome.result ?? null), error: null } : {}),
+    ...(outcome.state === 'failed' ? { error: outcome.error } : {}),
+  }
+}
+
+/** A cancel that was asked for meanwhile is heeded here: nobody would be there to hear of it. */
+function again(outcome: Extract<Outcome, { state: 'waiting' }>, nowMs: number) {
+  return {
+    state: sql<JobState>`case when is_cancel_requested = 1 then 'canceled' else 'waiting' end`,
+    finished_at_ms: sql<number | null>`case when is_cancel_requested = 1 then ${sql.lit(nowMs)} else null end`,
+    run_at_ms: outcome.runAtMs,
+    error: outcome.error ?? null,
+    // A later request may wait under the same key by now; this one then keeps its place without the key.
+    dedupe_key: null,
+    ...(outcome.error === undefined ? { attempts: sql<number>`attempts - 1` } : {}),
+  }
 }
 
 /** A waiting job ends at once; a running one is told at its next heartbeat. False: it is unknown or over. */

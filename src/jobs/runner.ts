@@ -55,9 +55,10 @@ export class JobRunner {
   /** Resolves when no job is due and none is running: for tests and for orderly ends. */
   async drain(): Promise<void> {
     for (;;) {
-      this.nudge()
-      const due = await nextDueMs(this.#catalogue, this.#kinds)
-      if (this.#busy === 0 && (due === undefined || due > this.#options.now())) return
+      const dueMs = await nextDueMs(this.#catalogue, this.#kinds)
+      const isDue = dueMs !== undefined && dueMs <= this.#options.now()
+      if (!isDue && this.#busy === 0) return
+      if (isDue) this.nudge()
       await new Promise((resolve) => setTimeout(resolve, 5))
     }
   }
@@ -70,25 +71,30 @@ export class JobRunner {
 
   async #runLane(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      try {
-        const job = await claim(this.#catalogue, this.#kinds, this.#lease, this.#options.now())
-        if (job) {
-          this.#busy++
-          await this.#run(job).finally(() => this.#busy--)
-        } else await this.#wait()
-      } catch (error) {
-        this.#options.log('the job queue could not be read', error)
-        await this.#wait()
-      }
+      // Taken before the queue is read: a nudge that comes while it is read must not be lost.
+      const nudged = this.#wake.promise
+      this.#busy++
+      const hasRun = await this.#runNext()
+        .catch((error) => this.#options.log('the job queue could not be used', error))
+        .finally(() => this.#busy--)
+      if (!hasRun) await this.#wait(nudged)
     }
   }
 
-  async #wait(): Promise<void> {
+  async #runNext(): Promise<boolean> {
+    const job = await claim(this.#catalogue, this.#kinds, this.#lease, this.#options.now())
+    // Stopped while the queue was read: a handler that begins now might never hear of it.
+    if (job && this.#stopping.signal.aborted) await this.#giveBack(job)
+    else if (job) await this.#run(job)
+    return job !== undefined
+  }
+
+  async #wait(nudged: Promise<void>): Promise<void> {
     let timer: Timer | undefined
     const poll = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, this.#options.pollMs)
     })
-    await Promise.race([poll, this.#wake.promise])
+    await Promise.race([poll, nudged])
     clearTimeout(timer)
   }
 
@@ -119,8 +125,7 @@ export class JobRunner {
     } catch (error) {
       if (isLost) return
       if (isCanceled) await this.#settle(job, { state: 'canceled' })
-      else if (this.#stopping.signal.aborted)
-        await this.#settle(job, { state: 'waiting', runAtMs: this.#options.now() })
+      else if (this.#stopping.signal.aborted) await this.#giveBack(job)
       else await this.#fail(job, error)
     } finally {
       clearInterval(timer)
@@ -133,6 +138,10 @@ export class JobRunner {
     const { attempts, max_attempts } = await maxAttemptsOf(this.#catalogue, job.id)
     if (attempts >= max_attempts) await this.#settle(job, { state: 'failed', error: message })
     else await this.#settle(job, { state: 'waiting', runAtMs: this.#options.now() + retryMs(attempts), error: message })
+  }
+
+  async #giveBack(job: Job): Promise<void> {
+    await this.#settle(job, { state: 'waiting', runAtMs: this.#options.now() })
   }
 
   async #settle(job: Job, outcome: Parameters<typeof settle>[3]): Promise<void> {

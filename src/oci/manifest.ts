@@ -76,7 +76,7 @@ function readObject(bytes: Uint8Array): JsonObject {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
   } catch (error) {
-    throw new MalformedValue(`not valid JSON in UTF-8: ${(error as Error).message}`)
+    throw new MalformedValue(`not valid JSON in UTF-8: ${(error as Error).message.slice(0, 200)}`)
   }
   if (!isObject(value)) throw new MalformedValue('must be a JSON object')
   return value
@@ -97,7 +97,29 @@ function checkDepth(bytes: Uint8Array): void {
   }
 }
 
+const meaningful = [
+  'schemaVersion',
+  'mediaType',
+  'artifactType',
+  'config',
+  'layers',
+  'manifests',
+  'subject',
+  'annotations',
+]
+const meaningfulInLowerCase = new Set(meaningful.map((key) => key.toLowerCase()))
+
+/** Go's decoder takes `Layers` for `layers`: a client written in it would see another manifest than we do. */
+function checkKeys(value: JsonObject): void {
+  for (const key of Object.keys(value)) {
+    if (meaningfulInLowerCase.has(key.toLowerCase()) && !meaningful.includes(key)) {
+      throw new MalformedValue(`${key}: some clients would read this as another field, written in other letters`)
+    }
+  }
+}
+
 function readManifest(value: JsonObject, declared: string | undefined, limits: ManifestLimits): Manifest {
+  checkKeys(value)
   if (value.schemaVersion === 1) refuseSchema1()
   if (value.schemaVersion !== 2) throw new MalformedValue('schemaVersion: must be 2')
   const inBody = parseOptionalMediaType(value.mediaType, 'mediaType')

@@ -37,6 +37,8 @@ export type Mirror = Role & {
   readonly jobs: Readonly<Record<string, JobHandler>>
   /** Crawls every host that may have news; called when a generation was published. */
   lookAround(): Promise<void>
+  /** Crawls every host, news or not. */
+  checkAll(): Promise<void>
   report(evidence: Evidence): void
   describeHost(hostId: number): {
     readonly liveness: HostLiveness | undefined
@@ -91,7 +93,7 @@ export async function startMirror(
     return record
   }
 
-  const lookAround = async () => {
+  const lookAround = async (isForced = false) => {
     const nowMs = now()
     for (const carried of settings.publicChannels) {
       const latest = await findLatestGeneration(catalogue, carried, 'published')
@@ -102,27 +104,26 @@ export async function startMirror(
         const last = await records.findLastCrawl(host.id, carried)
         const hasNews = (presence?.generation ?? 0) < latest.number
         const isDue = !last || nowMs - last.finishedAtMs >= settings.crawlInterval
-        if (hasNews || isDue) await requestCrawl(host.id, carried, nowMs)
+        if (isForced || hasNews || isDue) await requestCrawl(host.id, carried, nowMs)
       }
     }
     nudge.jobs()
   }
   const requestCrawl = (hostId: number, carried: string, nowMs: number) =>
-    catalogue
-      .transaction()
-      .execute((tx) =>
-        enqueue(
-          tx,
-          {
-            kind: 'crawl',
-            payload: { hostId, channel: carried },
-            dedupeKey: `${hostId}/${carried}`,
-            runAtMs: nowMs,
-            maxAttempts: 1,
-          },
-          nowMs,
-        ),
-      )
+    catalogue.transaction().execute((tx) =>
+      enqueue(
+        tx,
+        {
+          kind: 'crawl',
+          payload: { hostId, channel: carried },
+          dedupeKey: `${hostId}/${carried}`,
+
+          runAtMs: nowMs,
+          maxAttempts: 1,
+        },
+        nowMs,
+      ),
+    )
 
   const facts = async () => {
     const hosts = await records.listHosts()
@@ -224,7 +225,7 @@ export async function startMirror(
 
   const timers = [
     every(settings.livenessInterval, log, checkLiveness),
-    every(settings.crawlInterval, log, lookAround),
+    every(settings.crawlInterval, log, () => lookAround()),
     every(observeMs * 10, log, observe),
   ]
   await observe()
@@ -240,7 +241,8 @@ export async function startMirror(
       },
     },
     notReady: () => undefined,
-    lookAround,
+    lookAround: () => lookAround(),
+    checkAll: () => lookAround(true),
     report,
     describeHost: (hostId) => ({
       liveness: liveness.find((one) => one.hostId === hostId),

@@ -17,20 +17,29 @@ const sweepMs = 3_600_000
 
 export type Worker = Role & { nudge(): void; drain(): Promise<void> }
 
-/** `more` are the handlers of other roles of this process. */
-export async function startWorker(resources: Resources, more: Readonly<Record<string, JobHandler>>): Promise<Worker> {
+export type WorkerParts = {
+  /** The handlers of other roles of this process. */
+  readonly jobs: Readonly<Record<string, JobHandler>>
+  /** A generation is there: whoever follows by looking now and then is told to look now. */
+  readonly onPublished: () => Promise<void>
+}
+
+export async function startWorker(resources: Resources, { jobs, onPublished }: WorkerParts): Promise<Worker> {
   const { catalogue, blobs, config, log, now, treeOf } = resources
   const signer = await openFileSigner(config.keys)
   const publish: JobHandler = async (payload, control) => {
     const { channel, actor, reason } = payload as { channel: string; actor: string; reason?: string }
     const stores = { catalogue, blobs, signer, treeOf, smallBlobBytes: config.settings.smallBlobBytes, now }
     const published = await renderGeneration(channel, { actor, reason }, stores, control)
-    if (published.isNew) log.info({ channel, generation: published.generation }, 'published')
+    if (published.isNew) {
+      log.info({ channel, generation: published.generation }, 'published')
+      await onPublished()
+    }
     return { channel, generation: published.generation, isNew: published.isNew }
   }
   const runner = new JobRunner(
     catalogue,
-    { publish, ...more },
+    { publish, ...jobs },
     { lanes: jobLanes, leaseMs, pollMs, now, log: (message, error) => log.error({ err: error }, message) },
   )
   runner.start()

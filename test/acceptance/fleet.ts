@@ -55,6 +55,10 @@ type Descriptor = {
   readonly size: number
   readonly platform?: { readonly architecture: string }
 }
+type HostState = {
+  readonly name: string
+  readonly presence?: { readonly generation: number; readonly missing: number }
+}
 type Manifest = {
   readonly config: Descriptor
   readonly layers: readonly Descriptor[]
@@ -85,17 +89,20 @@ export async function startFleet(folder: string, scheme: Scheme): Promise<Fleet>
   for (const name of hostNames) {
     await flotilla.run('host', 'add', name, '--site', 'university', '--url', hosts[name].url, '--grade', 'gold')
   }
-  const token = await flotilla.runJson<{ id: string; secret: string }>(
+  const grant = 'repository:release/**:pull,push'
+  const { secret } = await flotilla.runJson<{ secret: string }>(
     'token',
     'create',
+    'builder-of-releases',
     '--grant',
-    'repository:**:pull,push',
+    grant,
   )
   const tls = trust === undefined ? {} : { tls: { ca: Bun.file(trust) } }
 
   async function replicate(host: WebHost): Promise<void> {
-    const env = { ...flotilla.env, FLOTILLA_DATA: join(host.tree, '..', 'replica-data') }
-    await mustRun(flotillaProgram, ['replicate', '--from', flotilla.url('origin'), '--to', host.tree], { env })
+    const trusted = trust === undefined ? [] : ['--ca', trust]
+    const args = ['replicate', '--from', flotilla.url('origin'), '--to', host.tree, ...trusted]
+    await mustRun(flotillaProgram, args, { cwd: join(host.tree, '..') })
   }
 
   async function readManifest(repository: string, reference: string): Promise<Manifest & { readonly digest: string }> {
@@ -109,18 +116,17 @@ export async function startFleet(folder: string, scheme: Scheme): Promise<Fleet>
   const owned = stack.move()
   return {
     flotilla,
-    login: { user: token.id, password: token.secret },
+    login: { user: 'builder-of-releases', password: secret },
     trust,
     async publishToHosts() {
-      await flotilla.run('publish', '--now')
+      const { generation } = await flotilla.runJson<{ generation: number }>('publish', '--now')
       await Promise.all([replicate(hosts.nginx), replicate(hosts.apache), rsyncd.copyTo(hosts['rsync-fed'].tree)])
-      await flotilla.run('host', 'check', '--all')
-      const list = await flotilla.runJson<{ generation: number }[]>('generation', 'list')
-      const generation = Math.max(...list.map((one) => one.generation))
+      for (const name of hostNames) await flotilla.run('host', 'check', name)
       await waitUntil(
         async () => {
-          const known = await flotilla.runJson<{ name: string; generation: number }[]>('host', 'list')
-          return known.length === hostNames.length && known.every((host) => host.generation === generation)
+          const known = await flotilla.runJson<HostState[]>('host', 'list')
+          const proven = known.filter((host) => host.presence?.generation === generation && host.presence.missing === 0)
+          return proven.length === hostNames.length
         },
         { what: `every host is proven to hold generation ${generation}`, everyMs: 200 },
       )

@@ -1,20 +1,15 @@
 // The crawler against real web servers that do what volunteers' servers do: serve well, lack, rot, compress, ignore Range, hang, die.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { copyFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { DiskBlobStore } from '#blobs/disk/disk-blob-store.ts'
-import { digestOf } from '#blobs/hashing.ts'
-import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { join } from 'node:path'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { type CrawlOptions, type CrawlTools, crawlHost } from '#stages/mirror/crawl-host.ts'
-import type { CrawlRecord, HostRecord, Presence, TreeBlob } from '#stages/mirror/host-records.ts'
 import { makeAuthority } from '../kit/certificate-authority.ts'
 import { describeWith } from '../kit/need-tool.ts'
-import { startApache, startNginx, type WebHost, type WebHostOptions } from '../kit/web-hosts.ts'
+import { startApache } from '../kit/web-hosts.ts'
+import { Fleet, hostRecord, MemoryRecords, seeded } from './fleet.ts'
 
 const options: CrawlOptions = {
   concurrency: 4,
@@ -30,110 +25,25 @@ const options: CrawlOptions = {
   totalMs: 10_000,
 }
 
-let folder: string
-let origin: DiskBlobStore
-const tree: TreeBlob[] = []
-const opened: AsyncDisposable[] = []
-let nextAddress = 20
+let fleet: Fleet
 
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-async function publish(generation: number, count: number): Promise<void> {
-  const random = seeded(generation)
-  for (let i = 0; i < count; i++) {
-    const bytes = new Uint8Array(70_000 + i).map(() => random() * 256)
-    const digest = digestOf(bytes)
-    await origin.put(digest, bytes)
-    tree.push({ digest, sizeBytes: bytes.length, generation })
-  }
-}
-
-const fileOf = (root: string, blob: TreeBlob) => join(root, blobPath(blob.digest as Digest))
-
-function copyTo(root: string, blobs: readonly TreeBlob[]): void {
-  for (const blob of blobs) {
-    const to = fileOf(root, blob)
-    mkdirSync(dirname(to), { recursive: true })
-    copyFileSync(fileOf(join(folder, 'origin'), blob), to)
-  }
-}
-
-async function hostAt(
-  name: string,
-  about: Partial<WebHostOptions> = {},
-  start: (options: WebHostOptions) => Promise<WebHost> = startNginx,
-): Promise<WebHost> {
-  const place = join(folder, name)
-  mkdirSync(place, { mode: 0o755 })
-  const host = await start({ folder: place, address: `127.0.0.${nextAddress++}`, ...about })
-  opened.push(host)
-  copyTo(host.tree, tree)
-  return host
-}
-
-const recordOf = (url: string, id = 1): HostRecord => ({
-  id,
-  site: { id: 1, name: 'site', organisationUrl: undefined, isPrivate: false, contact: undefined },
-  name: `host${id}`,
-  country: undefined,
-  bandwidthMbps: 100,
-  grade: 'proven',
-  isPrivate: false,
-  isAdminActive: true,
-  isUserActive: true,
-  disableReason: undefined,
-  asn: undefined,
-  isAsnClients: true,
-  peerAsns: [],
-  netblocks: [],
-  allowedCountries: [],
-  categories: [{ category: 'stable', urls: [url] }],
-  ticket: 'query',
-  contact: undefined,
-})
-
-/** Keeps rows in memory: the catalogue's own are tested beside it. */
 function crawler(about: Partial<CrawlOptions> = {}, ca?: string) {
-  const client = new OutboundClient({ allowPrivate: true, userAgent: 'docker/28.5.2', ca })
-  opened.push(client)
-  let presence: Presence | undefined
-  let last: CrawlRecord | undefined
-  const saved: Presence[] = []
+  const records = new MemoryRecords()
+  const random = seeded(99)
   const tools: CrawlTools = {
-    client,
-    blobs: origin,
-    random: seeded(99),
+    client: fleet.client(ca),
+    blobs: fleet.origin,
+    tree: fleet.tree,
+    records,
+    random,
     now: Date.now,
-    records: {
-      listHosts: async () => [],
-      findPresence: async () => presence,
-      savePresence: async (_, __, one) => void saved.push((presence = one)),
-      saveCrawl: async (crawl) => void (last = crawl),
-      findLastCrawl: async () => last,
-    },
-    tree: {
-      async *listBlobs(_, after, upTo) {
-        yield* tree.filter(({ generation }) => generation > after && generation <= upTo)
-      },
-      findBlob: async (_, digest) => tree.find((blob) => blob.digest === digest),
-      pickBlob: async (_, upTo, random) => {
-        const there = tree.filter(({ generation }) => generation <= upTo)
-        return there[Math.floor(random * there.length)]
-      },
-    },
   }
   return {
-    saved,
-    presence: () => presence,
+    saved: records.saved,
+    presence: () => records.presence.get(1),
     crawl: (url: string, generation: number, more: Partial<CrawlTools> = {}) =>
       crawlHost(
-        { host: recordOf(url), channel: 'stable', generation },
+        { host: hostRecord(url), channel: 'stable', generation },
         { ...tools, ...more },
         { ...options, ...about },
       ),
@@ -141,22 +51,16 @@ function crawler(about: Partial<CrawlOptions> = {}, ca?: string) {
 }
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'crawl-'))
-  await chmod(folder, 0o755)
-  origin = await DiskBlobStore.open(join(folder, 'origin'))
-  await publish(1, 6)
-  await publish(2, 3)
+  fleet = await Fleet.open()
+  await fleet.publish(1, 6)
+  await fleet.publish(2, 3)
 })
 
-afterAll(async () => {
-  for (const one of opened.reverse()) await one[Symbol.asyncDispose]()
-  await origin[Symbol.asyncDispose]()
-  await rm(folder, { recursive: true })
-})
+afterAll(() => fleet[Symbol.asyncDispose]())
 
 describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling', () => {
   test('a good host is proven, and a second crawl asks only for what is new', async () => {
-    const host = await hostAt('good')
+    const host = await fleet.addHost('good')
     const { crawl, presence } = crawler()
     expect(await crawl(host.url, 1)).toMatchObject({ outcome: 'complete', held: 6, lacking: 0 })
     expect(presence()).toEqual({ generation: 1, missing: [], extra: [] })
@@ -165,17 +69,17 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     expect(second).toMatchObject({ outcome: 'complete', lacking: 0 })
     expect(presence()!.generation).toBe(2)
     const asked = host.requests().slice(before)
-    const news = tree.filter(({ generation }) => generation === 2)
+    const news = fleet.blobs.filter(({ generation }) => generation === 2)
     for (const blob of news) expect(asked.filter(({ path }) => path.includes(blob.digest.slice(7))).length).toBe(3)
     // Besides: the hint and two spot checks of three requests each.
     expect(asked.length).toBe(3 * news.length + 1 + 2 * 3)
   })
 
   test('Apache httpd and https with a private authority do as well', async () => {
-    const authority = await makeAuthority(join(folder, 'authority'))
-    const apache = await hostAt('apache', {}, startApache)
+    const authority = await makeAuthority(join(fleet.folder, 'authority'))
+    const apache = await fleet.addHost('apache', {}, startApache)
     expect(await crawler().crawl(apache.url, 2)).toMatchObject({ outcome: 'complete', held: 9 })
-    const secure = await hostAt('secure', { authority, address: '127.0.0.5' })
+    const secure = await fleet.addHost('secure', { authority, address: '127.0.0.5' })
     const ca = readFileSync(authority.bundle, 'utf8')
     expect(await crawler({}, ca).crawl(secure.url, 2)).toMatchObject({ outcome: 'complete', held: 9 })
     const stranger = await crawler().crawl(secure.url, 2)
@@ -184,25 +88,25 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
   })
 
   test('a missing blob and a short one are exceptions, and are found again when they come', async () => {
-    const host = await hostAt('lacking')
-    const [gone, short] = tree
-    rmSync(fileOf(host.tree, gone!))
-    truncateSync(fileOf(host.tree, short!), 1000)
+    const host = await fleet.addHost('lacking')
+    const [gone, short] = fleet.blobs
+    rmSync(fleet.fileOf(host.tree, gone!))
+    truncateSync(fleet.fileOf(host.tree, short!), 1000)
     const { crawl, presence } = crawler()
     const told = await crawl(host.url, 2)
     expect(told).toMatchObject({ outcome: 'complete', held: 7, lacking: 2 })
     expect(told.faults.map(({ came }) => came).toSorted()).toEqual(['Content-Length: 1000', 'status 404'])
     expect(presence()).toEqual({ generation: 2, missing: [gone!.digest, short!.digest].toSorted(), extra: [] })
-    copyTo(host.tree, [gone!, short!])
+    fleet.copyTo(host.tree, [gone!, short!])
     expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'complete', lacking: 0 })
     expect(presence()!.missing).toEqual([])
   })
 
   test('wrong bytes end the crawl as a lie, and only right ones end the lie', async () => {
-    const host = await hostAt('lying')
-    const victim = tree[2]!
-    const right = readFileSync(fileOf(host.tree, victim))
-    writeFileSync(fileOf(host.tree, victim), Buffer.alloc(right.length, 7))
+    const host = await fleet.addHost('lying')
+    const victim = fleet.blobs[2]!
+    const right = readFileSync(fleet.fileOf(host.tree, victim))
+    writeFileSync(fleet.fileOf(host.tree, victim), Buffer.alloc(right.length, 7))
     const { crawl, presence } = crawler({ concurrency: 1 })
     const told = await crawl(host.url, 2)
     expect(told.outcome).toBe('lying')
@@ -210,16 +114,16 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     expect(told.faults[0]!.came).toMatch(/^other bytes at/)
     expect(presence()!.generation).toBe(0)
     expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'lying' })
-    writeFileSync(fileOf(host.tree, victim), right)
+    writeFileSync(fleet.fileOf(host.tree, victim), right)
     expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'complete' })
     expect(presence()).toEqual({ generation: 2, missing: [], extra: [] })
   })
 
   test('a blob that is lost after it was proven is found by looking again', async () => {
-    const host = await hostAt('losing')
+    const host = await fleet.addHost('losing')
     const { crawl, presence } = crawler({ spotChecks: 40 })
     await crawl(host.url, 2)
-    for (const blob of tree) rmSync(fileOf(host.tree, blob))
+    for (const blob of fleet.blobs) rmSync(fleet.fileOf(host.tree, blob))
     expect((await crawl(host.url, 2)).lacking).toBeGreaterThan(0)
     expect(presence()!.missing.length).toBeGreaterThan(4)
   })
@@ -229,7 +133,7 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     ['ignores Range', 'max_ranges 0;', /status 200 to a Range request/],
     ['answers with nonsense', 'location /blobs/ { return 418; }', /status 418/],
   ])('a server that %s is unsuitable, and is told why', async (name, directives, reason) => {
-    const host = await hostAt(name.replaceAll(' ', '-'), { directives })
+    const host = await fleet.addHost(name.replaceAll(' ', '-'), { directives })
     const { crawl, presence } = crawler()
     const told = await crawl(host.url, 2)
     expect(told.outcome).toBe('unsuitable')
@@ -239,14 +143,16 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
   })
 
   test('a server that sends misses elsewhere lacks them, and the redirect is not followed', async () => {
-    const host = await hostAt('redirecting', { directives: 'location /blobs/ { return 307 http://169.254.169.254/; }' })
+    const host = await fleet.addHost('redirecting', {
+      directives: 'location /blobs/ { return 307 http://169.254.169.254/; }',
+    })
     const told = await crawler().crawl(host.url, 1)
     expect(told).toMatchObject({ outcome: 'complete', held: 0, lacking: 6 })
     expect(told.faults[0]!.came).toBe('status 307 to http://169.254.169.254/')
   })
 
   test('a failing server is trouble: nothing is held against it, and it is soon left alone', async () => {
-    const host = await hostAt('failing', { directives: 'location /blobs/ { return 503; }' })
+    const host = await fleet.addHost('failing', { directives: 'location /blobs/ { return 503; }' })
     const { crawl, presence } = crawler()
     expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'trouble', held: 0, lacking: 0 })
     expect(presence()).toEqual({ generation: 0, missing: [], extra: [] })
@@ -267,13 +173,13 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
   })
 
   test('a host that says it is behind is not asked for more; one that says too much is found out', async () => {
-    const host = await hostAt('behind')
+    const host = await fleet.addHost('behind')
     const say = (generation: number) => {
       const signed = Buffer.from(JSON.stringify({ generation })).toString('base64')
       mkdirSync(join(host.tree, 'metadata'), { recursive: true })
       writeFileSync(join(host.tree, 'metadata/pointer.json'), JSON.stringify({ signed, signatures: [] }))
     }
-    for (const blob of tree.filter(({ generation }) => generation === 2)) rmSync(fileOf(host.tree, blob))
+    for (const blob of fleet.blobs.filter(({ generation }) => generation === 2)) rmSync(fleet.fileOf(host.tree, blob))
     say(1)
     const { crawl, presence } = crawler()
     expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'behind', held: 6, lacking: 0 })
@@ -284,7 +190,7 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
   })
 
   test('a crawl that its budget cuts short is gone on with, and nothing is asked twice', async () => {
-    const host = await hostAt('large')
+    const host = await fleet.addHost('large')
     const { crawl, presence, saved } = crawler({ maxRequests: 8, concurrency: 1, spotChecks: 0 })
     const outcomes: string[] = []
     while (outcomes.at(-1) !== 'complete' && outcomes.length < 20) outcomes.push((await crawl(host.url, 2)).outcome)
@@ -292,11 +198,11 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     expect(presence()).toEqual({ generation: 2, missing: [], extra: [] })
     expect(saved[0]!.extra.length).toBe(1)
     const asked = host.requests().filter(({ path }) => path.startsWith('/blobs/'))
-    expect(asked.length).toBe(3 * tree.length)
+    expect(asked.length).toBe(3 * fleet.blobs.length)
   })
 
   test('trouble of our own is thrown, and no host pays for it', async () => {
-    const host = await hostAt('innocent')
+    const host = await fleet.addHost('innocent')
     const { crawl, presence } = crawler({ spotChecks: 0 })
     const blobs = { open: async () => Promise.reject(new Error('the disk of the origin is gone')) }
     await expect(crawl(host.url, 2, { blobs })).rejects.toThrow(/origin is gone/)

@@ -64,14 +64,12 @@ function copy(from: string, to: string) {
   )
 }
 
-async function waitForAnswer(url: string, running: RunningProcess): Promise<void> {
-  await waitUntil(
-    () => {
-      if (!running.isRunning()) throw new Error(running.output())
-      return fetch(url).then(() => true)
-    },
-    { what: `an answer from ${url}`, limitMs: 20_000 },
-  )
+function waitForAnswer(url: string, running: RunningProcess): Promise<unknown> {
+  const ended = running.exited.then((code) => {
+    throw new Error(`it ended with ${code}: ${running.output()}`)
+  })
+  const answered = waitUntil(() => fetch(url).then(() => true), { what: `an answer from ${url}`, limitMs: 20_000 })
+  return Promise.race([answered, ended])
 }
 
 async function filled(file: string, changes: Readonly<Record<string, string>>): Promise<string> {
@@ -186,6 +184,7 @@ for (const [name, start] of Object.entries(servers)) {
       '/lists/..%2f.replicate/state.json',
       '/blobs/sha256/../../secret',
       '/metadata/.pointer.json.tmp',
+      '/catalogue/7.pack',
       '/catalogue/7.pack/pointer.key',
     ])('has no %s', async (path) => {
       const { stdout } = await runProgram('curl', ['-s', '--path-as-is', '-o', '-', '-w', '\n%{http_code}', url + path])

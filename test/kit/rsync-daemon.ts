@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { findFreePort } from './free-port.ts'
+import { canConnect, findFreePort } from './free-port.ts'
 import { mustRun, startProcess } from './process.ts'
 import { getTool } from './tool.ts'
 import { waitUntil } from './wait-until.ts'
@@ -20,17 +20,17 @@ export async function startRsyncDaemon(folder: string, moduleConfig: string): Pr
   writeFileSync(config, `${moduleConfig}\n`)
   const args = ['--daemon', '--no-detach', `--config=${config}`, '--address=127.0.0.1', `--port=${port}`]
   const daemon = startProcess(getTool('rsync'), args, { logFile: join(folder, 'rsyncd.log') })
-  const url = `rsync://127.0.0.1:${port}/`
   await waitUntil(
     async () => {
       if (!daemon.isRunning()) throw new Error(daemon.output())
-      return (await mustRun(getTool('rsync'), [url])).includes(module)
+      return canConnect('127.0.0.1', port)
     },
     { what: 'rsyncd answers', limitMs: 20_000 },
   )
   return {
-    copyTo: async (target) =>
-      void (await mustRun(getTool('rsync'), ['-a', '--delete', `${url}${module}/`, `${target}/`])),
+    async copyTo(target) {
+      await mustRun(getTool('rsync'), ['-a', '--delete', `rsync://127.0.0.1:${port}/${module}/`, `${target}/`])
+    },
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
   }
 }

@@ -2,11 +2,10 @@
 // and a tree of their own.
 
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { join } from 'node:path'
 import { type LoggedRequest, readAccessLog } from './access-log.ts'
 import type { Authority } from './certificate-authority.ts'
-import { findFreePort } from './free-port.ts'
+import { canConnect, findFreePort } from './free-port.ts'
 import { type RunningProcess, startProcess } from './process.ts'
 import { getTool } from './tool.ts'
 import { waitUntil } from './wait-until.ts'
@@ -28,16 +27,6 @@ export type WebHostOptions = {
 }
 
 type Place = { readonly folder: string; readonly tree: string; readonly address: string; readonly port: number }
-
-function canConnect(address: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, address, () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.on('error', () => resolve(false))
-  })
-}
 
 async function makePlace({ folder, address }: WebHostOptions): Promise<Place> {
   const tree = join(folder, 'tree')

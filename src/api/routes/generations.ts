@@ -87,6 +87,7 @@ export function generationRoutes(app: ApiApp, stores: ApiStores): void {
           kind: 'publish',
           payload: { channel, actor: identity.name, reason: body?.reason },
           dedupeKey: channel,
+
           runAtMs: nowMs,
         },
         nowMs,

@@ -295,7 +295,14 @@ function requestCrawl(
 ): Promise<string> {
   return enqueue(
     tx,
-    { kind: 'crawl', payload: { hostId, channel }, dedupeKey: `${hostId}/${channel}`, runAtMs: nowMs, maxAttempts: 1 },
+    {
+      kind: 'crawl',
+      payload: { hostId, channel },
+      dedupeKey: `${hostId}/${channel}`,
+
+      runAtMs: nowMs,
+      maxAttempts: 1,
+    },
     nowMs,
   )
 }

@@ -14,6 +14,7 @@ import {
 } from '../blob-store.ts'
 import { digestOf } from '../hashing.ts'
 import { DiskUpload, hashFile, syncAndRename } from './disk-upload.ts'
+import { openBlobFile, statBlobFile } from './open-blob-file.ts'
 import { asStorageError, isMissing, writeFully } from './write-fully.ts'
 
 const uploadId = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -37,34 +38,12 @@ export class DiskBlobStore implements BlobStore {
     return store
   }
 
-  async stat(digest: Digest): Promise<BlobStat | undefined> {
-    try {
-      const found = await stat(join(this.#root, blobPath(digest)))
-      return found.isFile() ? { sizeBytes: found.size } : undefined
-    } catch (error) {
-      if (isMissing(error)) return undefined
-      throw error
-    }
+  stat(digest: Digest): Promise<BlobStat | undefined> {
+    return statBlobFile(this.#root, digest)
   }
 
-  async open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined> {
-    const found = await this.stat(digest)
-    if (!found) return undefined
-    const first = range?.first ?? 0
-    const last = range?.last ?? found.sizeBytes - 1
-    if (first < 0 || last >= found.sizeBytes || (range && first > last)) {
-      throw new RangeError(`bytes ${first}-${last} are outside ${digest} of ${found.sizeBytes} bytes`)
-    }
-    const path = join(this.#root, blobPath(digest))
-    return {
-      sizeBytes: last - first + 1,
-      file: { path, first },
-      stream: () =>
-        Bun.file(path)
-          .slice(first, last + 1)
-          .stream(),
-      async [Symbol.asyncDispose]() {},
-    }
+  open(digest: Digest, range?: ByteRange): Promise<BlobBody | undefined> {
+    return openBlobFile(this.#root, digest, range)
   }
 
   async put(digest: Digest, bytes: Uint8Array): Promise<void> {

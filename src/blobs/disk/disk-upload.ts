@@ -10,7 +10,7 @@ import { type DigestHasher, openHasher } from '../hashing.ts'
 import { asStorageError, isMissing, writeFully } from './write-fully.ts'
 
 /** Bytes gathered before one write: large enough that the thread pool is asked rarely, small enough for a hundred uploads at once. */
-const batchBytes = 1 << 20
+const batchBytes = 1 << 18
 /** The kernel is asked to write back this often, so that the last fsync has little left to wait for. */
 const writeBackBytes = 32 << 20
 

@@ -93,6 +93,7 @@ const tables: Readonly<Record<string, Table>> = {
       id: 'text',
       kind: 'text',
       dedupe_key: 'text?',
+      exclusive_key: 'text?',
       payload: 'text',
       state: 'text',
       attempts: 'integer',
@@ -251,5 +252,6 @@ export async function up(db: Kysely<unknown>, types: ColumnTypes): Promise<void>
       .execute()
   }
   await sql`create unique index jobs_waiting on jobs (kind, dedupe_key) where state = 'waiting'`.execute(db)
+  await sql`create unique index jobs_running on jobs (kind, exclusive_key) where state = 'running'`.execute(db)
   await sql`create index events_unsequenced on events (at_ms) where sequence is null`.execute(db)
 }

@@ -1,5 +1,5 @@
 import { Database } from 'bun:sqlite'
-import { chmodSync, existsSync, mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import {
   CompiledQuery,
@@ -49,13 +49,15 @@ function adapt(database: Database): ReturnType<typeof Object> & SqliteDialectCon
 
 /** Opens (and makes, 0600) the catalogue in one file. A commit is on the disk when it returns: WAL with synchronous FULL. */
 export async function openSqlite(path: string): Promise<Catalogue> {
-  if (path !== ':memory:') mkdirSync(dirname(path), { recursive: true })
-  const isNew = path !== ':memory:' && !existsSync(path)
+  if (path !== ':memory:') {
+    mkdirSync(dirname(path), { recursive: true })
+    // Before SQLite makes it: at no moment can others read it. Its journals take their mode from it.
+    closeSync(openSync(path, 'a', 0o600))
+  }
   const database = new Database(path, { create: true, readwrite: true })
-  if (isNew) chmodSync(path, 0o600)
+  database.run('pragma busy_timeout = 5000')
   database.run('pragma journal_mode = wal')
   database.run('pragma synchronous = full')
-  database.run('pragma busy_timeout = 5000')
   database.run('pragma foreign_keys = on')
   const catalogue = new Kysely<Schema>({ dialect: new BunSqliteDialect({ database: adapt(database) }) })
   await migrate(catalogue, sqliteTypes)

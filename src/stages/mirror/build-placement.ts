@@ -2,7 +2,7 @@
 
 import type { PlacedHost, PlacementDocument } from '#snapshots/placement.ts'
 import type { HostLiveness } from './check-liveness.ts'
-import { type CrawlRecord, type HostRecord, noPresence, type Presence } from './host-records.ts'
+import { type CrawlRecord, type HostRecord, noPresence, type Presence, urlsOf } from './host-records.ts'
 
 export type PlacementFacts = {
   readonly hosts: readonly HostRecord[]
@@ -27,7 +27,7 @@ export function buildPlacement(
 
 function placeHost(channel: string, host: HostRecord, facts: PlacementFacts): PlacedHost {
   const presence = facts.presence.get(host.id) ?? noPresence
-  const declared = host.categories.find(({ category }) => category === channel)?.urls ?? []
+  const declared = urlsOf(host, channel)
   return {
     id: host.id,
     name: host.name,
@@ -63,9 +63,7 @@ function exclusionOf(
   const because = host.disableReason === undefined ? '' : `: ${host.disableReason}`
   if (!host.isAdminActive) return `switched off by the operator${because}`
   if (!host.isUserActive) return `switched off by its own admin${because}`
-  if (!host.categories.some(({ category, urls }) => category === channel && urls.length > 0)) {
-    return `it does not carry ${channel}`
-  }
+  if (urlsOf(host, channel).length === 0) return `it does not carry ${channel}`
   // Wrong bytes and a manner that breaks clients count against all that it holds, until a crawl finds neither.
   if (last?.outcome === 'lying') return `it sent wrong bytes: ${last.reason}`
   if (last?.outcome === 'unsuitable') return `its answers would break clients: ${last.reason}`

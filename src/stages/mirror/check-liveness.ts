@@ -77,19 +77,24 @@ export class LivenessWatch {
     return targets.map(({ hostId, urls }) => ({ hostId, urls: urls.map((url) => this.#tell(hostId, url)) }))
   }
 
-  /** One host at once, on evidence; true when every address of it that was alive passed. */
-  async checkNow({ hostId, urls, blob }: LivenessTarget): Promise<boolean> {
-    if (!blob) return false
-    let hasPassed = true
-    for (const url of urls) {
+  /** One host at once, on evidence. `failure`: what an address that clients were sent to did wrong. */
+  async probe(target: LivenessTarget): Promise<{ readonly host: HostLiveness; readonly failure: string | undefined }> {
+    const { hostId, urls, blob } = target
+    let failure: string | undefined
+    for (const url of blob ? urls : []) {
       const watched = this.#watched.get(keyOf(hostId, url)) ?? watch(hostId, url)
       this.#watched.set(keyOf(hostId, url), watched)
       const wasAlive = watched.liveness?.isAlive ?? true
-      const look = await this.#look(watched, blob)
+      const look = await this.#look(watched, blob!)
       this.#learn(look)
-      if (wasAlive && look.sample.verdict !== 'good') hasPassed = false
+      if (wasAlive && look.sample.verdict !== 'good') failure ??= `${url}: ${look.sample.fault?.came}`
     }
-    return hasPassed
+    return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure }
+  }
+
+  /** True when every address of it that was alive passed. */
+  async checkNow(target: LivenessTarget): Promise<boolean> {
+    return target.blob !== undefined && (await this.probe(target)).failure === undefined
   }
 
   async #look(watched: Watched, blob: TreeBlob): Promise<Look> {
@@ -133,7 +138,7 @@ export class LivenessWatch {
   }
 
   #tell(hostId: number, url: string): UrlLiveness {
-    const { liveness, family, otherFamily } = this.#watched.get(keyOf(hostId, url))!
+    const { liveness, family, otherFamily } = this.#watched.get(keyOf(hostId, url)) ?? watch(hostId, url)
     const families = [family, otherFamily].filter((one) => one !== undefined)
     return { url, families, ...(liveness ?? unknown) }
   }

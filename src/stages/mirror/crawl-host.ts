@@ -12,6 +12,7 @@ import {
   noPresence,
   type TreeBlob,
   type TreeRecords,
+  urlsOf,
 } from './host-records.ts'
 import { PresenceBook } from './presence-book.ts'
 import { readHint } from './read-hint.ts'
@@ -84,7 +85,7 @@ class Crawl {
     this.#options = options
     this.#book = kept.book
     this.#suspects = kept.suspects
-    this.#base = task.host.categories.find(({ category }) => category === task.channel)?.urls[0]
+    this.#base = urlsOf(task.host, task.channel)[0]
     this.#savedAtMs = tools.now()
     this.tally = new CrawlTally(tools.now(), options, tools.signal)
   }

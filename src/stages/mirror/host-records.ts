@@ -11,6 +11,11 @@ export type SiteRecord = {
   readonly contact: string | undefined
 }
 
+/** Addresses of a host for a channel; none when it does not carry it. */
+export function urlsOf(host: HostRecord, channel: string): readonly string[] {
+  return host.categories.find(({ category }) => category === channel)?.urls ?? []
+}
+
 /** What a host carries of one channel, below one or several addresses without a trailing slash, preferred first. */
 export type HostCategory = { readonly category: string; readonly urls: readonly string[] }
 

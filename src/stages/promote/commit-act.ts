@@ -100,6 +100,7 @@ async function write(
           kind: 'publish',
           payload: { channel: act.channel, actor: act.actor },
           dedupeKey: act.channel,
+
           runAtMs: act.isUrgent ? atMs : atMs + publishDelayMs,
         },
         atMs,

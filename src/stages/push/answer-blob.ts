@@ -1,19 +1,18 @@
 // GET, HEAD and DELETE of a blob. A blob is reached only through a repository that holds it.
 
-import { findRepositoryBlob } from '#catalogue/blobs.ts'
 import { type Answer, refuse } from '#http/answer.ts'
 import { chooseRanges, ifNoneMatchHits } from '#http/range.ts'
-import { type Digest, parseDigest } from '#oci/digest.ts'
 import { deleteBlob } from './delete-blob.ts'
+import { findIntactBlob } from './find-intact-blob.ts'
 import type { PushStores, RepositoryAsk } from './push-stores.ts'
+import { requireDigest } from './required-digest.ts'
 
 export async function answerBlob(
   { ask, name, caller }: RepositoryAsk,
   last: string,
   stores: PushStores,
 ): Promise<Answer> {
-  const digest = parseDigest(last)
-  if (!digest) return refuse('DIGEST_INVALID', 'a digest is sha256:<64 hex digits> or sha512:<128 hex digits>')
+  const digest = requireDigest(last)
   if (ask.method === 'DELETE') {
     await deleteBlob(name, digest, caller.identity.name, stores)
     return { status: 202, headers: { 'docker-content-digest': digest } }
@@ -50,16 +49,4 @@ export async function answerBlob(
     headers: { ...headers, 'content-range': `bytes ${range.first}-${range.last}/${sizeBytes}` },
     body,
   }
-}
-
-/** The size, if the repository holds the blob and its file has that size: a damaged one is as good as absent, so that clients push it again. */
-export async function findIntactBlob(
-  name: RepositoryAsk['name'],
-  digest: Digest,
-  stores: PushStores,
-): Promise<number | undefined> {
-  const row = await findRepositoryBlob(stores.catalogue, name, digest)
-  if (!row) return undefined
-  const stat = await stores.blobs.stat(digest)
-  return stat?.sizeBytes === row.sizeBytes ? row.sizeBytes : undefined
 }

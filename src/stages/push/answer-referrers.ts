@@ -1,51 +1,56 @@
 // Referrers of a manifest: those pushed with a subject, and those that a client listed in the fallback tag before it knew this endpoint
 // (distribution-spec "Listing Referrers", "Enabling the Referrers API").
 
-import {
-  findChannelManifests,
-  findTaggedManifest,
-  listReferences,
-  listReferrers,
-  type ManifestRow,
-} from '#catalogue/manifests.ts'
-import { findRepositoryId } from '#catalogue/repositories.ts'
-import { type Answer, refuse } from '#http/answer.ts'
-import { algorithmOf, type Digest, hexOf, parseDigest } from '#oci/digest.ts'
+import { findManifests, type ManifestRow } from '#catalogue/manifests.ts'
+import { listReferrerDigests } from '#catalogue/referrers.ts'
+import type { Answer } from '#http/answer.ts'
+import { algorithmOf, type Digest, hexOf } from '#oci/digest.ts'
 import { mediaTypes } from '#oci/media-type.ts'
-import { parsePageSize } from './answer-lists.ts'
+import { pageAnswer, pageSize } from './page.ts'
 import type { RegistryOptions, RepositoryAsk } from './push-stores.ts'
+import { requireDigest } from './required-digest.ts'
 
 export async function answerReferrers(
   { name, query }: RepositoryAsk,
   last: string,
-  options: RegistryOptions,
+  { catalogue, channel, limits, maxPageSize }: RegistryOptions,
 ): Promise<Answer> {
-  const subject = parseDigest(last)
-  if (!subject)
-    return refuse('DIGEST_INVALID', 'referrers are listed by digest: sha256:<64 hex digits> or sha512:<128 hex digits>')
-  const limit = parsePageSize(query.get('n'), options.maxPageSize) ?? options.maxPageSize
-  const artifactType = query.get('artifactType')
-  const after = query.get('last') ?? ''
-  const all = (await findReferrers(name, subject, options))
-    .filter((row) => artifactType === null || row.artifactType === artifactType)
-    .filter((row) => row.digest > after)
-  const rows = all.slice(0, limit)
-  const next = new URLSearchParams({
-    ...(artifactType === null ? {} : { artifactType }),
-    n: String(limit),
-    last: rows.at(-1)?.digest ?? '',
+  const subject = requireDigest(last)
+  const limit = pageSize(query, maxPageSize)
+  const artifactType = query.get('artifactType') ?? undefined
+  const found = await listReferrerDigests(catalogue, {
+    name,
+    channel,
+    subject,
+    fallbackTag: fallbackTag(subject),
+    artifactType,
+    after: query.get('last') ?? '',
+    limit: limit + 1,
   })
-  return {
-    status: 200,
-    headers: {
-      'content-type': mediaTypes.ociIndex,
-      ...(artifactType === null ? {} : { 'oci-filters-applied': 'artifactType' }),
-      ...(all.length > rows.length && limit > 0
-        ? { link: `</v2/${name}/referrers/${subject}?${next}>; rel="next"` }
-        : {}),
-    },
-    body: JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: rows.map(toDescriptor) }),
-  }
+  const page = found.slice(0, Math.min(limit, countWithin(found, limits.maxManifestBytes)))
+  const rows = await findManifests(
+    catalogue,
+    page.map((one) => one.digest),
+  )
+  const next = new URLSearchParams({
+    ...(artifactType === undefined ? {} : { artifactType }),
+    n: String(limit),
+    last: page.at(-1)?.digest ?? '',
+  })
+  const answer = pageAnswer(
+    mediaTypes.ociIndex,
+    { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: rows.map(toDescriptor) },
+    limit > 0 && found.length > page.length ? `/v2/${name}/referrers/${subject}?${next}` : undefined,
+  )
+  if (artifactType === undefined) return answer
+  return { ...answer, headers: { ...answer.headers, 'oci-filters-applied': 'artifactType' } }
+}
+
+/** Clients read the list as a manifest, so it may be no larger than one. A descriptor with its annotations is shorter than its manifest. */
+function countWithin(found: readonly { readonly sizeBytes: number }[], maxBytes: number): number {
+  let sum = 0
+  const over = found.findIndex((one) => (sum += one.sizeBytes) > maxBytes)
+  return over < 0 ? found.length : Math.max(1, over)
 }
 
 function toDescriptor(row: ManifestRow) {
@@ -56,30 +61,6 @@ function toDescriptor(row: ManifestRow) {
     ...(row.artifactType === undefined ? {} : { artifactType: row.artifactType }),
     ...(row.annotations === undefined ? {} : { annotations: row.annotations }),
   }
-}
-
-async function findReferrers(
-  name: RepositoryAsk['name'],
-  subject: Digest,
-  { catalogue, channel }: RegistryOptions,
-): Promise<ManifestRow[]> {
-  const repositoryId = await findRepositoryId(catalogue, name)
-  if (repositoryId === undefined) return []
-  const rows = new Map(
-    (await listReferrers(catalogue, repositoryId, channel, [subject])).map((row) => [row.digest, row]),
-  )
-  const fallback = await findTaggedManifest(catalogue, name, channel, fallbackTag(subject))
-  if (fallback) {
-    const children = (await listReferences(catalogue, [fallback.digest])).filter((one) => one.role === 'child')
-    for (const row of await findChannelManifests(
-      catalogue,
-      repositoryId,
-      channel,
-      children.map((one) => one.digest),
-    ))
-      rows.set(row.digest, row)
-  }
-  return [...rows.values()].sort((a, b) => (a.digest < b.digest ? -1 : 1))
 }
 
 /** The algorithm cut to 32 characters, a dash, the digest cut to 64 (distribution-spec "Referrers Tag Schema"). */

@@ -1,21 +1,20 @@
 // The registry's entry: which endpoint, who asks, may they; then the answer of that endpoint.
 
 import { judge } from '#access/authenticate.ts'
-import type { RepositoryAction } from '#access/grants.ts'
-import { formatScope, type Scope } from '#access/registry-token.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import type { Handler } from '#http/listener.ts'
 import { parseName } from '#oci/name.ts'
 import { answerBlob } from './answer-blob.ts'
-import { answerCatalog, answerTags } from './answer-lists.ts'
+import { answerCatalog } from './answer-catalog.ts'
 import { answerManifest } from './answer-manifest.ts'
 import { answerReferrers } from './answer-referrers.ts'
+import { answerStartUpload } from './answer-start-upload.ts'
+import { answerTags } from './answer-tags.ts'
 import { answerToken } from './answer-token.ts'
-import { answerStartUpload, answerUpload } from './answer-upload.ts'
+import { answerUpload } from './answer-upload.ts'
+import { challenge, type RegistryNeed } from './challenge.ts'
 import type { RegistryOptions, RepositoryAsk } from './push-stores.ts'
-import { parseRegistryPath, type RegistryPath } from './registry-path.ts'
-
-const loopback = /^(127\.|::1$)/
+import { parseRegistryPath, type RegistryPath, type RepositoryPath } from './registry-path.ts'
 
 export function registryHandler(options: RegistryOptions): Handler {
   return async (ask) => {
@@ -27,35 +26,37 @@ export function registryHandler(options: RegistryOptions): Handler {
 async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
   const path = parseRegistryPath(ask.path)
   if (!path) return refuse('NOT_FOUND', 'this is no endpoint of the distribution spec')
-  const isAdminAllowed = options.isLoopback && loopback.test(ask.peer) && ask.header('x-forwarded-for') === undefined
+  const isAdminAllowed = options.isLoopback && isFromThisMachine(ask)
   if (path.kind === 'token') return await answerToken(ask, options, isAdminAllowed)
 
   const query = new URLSearchParams(ask.query)
-  const needs = needsOf(path, ask, query)
+  const need = needOf(path, ask.method)
   const authorization = ask.header('authorization')
-  const caller =
-    authorization === undefined ? undefined : await options.authenticator.authenticate(authorization, isAdminAllowed)
-  if (!caller) return challenge(options, needs, authorization === undefined ? undefined : 'invalid_token')
-  if (path.kind === 'ping')
-    return isRead(ask) ? { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' } : notAllowed()
-  if (path.kind === 'catalog') return isRead(ask) ? await answerCatalog(ask, query, caller, options) : notAllowed()
+  if (authorization === undefined) return challenge(options, [...need, ...helpful(path, query)], 'missing')
+  const caller = await options.authenticator.authenticate(authorization, isAdminAllowed)
+  if (!caller) return challenge(options, [...need, ...helpful(path, query)], 'invalid_token')
 
   const name = 'name' in path ? parseName(path.name) : undefined
-  if (!name)
+  if ('name' in path && !name) {
     return refuse(
       'NAME_INVALID',
       'a name is lower-case words joined by . _ __ - and parted by /, at most 255 characters',
     )
-  const first = needs[0]!
-  for (const action of first.actions) {
-    const verdict = judge(caller, { kind: 'repository', name, action })
-    if (verdict === 'scope') return challenge(options, needs, 'insufficient_scope')
-    if (verdict === 'no') return refuse('DENIED', `${caller.identity.name} may not ${action} ${name}`)
   }
-  return await dispatch(path, { ask, name, query, caller }, options)
+  for (const one of need) {
+    const verdict = judge(caller, one)
+    if (verdict === 'scope') return challenge(options, [...need, ...helpful(path, query)], 'insufficient_scope')
+    if (verdict === 'no') {
+      const what = one.kind === 'catalog' ? 'list repositories' : `${one.action} ${one.name}`
+      return refuse('DENIED', `${caller.identity.name} may not ${what}`)
+    }
+  }
+  if ('name' in path) return await answerRepository(path, { ask, name: name!, query, caller }, options)
+  if (!isRead(ask)) return notAllowed()
+  return path.kind === 'catalog' ? await answerCatalog(caller, query, options) : pong
 }
 
-async function dispatch(path: RegistryPath, at: RepositoryAsk, options: RegistryOptions): Promise<Answer> {
+async function answerRepository(path: RepositoryPath, at: RepositoryAsk, options: RegistryOptions): Promise<Answer> {
   switch (path.kind) {
     case 'tags':
       return isRead(at.ask) ? await answerTags(at, options) : notAllowed()
@@ -69,48 +70,40 @@ async function dispatch(path: RegistryPath, at: RepositoryAsk, options: Registry
       return at.ask.method === 'POST' ? await answerStartUpload(at, options) : notAllowed()
     case 'upload':
       return await answerUpload(at, path.last, options)
-    default:
-      return notAllowed()
   }
 }
 
+const pong: Answer = { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' }
 const isRead = (ask: Ask) => ask.method === 'GET' || ask.method === 'HEAD'
 const notAllowed = () => refuse('UNSUPPORTED', 'this endpoint does not know that method')
 
-/** The first scope must be held; further ones (the source of a mount) only help and are asked for in the same challenge. */
-function needsOf(path: RegistryPath, ask: Ask, query: URLSearchParams): Scope[] {
-  if (!('name' in path)) return []
-  const isUpload = path.kind === 'uploads' || path.kind === 'upload'
-  const actions: RepositoryAction[] =
-    isUpload || ask.method === 'PUT' ? ['pull', 'push'] : ask.method === 'DELETE' ? ['delete'] : ['pull']
-  const source = path.kind === 'uploads' && query.has('mount') ? parseName(query.get('from') ?? '') : undefined
-  return [
-    { name: path.name, actions: isUpload || ask.method === 'PUT' ? ['push'] : actions },
-    ...(source ? [{ name: source, actions: ['pull'] as const }] : []),
-  ]
+const loopback = /^(127\.|::1$)/
+const proxyHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']
+
+/** A proxy on this machine speaks for others, so what it passes on does not count. */
+function isFromThisMachine(ask: Ask): boolean {
+  return loopback.test(ask.peer) && proxyHeaders.every((name) => ask.header(name) === undefined)
 }
 
-/** RFC 6750 section 3, in the form of distribution's token spec. A quote or control character cannot reach the header: names are checked. */
-function challenge(
-  options: RegistryOptions,
-  needs: readonly Scope[],
-  error: 'invalid_token' | 'insufficient_scope' | undefined,
-): Answer {
-  const wanted = needs
-    .filter((scope) => parseName(scope.name))
-    .map((scope) =>
-      formatScope({ name: scope.name, actions: scope.actions.includes('push') ? ['pull', 'push'] : scope.actions }),
-    )
-    .join(' ')
-  const parts = [
-    `Bearer realm="${options.realm}"`,
-    `service="${options.service}"`,
-    ...(wanted ? [`scope="${wanted}"`] : []),
-    ...(error ? [`error="${error}"`] : []),
-  ]
-  const detail =
-    error === 'invalid_token'
-      ? 'the credentials are unknown, expired or revoked'
-      : 'log in, or ask for a token with this scope'
-  return refuse('UNAUTHORIZED', detail, { headers: { 'www-authenticate': parts.join(',') } })
+/** What the caller must be allowed to do. */
+function needOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string): RegistryNeed[] {
+  switch (path.kind) {
+    case 'ping':
+      return []
+    case 'catalog':
+      return [{ kind: 'catalog' }]
+    case 'uploads':
+    case 'upload':
+      return [{ kind: 'repository', name: path.name, action: 'push' }]
+    default: {
+      const action = method === 'PUT' ? 'push' : method === 'DELETE' ? 'delete' : 'pull'
+      return [{ kind: 'repository', name: path.name, action }]
+    }
+  }
+}
+
+/** What a challenge asks for besides: with pull on its source a mount spares the upload. */
+function helpful(path: RegistryPath, query: URLSearchParams): RegistryNeed[] {
+  const source = path.kind === 'uploads' && query.has('mount') ? parseName(query.get('from') ?? '') : undefined
+  return source ? [{ kind: 'repository', name: source, action: 'pull' }] : []
 }

@@ -49,10 +49,11 @@ async function issue(caller: Caller, scopeTexts: readonly string[], options: Reg
   if (asked.length > maxScopes) return refuse('REQUEST_INVALID', `at most ${maxScopes} scopes fit in one token`)
   const scopes = asked.flatMap((text): Scope[] => {
     const scope = parseScope(text)
+    if (scope?.kind === 'catalog') return [scope]
     const name = scope && parseName(scope.name)
     if (!name) return []
     const actions = scope.actions.filter((action) => judge(caller, { kind: 'repository', name, action }) === 'yes')
-    return actions.length > 0 ? [{ name, actions }] : []
+    return actions.length > 0 ? [{ kind: 'repository', name, actions }] : []
   })
   const nowMs = options.now()
   const token = await options.tokens.sign({ subject: caller.subject, scopes }, options.tokenLifetimeMs, nowMs)

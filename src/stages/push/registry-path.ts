@@ -1,7 +1,8 @@
 // The paths of the distribution spec, read from their end: a repository may itself be called `a/blobs/b`.
 
-export type RegistryPath =
-  | { readonly kind: 'ping' | 'catalog' | 'token' }
+export type RegistryPath = { readonly kind: 'token' } | { readonly kind: 'ping' | 'catalog' } | RepositoryPath
+
+export type RepositoryPath =
   | { readonly kind: 'tags' | 'uploads'; readonly name: string }
   | { readonly kind: 'blob' | 'upload' | 'manifest' | 'referrers'; readonly name: string; readonly last: string }
 

@@ -7,7 +7,7 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder, publicFileMode } from '#kit/atomic-file.ts'
 import { algorithmOf, type Digest, hexOf } from '#oci/digest.ts'
-import { ReplicateError } from './replicate-error.ts'
+import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import { type SourceAnswer, SourceInterrupted, type TreeSource } from './tree-source.ts'
 
 export type WantedFile = { readonly path: string; readonly sizeBytes: number; readonly digest: Digest }
@@ -169,9 +169,4 @@ class ArrivingFile {
 
 async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => undefined))?.size ?? 0
-}
-
-function isDiskFull(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ENOSPC' || code === 'EDQUOT'
 }

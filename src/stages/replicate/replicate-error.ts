@@ -11,3 +11,8 @@ export class ReplicateError extends Error {
     this.reason = reason
   }
 }
+
+export function isDiskFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT'
+}

@@ -13,7 +13,7 @@ import { startCopying } from './copying.ts'
 import { deleteLeftBlobs, deleteLeftSpanFiles } from './delete-left.ts'
 import { forgetOtherHeldLists, openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
 import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
-import { ReplicateError } from './replicate-error.ts'
+import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
 import { TreeSource } from './tree-source.ts'
 import { chooseKey, type FoundPointer, fetchPointer, readHeldPointer, refuseOlder } from './trust-pointer.ts'
@@ -46,6 +46,7 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
     if (tools.stop.aborted)
       throw new ReplicateError('stopped', 'stopped; the next run goes on from here', { cause: error })
     if (error instanceof FolderBusy) throw new ReplicateError('folder', error.message, { cause: error })
+    if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${options.to}`, { cause: error })
     throw error
   }
 }

@@ -1,0 +1,269 @@
+// site, host, explain, check-in: for the operator and the admins of hosts.
+
+import { Command } from 'commander'
+import { ago, print, shortDigest, table } from './print.ts'
+import type { Connect } from './release-commands.ts'
+
+type Host = {
+  readonly id: number
+  readonly name: string
+  readonly site: string
+  readonly country?: string
+  readonly bandwidthMbps: number
+  readonly grade: string
+  readonly isAdminActive: boolean
+  readonly isUserActive: boolean
+  readonly disableReason?: string
+  readonly categories: readonly { readonly category: string; readonly urls: readonly string[] }[]
+  readonly presence?: { readonly generation: number; readonly missing: number; readonly extra: number }
+  readonly latestGeneration?: number
+  readonly lastCheckIn?: { readonly generation: number; readonly at: string }
+  readonly state?: {
+    readonly liveness?: {
+      readonly urls: readonly {
+        readonly url: string
+        readonly isAlive: boolean
+        readonly reason?: string
+        readonly roundTripMs: number
+      }[]
+    }
+    readonly circuit?: string
+    readonly reason?: string
+    readonly lastCrawl?: {
+      readonly outcome: string
+      readonly reason: string
+      readonly finishedAtMs: number
+      readonly held: number
+      readonly lacking: number
+      readonly faults: readonly { readonly url: string; readonly expected: string; readonly came: string }[]
+    }
+  }
+}
+
+const collect = (value: string, before: string[]) => [...before, value]
+const pathOf = (name: string) => `/api/v1/hosts/${encodeURIComponent(name)}`
+
+export function hostCommands(connect: Connect): Command[] {
+  return [siteCommand(connect), hostCommand(connect), explainCommand(connect), checkInCommand(connect)]
+}
+
+function siteCommand(connect: Connect): Command {
+  const site = new Command('site').description('organisations that run hosts')
+  site
+    .command('add')
+    .argument('<name>')
+    .description('add an organisation')
+    .option('--url <url>', 'its page')
+    .option('--contact <text>', 'whom to write to')
+    .option('--private', 'its hosts serve only their own networks')
+    .action(async (name: string, { url, contact, private: isPrivate }) => {
+      const { client, output } = connect()
+      const made = await client.post('/api/v1/sites', { name, organisationUrl: url, contact, isPrivate })
+      print(output, made, () => `Site ${name} is there.\n`)
+    })
+  site
+    .command('list')
+    .description('all organisations')
+    .action(async () => {
+      const { client, output } = connect()
+      type Site = { name: string; organisationUrl?: string; isPrivate: boolean; contact?: string }
+      const { sites } = await client.get<{ sites: Site[] }>('/api/v1/sites')
+      print(output, sites, () =>
+        table(
+          ['SITE', 'URL', 'PRIVATE', 'CONTACT'],
+          sites.map((one) => [one.name, one.organisationUrl, one.isPrivate ? 'yes' : 'no', one.contact]),
+          'There are no sites.',
+        ),
+      )
+    })
+  return site
+}
+
+function hostCommand(connect: Connect): Command {
+  const host = new Command('host').description('servers that carry a copy of the tree')
+  host
+    .command('add')
+    .argument('<name>', 'like a DNS name')
+    .description('add a host; it is crawled at once and used for what it is proven to hold')
+    .requiredOption('--url <url>', 'address of its copy; may be repeated, preferred first', collect, [])
+    .option('--site <site>', 'who runs it; made when it is not there')
+    .option('--country <code>', 'ISO 3166-1, two letters')
+    .option('--bandwidth <mbps>', 'in Mbit/s', '100')
+    .option('--grade <grade>', 'gold, proven or probation', 'probation')
+    .option('--netblock <cidr>', 'a network that it serves first; may be repeated', collect, [])
+    .option('--asn <n>', 'its autonomous system')
+    .option('--peer-asn <n>', 'may be repeated', collect, [])
+    .option('--allowed-country <code>', 'serves only these; may be repeated', collect, [])
+    .option('--private', 'serves only its own netblocks')
+    .option('--no-ticket', 'redirects carry no query (CDNs, presigned buckets)')
+    .option('--contact <text>', 'whom to write to')
+    .action(async (name: string, flags) => {
+      const { client, output } = connect()
+      const made = await client.post<Host>('/api/v1/hosts', {
+        name,
+        urls: flags.url,
+        site: flags.site,
+        country: flags.country,
+        bandwidthMbps: Number(flags.bandwidth),
+        grade: flags.grade,
+        netblocks: flags.netblock,
+        asn: flags.asn === undefined ? undefined : Number(flags.asn),
+        peerAsns: flags.peerAsn.map(Number),
+        allowedCountries: flags.allowedCountry,
+        isPrivate: flags.private ?? false,
+        ticket: flags.ticket ? 'query' : 'none',
+        contact: flags.contact,
+      })
+      print(output, made, () => `Host ${name} is there and is being crawled; see: flotilla host show ${name}\n`)
+    })
+  host
+    .command('list')
+    .description('all hosts, and whether each is used')
+    .action(async () => {
+      const { client, output } = connect()
+      const { hosts } = await client.get<{ hosts: Host[] }>('/api/v1/hosts')
+      print(output, hosts, () =>
+        table(
+          ['HOST', 'SITE', 'COUNTRY', 'MBIT/S', 'GRADE', 'HOLDS', 'STATE'],
+          hosts.map((one) => [one.name, one.site, one.country, one.bandwidthMbps, one.grade, holds(one), stateOf(one)]),
+          'There are no hosts.',
+        ),
+      )
+    })
+  host
+    .command('show')
+    .argument('<host>', 'name or number')
+    .description('one host with the evidence about it')
+    .action(async (name: string) => {
+      const { client, output } = connect()
+      const one = await client.get<Host>(pathOf(name))
+      print(output, one, () => describe(one))
+    })
+  host
+    .command('check')
+    .argument('<host>', 'name or number')
+    .description('crawl a host now and wait for the outcome')
+    .action(async (name: string) => {
+      const { client, output } = connect()
+      const { id } = await client.post<{ id: string }>(`${pathOf(name)}/check`)
+      await client.waitForJob(id)
+      const one = await client.get<Host>(pathOf(name))
+      print(output, one, () => describe(one))
+    })
+  for (const [verb, isOn] of [
+    ['enable', true],
+    ['disable', false],
+  ] as const) {
+    host
+      .command(verb)
+      .argument('<host>', 'name or number')
+      .description(isOn ? 'let it serve again' : 'send nobody there')
+      .option('--reason <text>', 'why, for its admin')
+      .action(async (name: string, { reason }) => {
+        const { client, output } = connect()
+        const one = await client.patch<Host>(pathOf(name), {
+          isAdminActive: isOn,
+          ...(reason === undefined ? {} : { disableReason: reason }),
+        })
+        print(output, one, () => `Host ${one.name} is ${isOn ? 'on' : 'off'}.\n`)
+      })
+  }
+  return host
+}
+
+function holds({ presence, latestGeneration }: Host): string {
+  if (!presence) return 'nothing proven'
+  const missing = presence.missing > 0 ? `, ${presence.missing} missing` : ''
+  return `${presence.generation} of ${latestGeneration ?? '?'}${missing}`
+}
+
+function stateOf(host: Host): string {
+  if (!host.isAdminActive || !host.isUserActive) return `off${host.disableReason ? `: ${host.disableReason}` : ''}`
+  const { state } = host
+  if (state?.circuit !== undefined && state.circuit !== 'closed') return `${state.circuit}: ${state.reason ?? ''}`
+  const urls = state?.liveness?.urls ?? []
+  if (urls.some((one) => one.isAlive)) return 'alive'
+  return urls[0]?.reason ?? state?.lastCrawl?.reason ?? 'not looked at yet'
+}
+
+function describe(host: Host): string {
+  const crawl = host.state?.lastCrawl
+  const lines = [
+    `${host.name} of ${host.site}: ${host.grade}, ${host.bandwidthMbps} Mbit/s, ${host.country ?? 'no country'}`,
+    `  holds  ${holds(host)}`,
+    `  state  ${stateOf(host)}`,
+    ...host.categories.flatMap(({ category, urls }) => urls.map((url) => `  url    ${url} (${category})`)),
+    ...(host.state?.liveness?.urls ?? []).map(
+      (one) =>
+        `  probe  ${one.url}: ${one.isAlive ? `alive, ${Math.round(one.roundTripMs)} ms` : (one.reason ?? 'down')}`,
+    ),
+    ...(crawl
+      ? [
+          `  crawl  ${ago(new Date(crawl.finishedAtMs).toISOString(), Date.now())}: ${crawl.outcome}, ${crawl.held} held, ${crawl.lacking} lacking. ${crawl.reason}`,
+        ]
+      : []),
+    ...(crawl?.faults ?? []).map(
+      (fault) => `  fault  ${fault.url}\n         expected ${fault.expected}\n         came     ${fault.came}`,
+    ),
+    ...(host.lastCheckIn
+      ? [`  check-in  generation ${host.lastCheckIn.generation}, ${ago(host.lastCheckIn.at, Date.now())}`]
+      : []),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+type ExplainedBlob = {
+  readonly step: string
+  readonly answer: string
+  readonly digest: string
+  readonly client: { readonly address: string; readonly country?: string; readonly kind: string }
+  readonly candidates: readonly { readonly name: string; readonly url: string; readonly state: string }[]
+  readonly hosts?: { readonly refused?: readonly { readonly host: string; readonly reason: string }[] }
+}
+
+function explainCommand(connect: Connect): Command {
+  return new Command('explain')
+    .description('where the front door would send an address, and why')
+    .requiredOption('--ip <address>', 'who asks')
+    .option('--digest <digest>', 'for which blob')
+    .option('--ref <reference>', 'or for the blobs of a repository')
+    .option('--seed <ms>', 'decide for this time, to see the same again')
+    .action(async ({ ip, digest, ref, seed }) => {
+      const { client, output } = connect()
+      const found = await client.get<ExplainedBlob | { blobs: readonly ExplainedBlob[] }>('/api/v1/explain', {
+        ip,
+        digest,
+        ref,
+        seed,
+      })
+      const blobs = 'blobs' in found ? found.blobs : [found]
+      print(output, found, () =>
+        blobs
+          .map((one) => {
+            const candidates = table(
+              ['CANDIDATE', 'ADDRESS', 'PROOF'],
+              one.candidates.map((two) => [two.name, two.url, two.state]),
+              '  no host suits',
+            )
+            return `${shortDigest(one.digest)} for ${one.client.address} (${one.client.country ?? 'no country'}, ${one.client.kind} client)\n  ${one.step}: ${one.answer}\n${candidates}`
+          })
+          .join('\n'),
+      )
+    })
+}
+
+function checkInCommand(connect: Connect): Command {
+  return new Command('check-in')
+    .description('say that a copy is complete; it is verified, never believed')
+    .argument('<host>', 'name or number')
+    .requiredOption('--generation <n>', 'what was copied')
+    .option('--channel <channel>', 'default: the one that the front door serves')
+    .action(async (name: string, { generation, channel }) => {
+      const { client, output } = connect()
+      const job = await client.post<{ id: string }>(`${pathOf(name)}/check-ins`, {
+        generation: Number(generation),
+        channel,
+      })
+      print(output, job, () => `Thank you; it is being verified (job ${job.id}).\n`)
+    })
+}

@@ -1,0 +1,100 @@
+// One connection of node:http, one request at a time. A request that comes before the last answer has left is never served: after a
+// body nobody can say whether those bytes were meant as a request. The answer that is due still goes out, then the connection ends.
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type Answer, type Ask, answerError, refuse } from '../answer.ts'
+import type { Handler } from '../listener.ts'
+import { checkHead } from './check-head.ts'
+import { hasBody, NodeAsk } from './node-ask.ts'
+import { ClientGone, sendAnswer } from './send-answer.ts'
+
+/** A refused body is read on for this long, so that the client finds the answer before the connection ends. */
+const lingerMs = 1000
+
+export type ConnectionOptions = {
+  readonly handler: Handler
+  readonly isTls: boolean
+  readonly stallMs: number
+  readonly log: (error: unknown) => void
+}
+
+export class NodeConnection {
+  readonly #socket: Duplex
+  readonly #options: ConnectionOptions
+  #current: IncomingMessage | undefined
+  #isLast = false
+
+  constructor(socket: Duplex, options: ConnectionOptions) {
+    this.#socket = socket
+    this.#options = options
+  }
+
+  async onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (this.#current || this.#isLast) {
+      this.#isLast = true
+      return
+    }
+    this.#current = request
+    const answer = checkHead(request)
+    if (answer) this.#isLast = true
+    await this.#send(answer ?? (await this.#ask(request)), request, response)
+    this.#current = undefined
+    if (this.#isLast) this.#end(request)
+  }
+
+  async #ask(request: IncomingMessage): Promise<Answer> {
+    const { handler, isTls, stallMs, log } = this.#options
+    const ask: Ask = new NodeAsk(request, isTls, stallMs)
+    try {
+      return await handler(ask)
+    } catch (error) {
+      return answerError(error, log)
+    }
+  }
+
+  async #send(answer: Answer, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (hasBody(request) && !request.complete) this.#isLast = true
+    if (this.#isLast) response.setHeader('connection', 'close')
+    try {
+      await sendAnswer(answer, response, this.#options.stallMs)
+    } catch (error) {
+      if (!(error instanceof ClientGone)) this.#options.log(error)
+      this.#isLast = true
+      this.#socket.destroy()
+    }
+  }
+
+  /** What still arrives is read and dropped for a while: a reset could reach the client before the answer did. */
+  #end(request: IncomingMessage): void {
+    request.resume()
+    setTimeout(() => this.#socket.destroy(), lingerMs).unref()
+  }
+
+  /** Bytes that are no request, or a request that takes too long to arrive. */
+  onClientError(error: NodeJS.ErrnoException): void {
+    if (this.#current?.complete) {
+      this.#isLast = true
+      return
+    }
+    if (error.code === 'ECONNRESET' || !this.#socket.writable || this.#isLast) {
+      this.#socket.destroy()
+      return
+    }
+    this.#isLast = true
+    const { status, body } = refusalOf(error)
+    this.#socket.end(
+      `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    )
+  }
+}
+
+function refusalOf({ code }: NodeJS.ErrnoException): { status: string; body: string } {
+  const [status, detail] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'the head of the request is too long']
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'the head of the request did not arrive in time']
+        : ['400 Bad Request', 'the request is not well-formed HTTP/1.1']
+  return { status, body: refuse('REQUEST_INVALID', detail).body as string }
+}

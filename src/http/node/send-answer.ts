@@ -1,0 +1,79 @@
+import { open } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import type { Answer, StoredBody } from '../answer.ts'
+import { isStored } from '../listener.ts'
+
+/** One read of a file on its way out. */
+const readBytes = 1 << 20
+
+/** The client hung up, or took no byte of the answer for too long. */
+export class ClientGone extends Error {
+  override readonly name = 'ClientGone'
+}
+
+/** Resolves when the answer has been handed to the kernel, or to a buffer of one chunk. */
+export async function sendAnswer(answer: Answer, response: ServerResponse, stallMs: number): Promise<void> {
+  const { body, headers, status } = answer
+  response.statusCode = status
+  for (const name in headers) response.setHeader(name, headers[name] as string | string[])
+  const length = status === 204 || status === 304 ? undefined : lengthOf(answer)
+  if (length !== undefined) response.setHeader('content-length', length)
+  if (response.req.method === 'HEAD' || body === undefined) {
+    if (isStored(body)) await body[Symbol.asyncDispose]()
+    response.end()
+  } else if (typeof body === 'string' || body instanceof Uint8Array) {
+    response.end(body)
+  } else if (isStored(body)) {
+    await using stored = body
+    await writeAll(response, stored.file ? readFile(stored, stored.file) : stored.stream(), stallMs)
+  } else {
+    await writeAll(response, body, stallMs)
+  }
+}
+
+function lengthOf({ body, contentLength }: Answer): number | undefined {
+  if (contentLength !== undefined) return contentLength
+  if (body === undefined) return 0
+  if (typeof body === 'string') return Buffer.byteLength(body)
+  if (body instanceof Uint8Array) return body.length
+  return isStored(body) ? body.sizeBytes : undefined
+}
+
+async function writeAll(response: ServerResponse, chunks: AsyncIterable<Uint8Array>, stallMs: number): Promise<void> {
+  for await (const chunk of chunks) {
+    if (response.destroyed || response.closed) throw new ClientGone()
+    if (!response.write(chunk)) await drained(response, stallMs)
+  }
+  response.end()
+}
+
+async function* readFile(
+  { sizeBytes }: StoredBody,
+  { path, first }: NonNullable<StoredBody['file']>,
+): AsyncIterable<Uint8Array> {
+  await using file = await open(path, 'r')
+  for (let at = first, end = first + sizeBytes; at < end; ) {
+    // A new buffer each time: the one before may still wait in the socket.
+    const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - at))
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
+    if (bytesRead === 0) throw new Error(`${path} ended at ${at} of ${end}`)
+    at += bytesRead
+    yield bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead)
+  }
+}
+
+function drained(response: ServerResponse, stallMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (settle: () => void) => {
+      clearTimeout(timer)
+      response.off('drain', onDrain)
+      response.off('close', onClose)
+      settle()
+    }
+    const onDrain = () => done(resolve)
+    const onClose = () => done(() => reject(new ClientGone()))
+    const timer = setTimeout(onClose, stallMs)
+    response.on('drain', onDrain)
+    response.on('close', onClose)
+  })
+}

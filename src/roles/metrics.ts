@@ -1,0 +1,59 @@
+// Prometheus metrics: the process, the front door's counters, the queue.
+
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Catalogue } from '#catalogue/schema.ts'
+import type { FrontDoor } from '#stages/redirect/front-door.ts'
+
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
+export type MetricsParts = { readonly front?: FrontDoor | undefined; readonly catalogue?: Catalogue | undefined }
+
+export function makeMetrics({ front, catalogue }: MetricsParts): () => Promise<Response> {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
+  if (front) addFrontCounters(registry, front)
+  if (catalogue) addJobGauge(registry, catalogue)
+  return async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })
+}
+
+/** The hot path adds to plain numbers; they become counters when somebody looks. */
+function addFrontCounters(registry: Registry, front: FrontDoor): void {
+  for (const name of Object.keys(front.counters) as (keyof FrontDoor['counters'])[]) {
+    let told = 0
+    new Counter({
+      name: `flotilla_frontdoor_${snake(name)}_total`,
+      help: `front door: ${snake(name).replaceAll('_', ' ')}`,
+      registers: [registry],
+      collect() {
+        this.inc(front.counters[name] - told)
+        told = front.counters[name]
+      },
+    })
+  }
+  new Gauge({
+    name: 'flotilla_frontdoor_generation',
+    help: 'generation that the front door serves',
+    registers: [registry],
+    collect() {
+      this.set(front.parts.holder.current.publication?.generation ?? 0)
+    },
+  })
+}
+
+function addJobGauge(registry: Registry, catalogue: Catalogue): void {
+  new Gauge({
+    name: 'flotilla_jobs',
+    help: 'jobs by kind and state; those that are over only for as long as they are kept',
+    labelNames: ['kind', 'state'],
+    registers: [registry],
+    async collect() {
+      const rows = await catalogue
+        .selectFrom('jobs')
+        .select((select) => ['kind', 'state', select.fn.countAll().as('count')])
+        .groupBy(['kind', 'state'])
+        .execute()
+      this.reset()
+      for (const { kind, state, count } of rows) this.set({ kind, state }, Number(count))
+    },
+  })
+}

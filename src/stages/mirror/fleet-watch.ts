@@ -1,0 +1,170 @@
+// Keeps the two snapshots of a channel's hosts true: a round of liveness every few seconds, a probe at once on evidence, a whole
+// read for hosts that are draining. It owns no timer: its role calls `round`.
+
+import { eachBounded } from '#kit/each-bounded.ts'
+import type { HealthDocument } from '#snapshots/health.ts'
+import type { PlacementDocument } from '#snapshots/placement.ts'
+import { buildHealth } from './build-health.ts'
+import { buildPlacement } from './build-placement.ts'
+import {
+  type HostLiveness,
+  type LivenessOptions,
+  type LivenessTarget,
+  type LivenessTools,
+  LivenessWatch,
+} from './check-liveness.ts'
+import {
+  type CrawlRecord,
+  type HostRecord,
+  type HostRecords,
+  noPresence,
+  type Presence,
+  type TreeBlob,
+  type TreeRecords,
+  urlsOf,
+} from './host-records.ts'
+import { readWhole } from './read-whole.ts'
+import { StrikeBook, type StrikeOptions } from './strikes.ts'
+
+export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
+  /** By host id. */
+  listPresence(channel: string): Promise<ReadonlyMap<number, Presence>>
+  /** The last one of each host, by host id. */
+  listLastCrawls(channel: string): Promise<ReadonlyMap<number, CrawlRecord>>
+}
+
+export type FleetWatchTools = LivenessTools & {
+  readonly records: FleetRecords
+  readonly tree: Pick<TreeRecords, 'findBlob' | 'pickBlob'>
+}
+
+export type FleetWatchOptions = {
+  readonly channel: string
+  readonly liveness: LivenessOptions
+  readonly strikes: StrikeOptions
+  /** Whole reads of draining hosts run beside the rounds: none above this size, so many at once, no longer than this. */
+  readonly wholeReads: {
+    readonly maxBytes: number
+    readonly concurrency: number
+    readonly idleMs: number
+    readonly totalMs: number
+  }
+}
+
+export type FleetSnapshots = { readonly placement: PlacementDocument; readonly health: HealthDocument }
+
+/** A proven blob is drawn this often before a host counts as one without any. */
+const draws = 4
+
+export class FleetWatch {
+  readonly #tools: FleetWatchTools
+  readonly #options: FleetWatchOptions
+  readonly #watch: LivenessWatch
+  readonly #strikes: StrikeBook
+  #targets = new Map<number, LivenessTarget>()
+  #liveness: readonly HostLiveness[] = []
+  #placement: PlacementDocument | undefined
+  #health: HealthDocument | undefined
+  #reading: Promise<void> | undefined
+
+  /** `previous`: the last documents that anybody has seen, so that versions only rise. */
+  constructor(tools: FleetWatchTools, options: FleetWatchOptions, previous: Partial<FleetSnapshots> = {}) {
+    this.#tools = tools
+    this.#options = options
+    this.#watch = new LivenessWatch(tools, options.liveness)
+    this.#strikes = new StrikeBook(options.strikes)
+    this.#placement = previous.placement
+    this.#health = previous.health
+  }
+
+  /** Looks at every host once and makes both snapshots anew. Calls must not overlap. */
+  async round(): Promise<FleetSnapshots> {
+    const { records, now } = this.#tools
+    const { channel } = this.#options
+    const [hosts, presence, lastCrawls] = await Promise.all([
+      records.listHosts(),
+      records.listPresence(channel),
+      records.listLastCrawls(channel),
+    ])
+    this.#targets = await this.#chooseTargets(hosts, presence)
+    this.#strikes.keepOnly(new Set(this.#targets.keys()))
+    const startedAtMs = now()
+    this.#liveness = await this.#watch.check([...this.#targets.values()])
+    for (const host of this.#liveness) {
+      // Failures of a round are liveness's own matter, with its patience; successes help an open circuit to close.
+      const hasPassed = host.urls.some(({ successes, checkedAtMs }) => successes > 0 && checkedAtMs >= startedAtMs)
+      if (hasPassed) this.#strikes.probed(host.hostId, undefined, now())
+    }
+    this.#reading ??= this.#readDraining().finally(() => {
+      this.#reading = undefined
+    })
+    const liveness = new Map(this.#liveness.map((host) => [host.hostId, host]))
+    this.#placement = buildPlacement(channel, { hosts, presence, lastCrawls, liveness }, this.#placement, now())
+    return { placement: this.#placement, health: this.#buildHealth() }
+  }
+
+  /** Evidence of a front door. Resolves to the health snapshot when a probe was made, else at once to undefined. */
+  async strike(hostId: number, prefixKey: number): Promise<HealthDocument | undefined> {
+    const target = this.#targets.get(hostId)
+    if (!target || !this.#strikes.strike(hostId, prefixKey, this.#tools.now())) return undefined
+    const told = await this.#watch.probe(target)
+    this.#liveness = this.#liveness.map((host) => (host.hostId === hostId ? told.host : host))
+    this.#strikes.probed(hostId, told.failure, this.#tools.now())
+    return this.#buildHealth()
+  }
+
+  /** When no whole read runs any more; what it found is told by the next round. */
+  async whenIdle(): Promise<void> {
+    await this.#reading
+  }
+
+  #buildHealth(): HealthDocument {
+    const facts = { liveness: this.#liveness, strikes: this.#strikes }
+    this.#health = buildHealth(facts, this.#health, this.#tools.now())
+    return this.#health
+  }
+
+  async #chooseTargets(
+    hosts: readonly HostRecord[],
+    presence: ReadonlyMap<number, Presence>,
+  ): Promise<Map<number, LivenessTarget>> {
+    const { channel } = this.#options
+    const targets = new Map<number, LivenessTarget>()
+    for (const host of hosts) {
+      const urls = urlsOf(host, channel)
+      if (urls.length === 0 || !host.isAdminActive || !host.isUserActive) continue
+      const blob = await this.#pickProven(presence.get(host.id) ?? noPresence)
+      targets.set(host.id, { hostId: host.id, urls, blob })
+    }
+    return targets
+  }
+
+  /** Another one each time, so that no host can keep just the ones we ask for. */
+  async #pickProven(presence: Presence): Promise<TreeBlob | undefined> {
+    const { tree, random } = this.#tools
+    const { channel } = this.#options
+    const missing = new Set(presence.missing)
+    for (let i = 0; i < draws && presence.generation > 0; i++) {
+      const blob = await tree.pickBlob(channel, presence.generation, random())
+      if (blob && !missing.has(blob.digest)) return blob
+    }
+    const extra = presence.extra[Math.floor(random() * presence.extra.length)]
+    return extra === undefined ? undefined : tree.findBlob(channel, extra)
+  }
+
+  async #readDraining(): Promise<void> {
+    const { maxBytes, concurrency, ...limits } = this.#options.wholeReads
+    await eachBounded(this.#strikes.listDraining(), concurrency, async (hostId) => {
+      const { blob, urls } = this.#targets.get(hostId) ?? { blob: undefined, urls: [] }
+      if (!blob || blob.sizeBytes > maxBytes) return undefined
+      for (const url of urls) {
+        const { sample } = await readWhole(this.#tools.client, url, blob, limits)
+        if (sample.verdict === 'good') continue
+        this.#strikes.wholeRead(hostId, `${url}: ${sample.fault?.came}`, this.#tools.now())
+        return undefined
+      }
+      this.#strikes.wholeRead(hostId, undefined, this.#tools.now())
+      return undefined
+    })
+  }
+}

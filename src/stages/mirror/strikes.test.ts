@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'bun:test'
+import { StrikeBook, type StrikeOptions } from './strikes.ts'
+
+const options: StrikeOptions = {
+  windowMs: 600_000,
+  drainPrefixes: 3,
+  maxDrainsPerPrefix: 2,
+  maxDraining: 3,
+  probeEveryMs: 1_000,
+  openMs: 30_000,
+  maxPrefixesPerHost: 8,
+  maxPrefixes: 100,
+}
+const bookOf = (about: Partial<StrikeOptions> = {}) => new StrikeBook({ ...options, ...about })
+
+/** Strikes of these networks one after the other, each followed by a probe that passes. */
+function strikeAll(book: StrikeBook, hostId: number, prefixes: readonly number[], atMs = 0): void {
+  prefixes.forEach((prefix, i) => {
+    book.strike(hostId, prefix, atMs + i * 2_000)
+    book.probed(hostId, undefined, atMs + i * 2_000)
+  })
+}
+
+describe('evidence', () => {
+  test('starts a probe at once, and another no sooner than a second later', () => {
+    const book = bookOf()
+    expect(book.strike(1, 10, 0)).toBe(true)
+    expect(book.strike(1, 11, 500)).toBe(false)
+    expect(book.strike(2, 11, 500)).toBe(true)
+    expect(book.strike(1, 11, 1_000)).toBe(true)
+  })
+
+  test('alone closes nothing, however much of it one network brings', () => {
+    const book = bookOf()
+    strikeAll(book, 1, Array<number>(500).fill(10))
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+
+  test('with a failed probe opens the circuit, with the reason of the probe', () => {
+    const book = bookOf()
+    book.strike(1, 10, 0)
+    book.probed(1, 'other bytes at 5-9', 0)
+    expect(book.circuitOf(1)).toBe('open')
+    expect(book.reasonOf(1)).toBe('other bytes at 5-9')
+  })
+
+  test('of three networks drains a host whose probes pass', () => {
+    const book = bookOf()
+    strikeAll(book, 1, [10, 11])
+    expect(book.circuitOf(1)).toBe('closed')
+    strikeAll(book, 1, [12], 10_000)
+    expect(book.circuitOf(1)).toBe('draining')
+    expect(book.listDraining()).toEqual([1])
+    expect(book.reasonOf(1)).toMatch(/3 networks/)
+  })
+
+  test('that is old does not count', () => {
+    const book = bookOf()
+    strikeAll(book, 1, [10, 11])
+    strikeAll(book, 1, [12], options.windowMs + 5_000)
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+})
+
+describe('a circuit', () => {
+  test('that is open closes after its time and two probes that passed', () => {
+    const book = bookOf()
+    book.probed(1, 'refused', 0)
+    book.probed(1, undefined, 10_000)
+    book.probed(1, undefined, 20_000)
+    expect(book.circuitOf(1)).toBe('open')
+    book.probed(1, undefined, 30_000)
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+
+  test('that is open counts anew after a failure', () => {
+    const book = bookOf()
+    book.probed(1, 'refused', 0)
+    book.probed(1, undefined, 31_000)
+    book.probed(1, 'refused', 32_000)
+    book.probed(1, undefined, 63_000)
+    expect(book.circuitOf(1)).toBe('open')
+    book.probed(1, undefined, 64_000)
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+
+  test('that drains is closed by a whole read, not by probes, and opened by one that failed', () => {
+    for (const [failure, expected] of [
+      [undefined, 'closed'],
+      ['other bytes', 'open'],
+    ] as const) {
+      const book = bookOf()
+      strikeAll(book, 1, [10, 11, 12])
+      for (let i = 0; i < 5; i++) book.probed(1, undefined, 100_000 + i)
+      expect(book.circuitOf(1)).toBe('draining')
+      book.wholeRead(1, failure, 200_000)
+      expect(book.circuitOf(1)).toBe(expected)
+    }
+  })
+
+  test('is not touched by a whole read that comes too late', () => {
+    const book = bookOf()
+    book.wholeRead(1, 'other bytes', 0)
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+
+  test('of a host that is gone is forgotten', () => {
+    const book = bookOf()
+    book.probed(1, 'refused', 0)
+    book.keepOnly(new Set([2]))
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+})
+
+describe('what an attacker can bring about', () => {
+  test('three networks drain no more than their share in a day, and again the next day', () => {
+    const book = bookOf({ maxDraining: 100 })
+    for (let hostId = 1; hostId <= 20; hostId++) strikeAll(book, hostId, [10, 11, 12])
+    expect(book.listDraining()).toEqual([1, 2])
+    strikeAll(book, 30, [10, 11, 12], 86_400_000)
+    expect(book.circuitOf(30)).toBe('draining')
+  })
+
+  test('any number of networks drain no more hosts at once than the fleet can spare', () => {
+    const book = bookOf()
+    for (let hostId = 1; hostId <= 20; hostId++)
+      strikeAll(book, hostId, [hostId * 10, hostId * 10 + 1, hostId * 10 + 2])
+    expect(book.listDraining()).toEqual([1, 2, 3])
+  })
+
+  test('a flood of networks neither fills the memory nor hides the latest ones', () => {
+    const book = bookOf({ maxPrefixes: 4 })
+    for (let prefix = 0; prefix < 50_000; prefix++) book.strike(1, prefix, 0)
+    book.probed(1, undefined, 0)
+    expect(book.circuitOf(1)).toBe('draining')
+    expect(book.reasonOf(1)).toMatch(/clients of 8 networks/)
+  })
+})

@@ -1,0 +1,239 @@
+// What happens to a host between two crawls: it dies, comes back, lies to clients, hangs; and what the snapshots then say.
+
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
+import { crawlHost } from '#stages/mirror/crawl-host.ts'
+import { FleetWatch, type FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
+import { describeWith } from '../kit/need-tool.ts'
+import type { WebHost } from '../kit/web-hosts.ts'
+import { Fleet, hostRecord, MemoryRecords, seeded } from './fleet.ts'
+
+const options: FleetWatchOptions = {
+  channel: 'stable',
+  liveness: { concurrency: 8, blockBytes: 64, idleMs: 300, totalMs: 600, otherFamilyEveryMs: 60_000 },
+  strikes: {
+    windowMs: 600_000,
+    drainPrefixes: 3,
+    maxDrainsPerPrefix: 3,
+    maxDraining: 2,
+    probeEveryMs: 1_000,
+    openMs: 30_000,
+    maxPrefixesPerHost: 64,
+    maxPrefixes: 1_000,
+  },
+  wholeReads: { maxBytes: 1_000_000, concurrency: 2, idleMs: 1_000, totalMs: 5_000 },
+}
+
+let fleet: Fleet
+
+beforeAll(async () => {
+  fleet = await Fleet.open()
+  await fleet.publish(1, 8)
+})
+
+afterAll(() => fleet[Symbol.asyncDispose]())
+
+/** A clock that the test moves, ten seconds a round, and hosts that a crawl has proven. */
+async function watchOf(...urls: string[]) {
+  const records = new MemoryRecords()
+  let nowMs = 1_000_000
+  const tools = {
+    client: fleet.client(),
+    blobs: fleet.origin,
+    tree: fleet.tree,
+    records,
+    random: seeded(7),
+    now: () => nowMs,
+  }
+  for (const [i, url] of urls.entries()) {
+    records.hosts.push(hostRecord(url, i + 1))
+    records.presence.set(i + 1, { generation: 1, missing: [], extra: [] })
+  }
+  const watch = new FleetWatch(tools, options)
+  return {
+    tools,
+    records,
+    watch,
+    round: async () => {
+      nowMs += 10_000
+      const { placement, health } = await watch.round()
+      return { placement, hosts: health.hosts, health }
+    },
+    strike: async (hostId: number, prefixKey: number) => {
+      nowMs += 2_000
+      return (await watch.strike(hostId, prefixKey))?.hosts.find(({ id }) => id === hostId)
+    },
+  }
+}
+
+/** Passes bytes on to a host, or does what the test says with a connection. */
+async function frontOf(host: WebHost) {
+  const about: { misbehave: ((socket: Socket) => void) | undefined } = { misbehave: undefined }
+  const target = new URL(host.url)
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    if (about.misbehave) return about.misbehave(socket)
+    void Bun.connect({
+      hostname: target.hostname,
+      port: Number(target.port),
+      socket: {
+        open: (there) => void socket.on('data', (bytes) => there.write(bytes)).on('close', () => there.end()),
+        data: (_, bytes) => void socket.write(bytes),
+        close: () => void socket.end(),
+      },
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  fleet.keep({
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    },
+  })
+  const drop = () => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return { url: `http://127.0.0.1:${port}`, about, drop }
+}
+
+describeWith('watching real servers', ['nginx'])('watching', () => {
+  test('a host is known by its first round, once something is proven there', async () => {
+    const host = await fleet.addHost('first')
+    const { round, records, tools } = await watchOf(host.url)
+    records.presence.clear()
+    const before = await round()
+    expect(before.hosts[0]).toMatchObject({ isAlive: false, reason: 'no blob is proven there yet' })
+    expect(before.placement.hosts[0]!.excluded).toBe('no crawl has finished there yet')
+    await crawlHost({ host: records.hosts[0]!, channel: 'stable', generation: 1 }, tools, {
+      ...options.liveness,
+      concurrency: 4,
+      maxRequests: 100,
+      maxSampledBytes: 1e6,
+      maxMs: 60_000,
+      maxRechecks: 0,
+      spotChecks: 0,
+      saveEveryMs: 60_000,
+      blocksPerBlob: 1,
+    })
+    const after = await round()
+    expect(after.hosts[0]).toMatchObject({ isAlive: true, reason: undefined, families: [4], circuit: 'closed' })
+    expect(after.placement.hosts[0]).toMatchObject({ excluded: undefined, generation: 1 })
+    expect(after.placement.version).toBeGreaterThan(before.placement.version)
+  })
+
+  test('a host where nothing listens any more is out with its next round', async () => {
+    const host = await fleet.addHost('mortal')
+    const { round } = await watchOf(host.url)
+    expect((await round()).hosts[0]).toMatchObject({ isAlive: true })
+    await host[Symbol.asyncDispose]()
+    const [told] = (await round()).hosts
+    expect(told).toMatchObject({ isAlive: false })
+    expect(told!.reason).toContain(host.url)
+  })
+
+  test('a host that hangs after the headers is out after two rounds, and trusted again after two', async () => {
+    const host = await fleet.addHost('hanging')
+    const front = await frontOf(host)
+    const { round } = await watchOf(front.url)
+    const alive: boolean[] = [(await round()).hosts[0]!.isAlive]
+    front.drop()
+    front.about.misbehave = (socket) => {
+      socket.once('data', (request) => {
+        const range = /range: bytes=([0-9-]+)/i.exec(String(request))![1]
+        const { sizeBytes } = fleet.blobs.find(({ digest }) => String(request).includes(digest.slice(7)))!
+        const headers = `Content-Length: 64\r\nContent-Range: bytes ${range}/${sizeBytes}`
+        socket.write(`HTTP/1.1 206 Partial Content\r\n${headers}\r\n\r\n`)
+      })
+    }
+    for (let i = 0; i < 2; i++) alive.push((await round()).hosts[0]!.isAlive)
+    front.drop()
+    front.about.misbehave = undefined
+    for (let i = 0; i < 2; i++) alive.push((await round()).hosts[0]!.isAlive)
+    expect(alive).toEqual([true, true, false, false, true])
+  })
+
+  test('on the evidence of one client a host with wrong bytes is out at once, and stays out its time', async () => {
+    const host = await fleet.addHost('liar')
+    const { round, strike } = await watchOf(host.url)
+    expect((await round()).hosts[0]).toMatchObject({ isAlive: true, circuit: 'closed' })
+    const files = fleet.blobs.map((blob) => fleet.fileOf(host.tree, blob))
+    const right = files.map((file) => readFileSync(file))
+    for (const [i, file] of files.entries()) writeFileSync(file, Buffer.alloc(right[i]!.length, 1))
+    const told = await strike(1, 100)
+    expect(told).toMatchObject({ circuit: 'open' })
+    expect(told!.reason).toMatch(/other bytes/)
+    for (const [i, file] of files.entries()) writeFileSync(file, right[i]!)
+    const circuits: string[] = []
+    for (let i = 0; i < 3; i++) circuits.push((await round()).hosts[0]!.circuit)
+    expect(circuits).toEqual(['open', 'open', 'closed'])
+  })
+
+  test('evidence against a good host starts probes and closes nothing; of three networks it drains until a whole read', async () => {
+    const host = await fleet.addHost('accused')
+    const { round, strike, watch } = await watchOf(host.url)
+    await round()
+    for (let i = 0; i < 10; i++) expect(await strike(1, 100)).toMatchObject({ circuit: 'closed', isAlive: true })
+    await strike(1, 101)
+    expect(await strike(1, 102)).toMatchObject({ circuit: 'draining' })
+    await round()
+    await watch.whenIdle()
+    expect((await round()).hosts[0]).toMatchObject({ circuit: 'closed', isAlive: true })
+    expect(host.requests().some(({ status, path }) => status === 200 && path.startsWith('/blobs/'))).toBe(true)
+  })
+
+  test('a host that is good to probes and bad to whole reads is found out by the drain', async () => {
+    const host = await fleet.addHost('two-faced')
+    const front = await frontOf(host)
+    const { round, strike, watch } = await watchOf(front.url)
+    await round()
+    for (const prefix of [100, 101, 102]) await strike(1, prefix)
+    front.drop()
+    front.about.misbehave = (socket) => {
+      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\nhalf of it'))
+    }
+    await round()
+    await watch.whenIdle()
+    const [told] = (await round()).hosts
+    expect(told).toMatchObject({ circuit: 'open' })
+    expect(told!.reason).toMatch(/broke off after 10 bytes/)
+  })
+
+  test('when nobody answers it is our own trouble for a minute, and then it is believed', async () => {
+    const hosts = await Promise.all(['a', 'b', 'c'].map((name) => fleet.addHost(`silent-${name}`)))
+    const fronts = await Promise.all(hosts.map(frontOf))
+    const { round } = await watchOf(...fronts.map(({ url }) => url))
+    expect((await round()).hosts.map(({ isAlive }) => isAlive)).toEqual([true, true, true])
+    for (const front of fronts) {
+      front.drop()
+      front.about.misbehave = (socket) => void socket.resume()
+    }
+    const alive: number[] = []
+    for (let i = 0; i < 8; i++) alive.push((await round()).hosts.filter(({ isAlive }) => isAlive).length)
+    expect(alive).toEqual([3, 3, 3, 3, 3, 3, 3, 0])
+  })
+
+  test('an address that dies is left out while the other one lives', async () => {
+    const [one, two] = [await fleet.addHost('one'), await fleet.addHost('two')]
+    const { round, records } = await watchOf(one.url)
+    records.hosts[0] = { ...hostRecord(one.url), categories: [{ category: 'stable', urls: [one.url, two.url] }] }
+    expect((await round()).placement.hosts[0]!.urls).toEqual([one.url, two.url])
+    await one[Symbol.asyncDispose]()
+    const { placement, hosts } = await round()
+    expect(placement.hosts[0]!.urls).toEqual([two.url])
+    expect(hosts[0]!.isAlive).toBe(true)
+  })
+
+  test('a host that is switched off is not asked, and says so', async () => {
+    const host = await fleet.addHost('off')
+    const { round, records } = await watchOf(host.url)
+    records.hosts[0] = { ...hostRecord(host.url), isUserActive: false, disableReason: 'moving house' }
+    const { placement, hosts } = await round()
+    expect(placement.hosts[0]!.excluded).toBe('switched off by its own admin: moving house')
+    expect(hosts).toEqual([])
+    expect(host.requests()).toEqual([])
+  })
+})
