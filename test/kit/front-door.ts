@@ -29,8 +29,21 @@ export const layer = Buffer.alloc(300_000, 'all work and no play ')
 export const otherLayer = Buffer.alloc(100_000, 'another repository ')
 export const empty = Buffer.alloc(0)
 export const config = text('{"architecture":"amd64"}')
-export const manifest = text(`{"schemaVersion":2,"layers":[{"digest":"${digestOf(layer)}"}]}`)
-export const index = text(`{"schemaVersion":2,"manifests":[{"digest":"${digestOf(manifest)}"}]}`)
+const descriptor = (mediaType: string, bytes: Uint8Array) => ({
+  mediaType,
+  digest: digestOf(bytes),
+  size: bytes.length,
+})
+const json = (value: object) => text(JSON.stringify({ schemaVersion: 2, ...value }))
+export const manifest = json({
+  mediaType: mediaTypes.ociManifest,
+  config: descriptor(mediaTypes.ociConfig, config),
+  layers: [descriptor('application/vnd.oci.image.layer.v1.tar+gzip', layer)],
+})
+export const index = json({
+  mediaType: mediaTypes.ociIndex,
+  manifests: [descriptor(mediaTypes.ociManifest, manifest), descriptor(mediaTypes.ociManifest, text('not published'))],
+})
 export const sbom = text(`{"schemaVersion":2,"subject":{"digest":"${digestOf(manifest)}"}}`)
 export const signature = text(`{"schemaVersion":2,"subject": {"digest":"${digestOf(manifest)}"}}`)
 

@@ -4,8 +4,8 @@
 //                        |--Promise--> held --> reading        (pipelined bytes wait; a client that hangs up is noticed)
 //                        '--stored body--> sending --> reading
 //   any --refusal, `close`, FIN--> lingering --> closed
-import { type Answer, type Ask, answerError, refuse } from '../answer.ts'
-import { isStored } from '../listener.ts'
+import { type Answer, type Ask, answerError, refuse } from '#http/answer.ts'
+import { isStored } from '#http/listener.ts'
 import type { WireLimits } from './limits.ts'
 import { Outbox, type OutboxSocket } from './outbox.ts'
 import { Refusal, readHead } from './read-head.ts'

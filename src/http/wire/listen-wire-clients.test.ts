@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
-import type { Answer, Ask } from '../answer.ts'
-import type { TlsFiles } from '../listener.ts'
+import type { Answer, Ask } from '#http/answer.ts'
+import type { TlsFiles } from '#http/listener.ts'
 import { listenWire } from './listen-wire.ts'
 
 const run = promisify(execFile)

@@ -3,8 +3,8 @@ import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { createConnection, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Answer, Ask, StoredBody } from '../answer.ts'
-import type { Listener } from '../listener.ts'
+import type { Answer, Ask, StoredBody } from '#http/answer.ts'
+import type { Listener } from '#http/listener.ts'
 import { listenWire } from './listen-wire.ts'
 
 const host = '127.0.0.1'
@@ -305,6 +305,16 @@ describe('answers', () => {
     client.socket.destroy()
     await until(() => disposed === 1)
     expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 1024 * 1024)
+  })
+
+  test('a client that ends its side gets what it asked for, in full', async () => {
+    for (const path of ['/', '/big']) {
+      const client = new Client(listener.port)
+      client.socket.end(get(path, '\r\n'))
+      await client.closed
+      if (path === '/big') expect(bodyOf(client.text).length).toBe(bigBytes)
+      else expect(client.statuses).toEqual(['200'])
+    }
   })
 
   test.each(['/short', '/gone'])('%s: a file that fails cuts the connection', async (path) => {

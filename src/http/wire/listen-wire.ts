@@ -1,5 +1,5 @@
 // Our own HTTP/1.1 server for GET and HEAD: the front door uses it. Why it exists: docs/decisions/0001-own-http-reader.md
-import { type Handler, type Listener, plainPeer, type TlsFiles } from '../listener.ts'
+import { type Handler, type Listener, plainPeer, type TlsFiles } from '#http/listener.ts'
 import { Connection, type Shared } from './connection.ts'
 import { type WireLimits, wireLimitDefaults } from './limits.ts'
 

@@ -45,6 +45,10 @@ function nameIs(bytes: Uint8Array, start: number, name: string): boolean {
 /** What the fields of one head said about framing; reused, since heads are read one at a time. */
 const framing = { hosts: 0, hasBody: false, isRefused: '', wantsClose: false, wantsKeepAlive: false, expects: false }
 
+/** Where the fields of this head begin; reused as well, copied when the head is good. */
+let lineStarts = new Uint32Array(128)
+let lineCount = 0
+
 function valueText(bytes: Buffer, start: number, end: number): string {
   return bytes.toString('latin1', start, end).trim()
 }
@@ -90,12 +94,15 @@ function noteField(bytes: Buffer, name: number, colon: number, end: number): voi
 /** Reads fields from `start` to the empty line. Undefined: the line is not there yet. */
 function readFields(bytes: Buffer, start: number, limits: WireLimits): number | Refusal | undefined {
   let at = start
+  lineCount = 0
+  if (lineStarts.length < limits.maxHeaders) lineStarts = new Uint32Array(limits.maxHeaders)
   for (let count = 0; ; count++) {
     if (at + 1 >= bytes.length) return undefined
     if (bytes[at] === CR) return bytes[at + 1] === LF ? at + 2 : invalid('a carriage return stands alone')
     if (count === limits.maxHeaders)
       return new Refusal(431, 'REQUEST_INVALID', `more than ${limits.maxHeaders} headers`)
     const name = at
+    lineStarts[lineCount++] = name
     while (at < bytes.length && isToken[bytes[at]!] === 1) at++
     if (at === bytes.length) return undefined
     // A space here would be obsolete folding (at the start of a line) or a name that some parsers trim and others do not.
@@ -123,6 +130,36 @@ function originForm(target: string): string | undefined {
   if (path < 0) return '/'
   const rest = target.slice(scheme + path)
   return rest.charCodeAt(0) === 63 ? `/${rest}` : rest
+}
+
+/** The line starts of the head that begins at `first`, counted from there. */
+function linesFrom(first: number): readonly number[] {
+  const lines = new Array<number>(lineCount)
+  for (let i = 0; i < lineCount; i++) lines[i] = lineStarts[i]! - first
+  return lines
+}
+
+function isAt(bytes: Uint8Array, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+/** 1.1 or 1.0, or why it is neither. */
+function versionAt(bytes: Buffer, start: number, end: number): 11 | 10 | Refusal {
+  if (end - start === 8 && isAt(bytes, start, 'HTTP/1.')) {
+    if (bytes[start + 7] === 49) return 11
+    if (bytes[start + 7] === 48) return 10
+  }
+  return /^HTTP\/\d\.\d$/.test(bytes.toString('latin1', start, end))
+    ? new Refusal(505, 'REQUEST_INVALID', 'only HTTP/1.1 and HTTP/1.0 are spoken here')
+    : invalid('the request line is not well formed')
+}
+
+function methodAt(bytes: Buffer, start: number, end: number): 'GET' | 'HEAD' | Refusal {
+  if (end - start === 3 && isAt(bytes, start, 'GET')) return 'GET'
+  if (end - start === 4 && isAt(bytes, start, 'HEAD')) return 'HEAD'
+  for (let i = start; i < end; i++) if (isToken[bytes[i]!] === 0) return invalid('the method is not well formed')
+  return new Refusal(405, 'UNSUPPORTED', 'only GET and HEAD are served here')
 }
 
 /** One request that begins at `start`; undefined when its head has not wholly arrived. */
@@ -163,18 +200,13 @@ export function readHead(
   if (end === undefined || typeof end !== 'number') return end
   if (end - first > limits.maxHeadBytes) return new Refusal(431, 'REQUEST_INVALID', 'the head is too long')
 
+  const version = versionAt(bytes, space2 + 1, at)
+  if (typeof version !== 'number') return version
+  const method = methodAt(bytes, first, space1)
+  if (typeof method !== 'string') return method
+  const isHttp10 = version === 10
   const head = bytes.toString('latin1', first, end)
-  const method = head.slice(0, space1 - first)
   const target = originForm(head.slice(space1 - first + 1, space2 - first))
-  const version = head.slice(space2 - first + 1, at - first)
-  for (let i = first; i < space1; i++) if (isToken[bytes[i]!] === 0) return invalid('the method is not well formed')
-  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') {
-    if (/^HTTP\/\d\.\d$/.test(version))
-      return new Refusal(505, 'REQUEST_INVALID', 'only HTTP/1.1 and HTTP/1.0 are spoken here')
-    return invalid('the request line is not well formed')
-  }
-  const isHttp10 = version === 'HTTP/1.0'
-  if (method !== 'GET' && method !== 'HEAD') return new Refusal(405, 'UNSUPPORTED', 'only GET and HEAD are served here')
   if (target === undefined || target.includes('#')) return invalid('the request target is not well formed')
   if (framing.hosts > 1 || (framing.hosts === 0 && !isHttp10)) return invalid('exactly one Host header is needed')
   if (framing.isRefused !== '') return invalid(framing.isRefused)
@@ -190,6 +222,6 @@ export function readHead(
     isHttp10,
     end,
     head,
-    fields: fields - first,
+    lines: linesFrom(first),
   })
 }

@@ -1,7 +1,7 @@
 // Bodies that do not lie in memory: read in pieces in the thread pool, sent as the client takes them.
 import { open } from 'node:fs/promises'
-import type { Answer, StoredBody } from '../answer.ts'
-import { isStored } from '../listener.ts'
+import type { Answer, StoredBody } from '#http/answer.ts'
+import { isStored } from '#http/listener.ts'
 
 export type Outlet = {
   /** True: there is room for more. False: the client is gone. */

@@ -1,5 +1,6 @@
-// One request, read from the bytes of its head. Headers are looked up in the head's text when asked for: no map is built.
-import type { Ask } from '../answer.ts'
+// One request, read from the bytes of its head. Headers are looked up in the head's text when asked for; all that
+// is kept of them is where each line begins.
+import type { Ask } from '#http/answer.ts'
 
 function lower(code: number): number {
   return code >= 65 && code <= 90 ? code + 32 : code
@@ -18,7 +19,7 @@ export class WireAsk implements Ask {
   /** Where the next request begins in the bytes that were read. */
   readonly end: number
   readonly #head: string
-  readonly #fields: number
+  readonly #lines: readonly number[]
 
   constructor(about: {
     readonly method: string
@@ -29,8 +30,8 @@ export class WireAsk implements Ask {
     readonly isHttp10: boolean
     readonly end: number
     readonly head: string
-    /** Where the first header field begins in `head`. */
-    readonly fields: number
+    /** Where each header field begins in `head`. */
+    readonly lines: readonly number[]
   }) {
     this.method = about.method
     this.peer = about.peer
@@ -39,7 +40,7 @@ export class WireAsk implements Ask {
     this.isHttp10 = about.isHttp10
     this.end = about.end
     this.#head = about.head
-    this.#fields = about.fields
+    this.#lines = about.lines
     const question = about.target.indexOf('?')
     this.path = question < 0 ? about.target : about.target.slice(0, question)
     this.query = question < 0 ? '' : about.target.slice(question + 1)
@@ -47,19 +48,15 @@ export class WireAsk implements Ask {
 
   header(name: string): string | undefined {
     const head = this.#head
+    const lines = this.#lines
     const first = name.charCodeAt(0)
     let found: string | undefined
-    for (let line = this.#fields; line < head.length - 2; ) {
-      const end = head.indexOf('\r\n', line)
-      if (
-        head.charCodeAt(line + name.length) === 58 &&
-        lower(head.charCodeAt(line)) === first &&
-        this.#isAt(line, name)
-      ) {
-        const value = head.slice(line + name.length + 1, end).trim()
-        found = found === undefined ? value : `${found}, ${value}`
-      }
-      line = end + 2
+    for (let i = 0; i < lines.length; i++) {
+      const line = lines[i]!
+      if (head.charCodeAt(line + name.length) !== 58 || lower(head.charCodeAt(line)) !== first) continue
+      if (!this.#isAt(line, name)) continue
+      const value = head.slice(line + name.length + 1, head.indexOf('\r', line)).trim()
+      found = found === undefined ? value : `${found}, ${value}`
     }
     return found
   }

@@ -1,5 +1,5 @@
 // Status line and header fields of an answer as text. No value can end a line: what is not plain is replaced.
-import type { Answer } from '../answer.ts'
+import type { Answer } from '#http/answer.ts'
 
 const reasons: Readonly<Record<number, string>> = {
   200: 'OK',

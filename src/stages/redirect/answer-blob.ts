@@ -71,14 +71,9 @@ function answerPacked(
 type LargeBlob = { readonly blob: PublishedBlob; readonly publication: PublicationIndex; readonly view: View }
 
 function askedOf(ask: Ask, { blob, view }: LargeBlob, front: FrontDoor): Asked {
-  return {
-    fleet: view.fleet,
-    client: front.clientOf(ask),
-    blob,
-    range: ask.header('range'),
-    userAgent: ask.header('user-agent'),
-    nowMs: front.parts.now(),
-  }
+  const userAgent = ask.header('user-agent')
+  const client = front.clientOf(ask, userAgent)
+  return { fleet: view.fleet, client, blob, range: ask.header('range'), userAgent, nowMs: front.parts.now() }
 }
 
 function sendToHost(ask: Ask, about: LargeBlob, front: FrontDoor): Answer | Promise<Answer> {

@@ -315,3 +315,36 @@ test('what was withdrawn is refused with its reason, by whatever name', async ()
   expect(referrers.json().manifests.length).toBe(1)
   expect((await ask(`${base}/manifests/latest`, {}, 'GET', front)).status).toBe(200)
 })
+
+describe('lists for people and tools', () => {
+  test('/mirrorlist names the hosts that suit, /metalink those of one blob, with its digest', async () => {
+    const originUrl = 'https://origin.example.org/a?b&c'
+    const { front, fleet } = await openFront(folder, { options: { originUrl } })
+    fleet([
+      placed(1, 'http://192.0.2.1', { country: 'CZ' }),
+      placed(2, 'http://192.0.2.2', { missing: [digestOf(layer)] }),
+      placed(3, 'http://192.0.2.3', { excluded: 'off' }),
+    ])
+    const list = await ask('/mirrorlist', {}, 'GET', front)
+    const lines = list.body.toString().trim().split('\n')
+    expect(lines.slice(1).sort()).toEqual(['http://192.0.2.1/', 'http://192.0.2.2/'])
+    const answer = await ask(`/metalink?digest=${digestOf(layer)}`, {}, 'GET', front)
+    expect(answer.headers['content-type']).toBe('application/metalink4+xml')
+    const xml = answer.body.toString()
+    expect(xml).toContain(`<size>${layer.length}</size>`)
+    expect(xml).toContain(`<hash type="sha-256">${digestOf(layer).slice(7)}</hash>`)
+    expect(xml).toContain('<url priority="1" location="cz">http://192.0.2.1/blobs/sha256/')
+    expect(xml).toContain('https://origin.example.org/a?b&amp;c/blobs/sha256/')
+    expect(xml).not.toContain('192.0.2.2')
+  })
+
+  test.each([
+    ['/metalink', 400],
+    ['/metalink?digest=x', 400],
+    [`/metalink?digest=${digestOf('none')}`, 404],
+    [`/metalink?digest=${digestOf(config)}`, 404],
+    ['/mirrorlist', 200],
+  ])('%s: %d', async (path, status) => {
+    expect((await ask(path)).status).toBe(status)
+  })
+})

@@ -6,6 +6,7 @@ import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { parseTreePath } from '#snapshots/tree-path.ts'
 import { answerBlob, answerMiss } from './answer-blob.ts'
 import { answerManifest } from './answer-manifest.ts'
+import { answerMetalink, answerMirrorlist } from './answer-mirrorlist.ts'
 import { answerReferrers } from './answer-referrers.ts'
 import type { FrontDoor } from './front-door.ts'
 import { answerPage, pageOf } from './page.ts'
@@ -26,10 +27,8 @@ export function answerFront(ask: Ask, front: FrontDoor): Answer | Promise<Answer
   // Taken once: no request sees two states.
   const view = front.parts.holder.current
   const { publication } = view
-  if (route.kind === 'other') return answerOther(ask.path, publication)
-  if (!publication) {
-    return refuse('UNAVAILABLE', 'nothing has been published yet', { headers: { 'retry-after': '5' } })
-  }
+  if (route.kind === 'other') return answerOther(ask, view, front)
+  if (!publication) return unpublished()
   return answerRoute(ask, { route, view, publication }, front)
 }
 
@@ -67,7 +66,7 @@ function answerTree(
 ): Answer | Promise<Answer> {
   const tree = parseTreePath(path)
   const miss = queryValue(ask.query, 'miss')
-  if (tree?.kind !== 'blob' || miss === undefined) return answerOther(ask.path, publication)
+  if (tree?.kind !== 'blob' || miss === undefined) return answerOther(ask, view, front)
   const { prefixKey } = front.clientOf(ask)
   const about = { prefixKey, digest: tree.digest, nowMs: front.parts.now() }
   if (front.tickets.check(miss, about) === undefined) {
@@ -87,8 +86,22 @@ function refuseName(name: string): Answer {
     : refuse('NAME_INVALID', 'the repository name is not well formed')
 }
 
-function answerOther(path: string, publication: PublicationIndex | undefined): Answer {
-  if (path === '/livez') return live
-  if (path === '/readyz') return publication ? live : refuse('UNAVAILABLE', 'nothing has been published yet')
-  return refuse('NOT_FOUND', 'the front door serves /v2/')
+function answerOther(ask: Ask, view: View, front: FrontDoor): Answer {
+  const { publication } = view
+  switch (ask.path) {
+    case '/livez':
+      return live
+    case '/readyz':
+      return publication ? live : unpublished()
+    case '/mirrorlist':
+      return answerMirrorlist(ask, view, front)
+    case '/metalink':
+      return publication ? answerMetalink(ask, { view, publication }, front) : unpublished()
+    default:
+      return refuse('NOT_FOUND', 'the front door serves /v2/, /mirrorlist and /metalink')
+  }
+}
+
+function unpublished(): Answer {
+  return refuse('UNAVAILABLE', 'nothing has been published yet', { headers: { 'retry-after': '5' } })
 }

@@ -32,8 +32,9 @@ export type Memory = {
   strikeMs: number
   /** Where the last one was sent. */
   last: Candidate | undefined
-  /** Hosts of this round. */
-  readonly tried: number[]
+  /** Hosts of this round, without `last` until the next one is given: most clients come once, and then there is no list to make. */
+  tried: readonly number[]
+  isLastTried: boolean
   /** When this round began; 0: the first, in which hosts need no newer proof. */
   roundMs: number
   originAnswers: number
@@ -96,13 +97,39 @@ export class Asks {
   }
 }
 
+const nobody: readonly number[] = []
+
+export function isTried({ tried, last, isLastTried }: Memory, hostId: number): boolean {
+  return (isLastTried && last!.host.id === hostId) || (tried !== nobody && tried.includes(hostId))
+}
+
+export function hasTried({ tried, isLastTried }: Memory): boolean {
+  return isLastTried || tried.length > 0
+}
+
+/** The client is sent to this host. */
+export function noteGiven(memory: Memory, candidate: Candidate): void {
+  if (isTried(memory, candidate.host.id)) return
+  if (memory.isLastTried) memory.tried = [...memory.tried, memory.last!.host.id]
+  memory.last = candidate
+  memory.isLastTried = true
+}
+
+/** Hosts of it must be proven after `sinceMs`. */
+export function startRound(memory: Memory, sinceMs: number): void {
+  memory.tried = nobody
+  memory.isLastTried = false
+  memory.roundMs = sinceMs
+}
+
 function startMemory(nowMs: number): Memory {
   return {
     startedMs: nowMs,
     askedMs: nowMs,
     strikeMs: 0,
     last: undefined,
-    tried: [],
+    tried: nobody,
+    isLastTried: false,
     roundMs: 0,
     originAnswers: 0,
   }

@@ -5,7 +5,7 @@ import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
 import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
-import { type AskShape, type Asks, type Memory, shapeOf } from './asks.ts'
+import { type AskShape, type Asks, hasTried, isTried, type Memory, noteGiven, shapeOf, startRound } from './asks.ts'
 import type { ReportEvidence } from './evidence.ts'
 import type { Pairing, ProofState, Proofs } from './proofs.ts'
 
@@ -124,16 +124,15 @@ export class HostChooser {
     return rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs)).map((candidate) => ({
       candidate,
       state: this.#stateOf(candidate, asked, memory?.roundMs ?? 0),
-      isTried: memory?.tried.includes(candidate.host.id) ?? false,
+      isTried: memory !== undefined && isTried(memory, candidate.host.id),
     }))
   }
 
   #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {
     const choice = this.#walk(candidates, memory, asked)
     if (choice !== 'after-round') return choice
-    memory.tried.length = 0
-    // Those who were given in the round that ends must be proven after this: what counts as one ask may still use one proof.
-    memory.roundMs = asked.nowMs - this.#options.echoMs
+    // Those who were given in the round that ends must be proven anew; but what counts as one ask may use one proof.
+    startRound(memory, asked.nowMs - this.#options.echoMs)
     if (memory.originAnswers === 0) {
       memory.originAnswers++
       return 'after-round'
@@ -145,7 +144,7 @@ export class HostChooser {
   #walk(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {
     let unproven: Candidate[] | undefined
     for (const candidate of candidates) {
-      if (memory.tried.includes(candidate.host.id)) continue
+      if (isTried(memory, candidate.host.id)) continue
       const state = this.#stateOf(candidate, asked, memory.roundMs)
       if (state === 'bad') continue
       if (state === 'proven') {
@@ -157,7 +156,7 @@ export class HostChooser {
       else unproven = [candidate]
     }
     if (unproven) return this.#hold(unproven, memory, asked)
-    return memory.tried.length > 0 ? 'after-round' : 'not-proven'
+    return hasTried(memory) ? 'after-round' : 'not-proven'
   }
 
   /** Some at a time, the first that passes. Waiting is safe, failing is not; but the client is not held longer than `holdMs`. */
@@ -190,9 +189,11 @@ export class HostChooser {
   }
 
   #stateOf(candidate: Candidate, asked: Asked, sinceMs: number): ProofState {
-    const { fleet, nowMs } = asked
+    const { fleet, nowMs, client } = asked
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
-    return this.#parts.proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
+    const { proofs } = this.#parts
+    if (isTrusted && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family)) return 'proven'
+    return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
   }
 
   #pairing(candidate: Candidate, { blob, client }: Asked): Pairing {
@@ -201,7 +202,6 @@ export class HostChooser {
 }
 
 function give(candidate: Candidate, memory: Memory): Candidate {
-  memory.last = candidate
-  if (!memory.tried.includes(candidate.host.id)) memory.tried.push(candidate.host.id)
+  noteGiven(memory, candidate)
   return candidate
 }

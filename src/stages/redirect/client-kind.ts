@@ -60,17 +60,20 @@ export function clientKindOf(rules: readonly ClientRule[], userAgent: string | u
   return rules.find((rule) => fits(rule, userAgent))?.kind ?? 'normal'
 }
 
-/** With a memory, since few agents make most requests; an agent longer than any real one is not remembered. */
+/** With a memory, since few agents make most requests, one after the other; an agent longer than any real one is not remembered. */
 export function clientKindReader(rules: readonly ClientRule[]): (userAgent: string | undefined) => ClientKind {
   const known = new Map<string, ClientKind>()
+  let lastAgent = ''
+  let lastKind: ClientKind = clientKindOf(rules, '')
   return (userAgent) => {
     if (userAgent === undefined) return 'normal'
-    let kind = known.get(userAgent)
-    if (kind === undefined) {
-      kind = clientKindOf(rules, userAgent.slice(0, 512))
-      if (known.size >= 1000) known.clear()
-      if (userAgent.length <= 512) known.set(userAgent, kind)
-    }
+    if (userAgent === lastAgent) return lastKind
+    const kind = known.get(userAgent) ?? clientKindOf(rules, userAgent.slice(0, 512))
+    if (userAgent.length > 512) return kind
+    if (known.size >= 1000) known.clear()
+    known.set(userAgent, kind)
+    lastAgent = userAgent
+    lastKind = kind
     return kind
   }
 }

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Digest } from '#oci/digest.ts'
+import { parseImageReference } from '#oci/reference.ts'
 import {
   config,
   digestOf,
@@ -20,6 +21,7 @@ import {
 import { answerFront } from './answer-front.ts'
 import { steps } from './decision.ts'
 import { type ExplainAsk, explainBlob } from './explain-blob.ts'
+import { listImageBlobs } from './image-blobs.ts'
 
 let folder: string
 let host: FaultyHost
@@ -164,4 +166,15 @@ test('an explanation tells the client, the blob and every host, changes nothing,
   expect(fixture.front.asks.size).toBe(0)
   expect(JSON.parse(JSON.stringify(told))).toMatchObject({ step: 'host' })
   expect(explainBlob({ ip: 'nonsense', digest: digestOf(layer) }, fixture.front)).toBeUndefined()
+})
+
+test.each([
+  ['fedora/base:v00', [config, layer]],
+  ['fedora/base:latest', [config, layer]],
+  [`fedora/base@${digestOf(manifest)}`, [config, layer]],
+  ['fedora/base:none', undefined],
+  ['none:latest', undefined],
+] as const)('the blobs of %s', async (reference, blobs) => {
+  const { front } = await open()
+  expect(await listImageBlobs(parseImageReference(reference)!, front)).toEqual(blobs?.map(digestOf))
 })

@@ -1,6 +1,6 @@
 // Everything a front door works with, put together once. It has no database and no catalogue: three snapshots, and bytes if they
 // lie here.
-import type { ReadClientAddress } from '#http/client-address.ts'
+import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
@@ -56,7 +56,10 @@ export type FrontParts = ProbeParts & {
   readonly now: () => number
 }
 
-type Place = { readonly country: string | undefined; readonly asn: number | undefined }
+/** What is the same for all requests of one address. */
+type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'>
+
+const maxKnown = 20_000
 
 export class FrontDoor {
   readonly options: FrontOptions
@@ -68,7 +71,10 @@ export class FrontDoor {
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
   readonly kindOf: (userAgent: string | undefined) => ClientKind
-  readonly #places = new Map<string, Place>()
+  /** By peer, and behind a proxy by what it forwards; forgotten all at once when they are too many. */
+  readonly #direct = new Map<string, Known>()
+  readonly #forwarded = new Map<string, Map<string, Known>>()
+  #knownCount = 0
 
   constructor(parts: FrontParts, options: FrontOptions) {
     this.parts = parts
@@ -90,17 +96,35 @@ export class FrontDoor {
     return `?t=${this.tickets.issue(host.id, { prefixKey: client.prefixKey, digest: blob.digest, nowMs })}`
   }
 
-  clientOf(ask: Parameters<ReadClientAddress>[0] & { readonly isTls: boolean }): SelectionClient {
-    const { address, prefixKey, text } = this.parts.readClientAddress(ask)
-    let place = this.#places.get(text)
-    if (!place) {
-      const { places } = this.parts
-      place = { country: places.countryOf(address), asn: places.asnOf(address) }
-      if (this.#places.size >= 10_000) this.#places.clear()
-      this.#places.set(text, place)
-    }
-    const kind = this.kindOf(ask.header('user-agent'))
+  clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
+    const { address, prefixKey, country, asn } = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
-    return { address, prefixKey, country: place.country, asn: place.asn, kind, isTls }
+    return { address, prefixKey, country, asn, kind: this.kindOf(userAgent), isTls }
+  }
+
+  #knownOf(ask: Sender): Known {
+    const forwarded = ask.header('x-forwarded-for')
+    const known = forwarded === undefined ? this.#direct.get(ask.peer) : this.#forwarded.get(ask.peer)?.get(forwarded)
+    return known ?? this.#know(ask, forwarded)
+  }
+
+  #know(ask: Sender, forwarded: string | undefined): Known {
+    const { places, readClientAddress } = this.parts
+    const { address, prefixKey } = readClientAddress(ask)
+    const known = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address) }
+    if (forwarded !== undefined && forwarded.length > 200) return known
+    if (this.#knownCount++ >= maxKnown) {
+      this.#direct.clear()
+      this.#forwarded.clear()
+      this.#knownCount = 1
+    }
+    if (forwarded === undefined) {
+      this.#direct.set(ask.peer, known)
+      return known
+    }
+    let ofPeer = this.#forwarded.get(ask.peer)
+    if (!ofPeer) this.#forwarded.set(ask.peer, (ofPeer = new Map()))
+    ofPeer.set(forwarded, known)
+    return known
   }
 }

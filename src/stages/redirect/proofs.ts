@@ -69,6 +69,11 @@ export class Proofs {
     this.#tell = tell
   }
 
+  /** Nothing is known here about this host: the usual case, and one lookup. */
+  isUntroubled({ url }: Candidate, family: 4 | 6): boolean {
+    return !this.#hosts[family].has(url)
+  }
+
   /**
    * `isTrusted`: the snapshots are fresh, so what they say is a proof where nothing here speaks against it.
    * `sinceMs`: only a proof newer than this counts; 0: any.
