@@ -108,21 +108,19 @@ export async function startMirror(
     nudge.jobs()
   }
   const requestCrawl = (hostId: number, carried: string, nowMs: number) =>
-    catalogue
-      .transaction()
-      .execute((tx) =>
-        enqueue(
-          tx,
-          {
-            kind: 'crawl',
-            payload: { hostId, channel: carried },
-            dedupeKey: `${hostId}/${carried}`,
-            runAtMs: nowMs,
-            maxAttempts: 1,
-          },
-          nowMs,
-        ),
-      )
+    catalogue.transaction().execute((tx) =>
+      enqueue(
+        tx,
+        {
+          kind: 'crawl',
+          payload: { hostId, channel: carried },
+          dedupeKey: `${hostId}/${carried}`,
+          runAtMs: nowMs,
+          maxAttempts: 1,
+        },
+        nowMs,
+      ),
+    )
 
   const facts = async () => {
     const hosts = await records.listHosts()
