@@ -118,7 +118,6 @@ export async function startMirror(
           kind: 'crawl',
           payload: { hostId, channel: carried },
           dedupeKey: `${hostId}/${carried}`,
-
           runAtMs: nowMs,
           maxAttempts: 1,
         },
