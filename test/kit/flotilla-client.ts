@@ -62,33 +62,37 @@ export async function pushBlob(server: Flotilla, repository: string, bytes: Uint
 
 export type Pushed = { readonly digest: string; readonly blobs: readonly string[] }
 
-/** An image of one layer; every `note` is another image. */
-export async function pushImage(
-  server: Flotilla,
-  about: {
-    readonly repository: string
-    readonly tag: string
-    readonly note: string
-    readonly layer: Uint8Array<ArrayBuffer>
-  },
-): Promise<Pushed> {
-  const { repository, tag, note, layer } = about
+export type ImagePush = {
+  readonly repository: string
+  readonly tag: string
+  /** Every note is another image. */
+  readonly note: string
+  readonly layer: Uint8Array<ArrayBuffer>
+  /** Told of each blob when it is acknowledged, and of the manifest before it is sent. */
+  readonly onBlob?: (digest: string) => void
+  readonly onManifest?: (digest: string) => void
+}
+
+/** An image of one layer. */
+export async function pushImage(server: Flotilla, image: ImagePush): Promise<Pushed> {
+  const { repository, tag, note, layer } = image
   const config = new TextEncoder().encode(JSON.stringify({ os: 'linux', architecture: 'amd64', note }))
-  const blobs = [await pushBlob(server, repository, config), await pushBlob(server, repository, layer)]
+  const blobs: string[] = []
+  for (const bytes of [config, layer]) {
+    const digest = await pushBlob(server, repository, bytes)
+    image.onBlob?.(digest)
+    blobs.push(digest)
+  }
   const manifest = JSON.stringify({
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest: blobs[0], size: config.length },
     layers: [{ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: blobs[1], size: layer.length }],
   })
-  await must(
-    'manifest',
-    201,
-    askRegistry(server, `/v2/${repository}/manifests/${tag}`, {
-      method: 'PUT',
-      headers: { 'content-type': 'application/vnd.oci.image.manifest.v1+json' },
-      body: manifest,
-    }),
-  )
-  return { digest: digestOf(Buffer.from(manifest)), blobs }
+  const digest = digestOf(Buffer.from(manifest))
+  image.onManifest?.(digest)
+  const headers = { 'content-type': 'application/vnd.oci.image.manifest.v1+json' }
+  const path = `/v2/${repository}/manifests/${tag}`
+  await must('manifest', 201, askRegistry(server, path, { method: 'PUT', headers, body: manifest }))
+  return { digest, blobs }
 }
