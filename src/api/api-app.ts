@@ -12,6 +12,7 @@ import { generationRoutes } from './routes/generations.ts'
 import { hostRoutes } from './routes/hosts.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { promotionRoutes } from './routes/promotions.ts'
+import { statusRoutes } from './routes/status.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 
 export type ApiAppOptions = {
@@ -40,6 +41,8 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     ),
   )
   app.doc('/api/openapi.json', { openapi: '3.1.0', info: { title: 'Flotilla control API', version: '1' } })
+  // Before the door: what anybody may know.
+  statusRoutes(app, stores)
   app.use('/api/v1/*', async (context, next) => {
     const authorization = context.req.header('authorization')
     const caller = authorization === undefined ? undefined : await authenticator.authenticate(authorization, true)

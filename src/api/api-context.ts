@@ -9,6 +9,7 @@ import { RegistryError } from '#oci/errors.ts'
 import type { CandidateStores } from '#stages/candidate/list-candidates.ts'
 import type { HostPolicy } from '#stages/mirror/validate-host.ts'
 import type { PromoteStores } from '#stages/promote/promote-stores.ts'
+import type { PublicSide } from './public/public-side.ts'
 
 export type ApiEnv = { Variables: { identity: Identity } }
 export type ApiApp = OpenAPIHono<ApiEnv>
@@ -21,6 +22,7 @@ export type ApiStores = {
   readonly candidateChannel: string
   readonly publicChannel: string
   readonly publicChannels: readonly string[]
+  readonly publicSide: PublicSide
   readonly now: () => number
   /** Tells the worker that a job is due, where it runs in this process. */
   readonly nudge: () => void
