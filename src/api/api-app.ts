@@ -2,6 +2,7 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Authenticator } from '#access/authenticate.ts'
+import { statusRoutes } from '#api/routes/status.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { ApiApp, ApiEnv, ApiStores } from './api-context.ts'
 import { problem, problemOf } from './problem.ts'
@@ -12,7 +13,6 @@ import { generationRoutes } from './routes/generations.ts'
 import { hostRoutes } from './routes/hosts.ts'
 import { jobRoutes } from './routes/jobs.ts'
 import { promotionRoutes } from './routes/promotions.ts'
-import { statusRoutes } from './routes/status.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 
 export type ApiAppOptions = {

@@ -4,12 +4,12 @@ import type { Context } from 'hono'
 import type { Identity } from '#access/decide.ts'
 import { decide } from '#access/decide.ts'
 import type { ApiAction } from '#access/grants.ts'
+import type { PublicSide } from '#api/public/public-side.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { CandidateStores } from '#stages/candidate/list-candidates.ts'
 import type { HostPolicy } from '#stages/mirror/validate-host.ts'
 import type { PromoteStores } from '#stages/promote/promote-stores.ts'
-import type { PublicSide } from './public/public-side.ts'
 
 export type ApiEnv = { Variables: { identity: Identity } }
 export type ApiApp = OpenAPIHono<ApiEnv>

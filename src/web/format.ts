@@ -16,22 +16,17 @@ export function bytes(value: number): string {
   return `${value} B`
 }
 
-/** Digits in groups, so that large counts can be read. */
+/** Digits in groups from five on. */
 export function count(value: number, one?: string, many = `${one}s`): string {
-  const text = String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f')
+  const text = value < 10_000 ? String(value) : String(value).replace(/\B(?=(\d{3})+$)/g, '\u202f')
   return one === undefined ? text : `${text} ${value === 1 ? one : many}`
 }
 
-const steps = [
-  ['day', 86_400],
-  ['hour', 3600],
-  ['minute', 60],
-] as const
-
 function sinceText(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000))
-  for (const [unit, size] of steps) if (seconds >= size) return `${count(Math.floor(seconds / size), unit)} ago`
-  return seconds < 5 ? 'just now' : `${seconds} seconds ago`
+  if (seconds >= 172_800) return `${count(Math.floor(seconds / 86_400))} days ago`
+  if (seconds >= 7200) return `${Math.floor(seconds / 3600)} h ago`
+  return seconds >= 120 ? `${Math.floor(seconds / 60)} min ago` : `${seconds} s ago`
 }
 
 export function ago(iso: string, nowMs: number): Html {

@@ -2,8 +2,8 @@ import { html } from 'hono/html'
 import type { HostsView } from '#api/client/status-views.ts'
 import { count, type Html } from './format.ts'
 import { hostsTable } from './hosts-table.ts'
+import type { Page, PageAsk } from './page.ts'
 import { linkTo, matches, pager, search } from './parts.ts'
-import type { Page, PageAsk } from './site.ts'
 
 const path = '/hosts'
 const choices = [

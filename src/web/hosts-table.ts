@@ -13,6 +13,9 @@ const states = {
   draining: ['wait', 'Draining'],
 } as const satisfies Record<HostView['state'], readonly [string, string]>
 
+/** More are counted. */
+const mostCountries = 6
+
 const outcomes: Readonly<Record<string, string>> = {
   complete: 'all checked',
   partial: 'checked in part',
@@ -23,7 +26,7 @@ const outcomes: Readonly<Record<string, string>> = {
 }
 
 export function hostsTable({ hosts, generation }: HostsView, nowMs: number): Html {
-  return html`<table role="table" class="stack">
+  return html`<table role="table" class="stack hosts">
     <caption>Hosts, and why each is used or not. Clients are sent to a host only for what it is proven to hold.</caption>
     <thead role="rowgroup"><tr role="row">
       <th role="columnheader" scope="col">Host</th>
@@ -31,7 +34,7 @@ export function hostsTable({ hosts, generation }: HostsView, nowMs: number): Htm
       <th role="columnheader" scope="col">Holds</th>
       <th role="columnheader" scope="col">Grade</th>
       <th role="columnheader" scope="col">Place</th>
-      <th role="columnheader" scope="col">Looked at</th>
+      <th role="columnheader" scope="col">Checked</th>
     </tr></thead>
     <tbody role="rowgroup">${hosts.map((host) => hostRow(host, generation, nowMs))}</tbody>
   </table>`
@@ -41,17 +44,17 @@ function hostRow(host: HostView, generation: number, nowMs: number): Html {
   const [tone, word] = states[host.state]
   return html`<tr role="row">
     <th role="rowheader" scope="row" class="name">${hostName(host)}<span class="sub"><bdi>${host.site}</bdi></span></th>
-    <td role="cell" data-label="State"><span class="badge ${tone}">${word}</span>${
+    <td role="cell" data-label="State"><div><span class="badge ${tone}">${word}</span>${
       host.reason === undefined ? '' : html`<span class="why"><bdi>${sentence(host.reason)}</bdi></span>`
-    }</td>
-    <td role="cell" data-label="Holds">${holds(host, generation)}</td>
-    <td role="cell" data-label="Grade">${host.grade}</td>
-    <td role="cell" data-label="Place">${host.country ?? html`<span class="none">not told</span>`}${
+    }</div></td>
+    <td role="cell" data-label="Holds"><div>${holds(host, generation)}</div></td>
+    <td role="cell" data-label="Grade"><div>${host.grade}</div></td>
+    <td role="cell" data-label="Place"><div>${host.country ?? html`<span class="none">not told</span>`}${
       host.allowedCountries.length === 0
         ? ''
-        : html`<span class="sub">serves only ${host.allowedCountries.join(', ')}</span>`
-    }</td>
-    <td role="cell" data-label="Looked at">${lookedAt(host, nowMs)}</td>
+        : html`<span class="sub">serves ${countries(host.allowedCountries)}</span>`
+    }</div></td>
+    <td role="cell" data-label="Checked"><div>${lookedAt(host, nowMs)}</div></td>
   </tr>`
 }
 
@@ -66,23 +69,27 @@ function hostName({ name, urls }: HostView): Html {
 function holds({ generation: held, missing, extra }: HostView, generation: number): Html {
   if (held === 0 && extra === 0) return html`<span class="none">nothing proven</span>`
   const notes = [
-    missing === 0 ? '' : `${count(missing, 'blob')} missing`,
-    extra === 0 ? '' : `${count(extra, 'blob')} of later ones`,
+    missing === 0 ? '' : `but for ${count(missing, 'blob')}`,
+    extra === 0 ? '' : `and ${count(extra, 'blob')} of later ones`,
   ].filter((note) => note !== '')
   const what =
-    held >= generation && missing === 0
-      ? html`all of generation ${count(held)}`
-      : held === 0
-        ? html`parts only`
-        : html`generation ${count(held)} of ${count(generation)}`
+    held === 0
+      ? 'parts only'
+      : held < generation
+        ? `generation ${held} of ${generation}`
+        : `${missing === 0 ? 'all of ' : ''}generation ${held}`
   return html`${what}${notes.length === 0 ? '' : html`<span class="sub">${notes.join(', ')}</span>`}`
+}
+
+function countries(codes: readonly string[]): string {
+  return codes.length > mostCountries ? `${count(codes.length)} countries only` : `only ${codes.join(', ')}`
 }
 
 function lookedAt({ checkedAt, roundTripMs, lastCrawl }: HostView, nowMs: number): Html {
   const probe =
     checkedAt === undefined
       ? html`<span class="none">no probe yet</span>`
-      : html`${ago(checkedAt, nowMs)}${roundTripMs === undefined ? '' : `, ${Math.max(1, Math.round(roundTripMs))} ms`}`
+      : html`probe ${ago(checkedAt, nowMs)}${roundTripMs === undefined ? '' : `, ${Math.max(1, Math.round(roundTripMs))} ms`}`
   const crawl = lastCrawl
     ? html`crawl ${ago(lastCrawl.at, nowMs)}: ${outcomes[lastCrawl.outcome] ?? lastCrawl.outcome}`
     : html`no crawl yet`

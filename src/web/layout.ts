@@ -1,11 +1,10 @@
 import { html, raw } from 'hono/html'
 import type { Html } from './format.ts'
+import type { Page, Section } from './page.ts'
 import { style } from './style.ts'
 
-type Section = 'overview' | 'hosts' | 'none'
-
 /** `style` goes in as it stands, because its digest is what the security policy allows. */
-export function layout({ title, section, body }: { title: string; section: Section; body: Html }): Html {
+export function layout({ title, section, body }: Page): Html {
   const link = (to: string, name: string, own: Section) =>
     html`<a href="${to}"${section === own ? raw(' aria-current="page"') : ''}>${name}</a>`
   return html`<!doctype html>

@@ -6,8 +6,8 @@ import { ApiError } from '#api/client.ts'
 import { ago, bytes, count, type Html, moment } from './format.ts'
 import { privateNote } from './hosts-page.ts'
 import { hostsTable } from './hosts-table.ts'
+import type { Page, PageAsk } from './page.ts'
 import { linkTo, matches, pager, pullCommand, repositoryPath, search } from './parts.ts'
-import type { Page, PageAsk } from './site.ts'
 
 const shownRepositories = 25
 const shownHosts = 12
@@ -59,12 +59,12 @@ function elsewhere(): Html {
 
 function headline({ channel, serving, hosts, published }: OverviewView, nowMs: number): Html {
   if (!serving) {
-    const known = published.map((one) => `${one.channel}: generation ${count(one.generation)}`).join(', ')
+    const known = published.map((one) => `${one.channel}: generation ${one.generation}`).join(', ')
     return html`<h1>Channel ${channel}</h1>
       <p class="lead">${known === '' ? 'Nothing has been published yet.' : `Published: ${known}.`}</p>`
   }
   const others = published.filter((one) => one.channel !== channel)
-  return html`<h1>Channel ${channel}, generation ${count(serving.generation)}</h1>
+  return html`<h1>Channel ${channel}, generation ${serving.generation}</h1>
     <p class="lead">Served since ${ago(serving.createdAt, nowMs)}. Manifests come from the front door, layers from a host near you.</p>
     <dl class="facts">
       <div><dt>Repositories</dt><dd>${count(serving.repositories)}</dd></div>
@@ -72,7 +72,7 @@ function headline({ channel, serving, hosts, published }: OverviewView, nowMs: n
       <div><dt>A full copy takes</dt><dd>${bytes(serving.tree.sizeBytes)} <small>${count(serving.tree.blobs, 'blob')}</small></dd></div>
       ${others.map(
         (one) =>
-          html`<div><dt>Channel ${one.channel}</dt><dd>${count(one.generation)} <small>${ago(one.publishedAt, nowMs)}</small></dd></div>`,
+          html`<div><dt>Channel ${one.channel}</dt><dd>${one.generation} <small>${ago(one.publishedAt, nowMs)}</small></dd></div>`,
       )}
     </dl>`
 }
@@ -96,7 +96,7 @@ function repositoriesPart(view: RepositoriesView, { frontdoorUrl, serving }: Ove
 type Query = { readonly q: string; readonly after: string }
 
 function repositoriesTable({ repositories }: RepositoriesView, frontdoorUrl: string | undefined): Html {
-  return html`<table role="table" class="stack">
+  return html`<table role="table" class="stack repositories">
     <caption>Repositories and how to pull them. One click selects a command; sizes are what a first pull of one platform takes.</caption>
     <thead role="rowgroup"><tr role="row">
       <th role="columnheader" scope="col">Repository</th>
@@ -107,15 +107,15 @@ function repositoriesTable({ repositories }: RepositoriesView, frontdoorUrl: str
     <tbody role="rowgroup">${repositories.map(
       ({ name, tags, tagCount, sizeBytes }) => html`<tr role="row">
         <th role="rowheader" scope="row" class="name"><a href="${repositoryPath(name)}">${name}</a></th>
-        <td role="cell" data-label="Tags">${tagList(name, tags, tagCount)}</td>
-        <td role="cell" data-label="Size" class="number">${
+        <td role="cell" data-label="Tags"><div>${tagList(name, tags, tagCount)}</div></td>
+        <td role="cell" data-label="Size" class="number"><div>${
           sizeBytes === undefined ? html`<span class="none">not known</span>` : bytes(sizeBytes)
-        }</td>
-        <td role="cell" data-label="Pull">${
+        }</div></td>
+        <td role="cell" data-label="Pull"><div>${
           tags[0] === undefined
             ? html`<span class="none">by digest only</span>`
             : pullCommand(frontdoorUrl, name, tags[0])
-        }</td>
+        }</div></td>
       </tr>`,
     )}</tbody>
   </table>`
@@ -124,7 +124,7 @@ function repositoriesTable({ repositories }: RepositoriesView, frontdoorUrl: str
 function tagList(name: string, tags: readonly string[], tagCount: number): Html {
   if (tagCount === 0) return html`<span class="none">none</span>`
   const more = tagCount - tags.length
-  return html`${tags.map((tag) => html`<span class="tag">${tag}</span> `)}${
+  return html`${tags.map((tag) => html`<span class="tag" title="${tag}">${tag}</span> `)}${
     more > 0 ? html`<a class="more" href="${repositoryPath(name)}">${count(more)} more</a>` : ''
   }`
 }
@@ -147,7 +147,7 @@ function hostsPart(view: HostsView, nowMs: number): Html {
 }
 
 function generationsTable(generations: GenerationsView['generations'], { channel }: OverviewView): Html {
-  return html`<table role="table" class="stack">
+  return html`<table role="table" class="stack generations">
     <caption>What was published last. A rollback is a new generation as well.</caption>
     <thead role="rowgroup"><tr role="row">
       <th role="columnheader" scope="col">Generation</th>
@@ -157,10 +157,10 @@ function generationsTable(generations: GenerationsView['generations'], { channel
     </tr></thead>
     <tbody role="rowgroup">${generations.map(
       (one) => html`<tr role="row">
-        <th role="rowheader" scope="row">${count(one.generation)}${one.channel === channel ? '' : html` <small>${one.channel}</small>`}</th>
-        <td role="cell" data-label="Published">${moment(one.publishedAt)}</td>
-        <td role="cell" data-label="Repositories changed" class="number">${count(one.repositoriesChanged ?? 0)}</td>
-        <td role="cell" data-label="New for hosts" class="number">${newForHosts(one)}</td>
+        <th role="rowheader" scope="row">${one.generation}${one.channel === channel ? '' : html` <small>${one.channel}</small>`}</th>
+        <td role="cell" data-label="Published"><div>${moment(one.publishedAt)}</div></td>
+        <td role="cell" data-label="Repositories changed" class="number"><div>${count(one.repositoriesChanged ?? 0)}</div></td>
+        <td role="cell" data-label="New for hosts" class="number"><div>${newForHosts(one)}</div></td>
       </tr>`,
     )}</tbody>
   </table>`

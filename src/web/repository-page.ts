@@ -1,8 +1,8 @@
 import { html } from 'hono/html'
 import type { OverviewView, RepositoryView } from '#api/client/status-views.ts'
 import { bytes, count, type Html } from './format.ts'
+import type { Page, PageAsk } from './page.ts'
 import { matches, pager, pullCommand, repositoryPath, search } from './parts.ts'
-import type { Page, PageAsk } from './site.ts'
 
 export async function repositoryPage(name: string, { client, query }: PageAsk): Promise<Page> {
   const [q, after] = ['q', 'after'].map((one) => query.get(one) ?? '') as [string, string]
@@ -30,7 +30,7 @@ export async function repositoryPage(name: string, { client, query }: PageAsk): 
 }
 
 function tagsTable({ name, tags }: RepositoryView): Html {
-  return html`<table role="table" class="stack">
+  return html`<table role="table" class="stack tags">
     <caption>Tags of ${name}. Sizes are what a pull of one platform takes; a digest can be pulled instead of a tag.</caption>
     <thead role="rowgroup"><tr role="row">
       <th role="columnheader" scope="col">Tag</th>
@@ -41,13 +41,13 @@ function tagsTable({ name, tags }: RepositoryView): Html {
     <tbody role="rowgroup">${tags.map(
       ({ tag, digest, platforms, sizeBytes }) => html`<tr role="row">
         <th role="rowheader" scope="row" class="name">${tag}</th>
-        <td role="cell" data-label="Digest"><code class="digest">${digest}</code></td>
-        <td role="cell" data-label="Platforms">${
-          platforms.length === 0 ? html`<span class="none">one</span>` : platforms.join(', ')
-        }</td>
-        <td role="cell" data-label="Size" class="number">${
+        <td role="cell" data-label="Digest"><div><code class="digest">${digest}</code></div></td>
+        <td role="cell" data-label="Platforms"><div>${
+          platforms.length === 0 ? html`<span class="none">one platform</span>` : platforms.join(', ')
+        }</div></td>
+        <td role="cell" data-label="Size" class="number"><div>${
           sizeBytes === undefined ? html`<span class="none">not known</span>` : bytes(sizeBytes)
-        }</td>
+        }</div></td>
       </tr>`,
     )}</tbody>
   </table>`

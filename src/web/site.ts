@@ -2,17 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { type ApiClient, ApiError } from '#api/client.ts'
-import type { Html } from './format.ts'
 import { hostsPage } from './hosts-page.ts'
 import { icon } from './icon.ts'
 import { layout } from './layout.ts'
 import { overviewPage } from './overview-page.ts'
+import type { Page, PageAsk } from './page.ts'
 import { repositoryPage } from './repository-page.ts'
 import { style } from './style.ts'
 import { type Trouble, troublePage } from './trouble-page.ts'
-
-export type Page = { readonly title: string; readonly section: 'overview' | 'hosts' | 'none'; readonly body: Html }
-export type PageAsk = { readonly client: ApiClient; readonly query: URLSearchParams; readonly nowMs: number }
 
 export type Site = (request: Request, client: ApiClient, nowMs: number) => Promise<Response | undefined>
 

@@ -35,8 +35,8 @@ h1.name{font-family:var(--mono);font-size:clamp(1.15rem,3.4vw,1.6rem);letter-spa
 h2{font-size:1.25rem;letter-spacing:-.01em;font-weight:650;margin:0 0 .75rem}
 section{margin-top:2.75rem}
 h2:not(section h2){margin-top:2.25rem}
-p{margin:0 0 1rem;max-width:46rem}
-.lead{color:var(--soft);font-size:1.0625rem}
+p{margin:0 0 1rem;max-width:46rem;text-wrap:pretty}
+.lead{color:var(--soft);font-size:1.0625rem;max-width:54rem}
 .note,footer{color:var(--soft);font-size:.875rem}
 .note{margin-top:.9rem}
 .crumb{margin-bottom:.75rem;font-size:.9375rem}
@@ -49,7 +49,7 @@ small,.sub{font-size:.8125rem;color:var(--soft);font-weight:400}
 .facts dt{font-size:.8125rem;color:var(--soft)}
 .facts dd{margin:0;font-size:1.5rem;font-weight:620;letter-spacing:-.02em;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .facts small{font-size:.875rem;letter-spacing:0}
-table{border-collapse:collapse;width:100%;font-size:.9375rem;font-variant-numeric:tabular-nums}
+table{border-collapse:collapse;width:100%;table-layout:fixed;font-size:.9375rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);font-size:.875rem;padding-bottom:.7rem}
 th,td{text-align:left;vertical-align:top;padding:.7rem 1.25rem .7rem 0;font-weight:400}
 th:last-child,td:last-child{padding-right:0}
@@ -57,13 +57,25 @@ thead th{font-size:.8125rem;color:var(--soft);padding-block:0 .45rem;border-bott
 tbody tr{border-bottom:1px solid var(--line)}
 tbody th{font-weight:600}
 .number{text-align:right;white-space:nowrap}
-th.name{overflow-wrap:anywhere;min-width:9rem}
+th.name{overflow-wrap:anywhere}
+.repositories :is(th,td):nth-child(1){width:30%}
+.repositories :is(th,td):nth-child(2){width:23%}
+.repositories :is(th,td):nth-child(3){width:9%}
+.hosts :is(th,td):nth-child(1){width:25%}
+.hosts :is(th,td):nth-child(2){width:28%}
+.hosts :is(th,td):nth-child(3){width:16%}
+.hosts :is(th,td):nth-child(4){width:8%}
+.hosts :is(th,td):nth-child(5){width:9%}
+.generations :is(th,td):nth-child(1){width:18%}
+.tags :is(th,td):nth-child(1){width:19%}
+.tags :is(th,td):nth-child(2){width:51%}
+.tags :is(th,td):nth-child(4){width:10%}
 th.name a{text-decoration:none}
 th.name a:hover{text-decoration:underline}
 code{font-family:var(--mono);font-size:.875em;overflow-wrap:anywhere}
 .command{display:inline-block;max-width:100%;background:var(--accent-soft);border-radius:.4rem;padding:.28rem .6rem;user-select:all;-webkit-user-select:all;cursor:text;overflow-wrap:anywhere}
-.digest{user-select:all;-webkit-user-select:all;color:var(--soft)}
-.tag{display:inline-block;font-family:var(--mono);font-size:.8125rem;border:1px solid var(--line);background:var(--panel);border-radius:.35rem;padding:.02rem .4rem;margin:0 .2rem .25rem 0;overflow-wrap:anywhere}
+.digest{font-size:.8rem;user-select:all;-webkit-user-select:all;color:var(--soft)}
+.tag{display:inline-block;font-family:var(--mono);font-size:.8125rem;border:1px solid var(--line);background:var(--panel);border-radius:.35rem;padding:.02rem .4rem;margin:0 .2rem .1rem 0;max-width:100%;overflow:hidden;text-overflow:ellipsis;white-space:nowrap;vertical-align:bottom}
 .more{white-space:nowrap;font-size:.875rem}
 .badge{display:inline-flex;align-items:center;gap:.4rem;border-radius:1rem;padding:.08rem .65rem .08rem .55rem;font-size:.8125rem;font-weight:600;white-space:nowrap}
 .badge::before{content:"";width:.5rem;height:.5rem;border-radius:50%;background:currentColor;flex:none}
@@ -88,11 +100,10 @@ footer p{margin:0}
   .stack,.stack tbody,.stack tr,.stack th,.stack td,.stack caption{display:block}
   .stack thead{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
   .stack tr{background:var(--panel);border:1px solid var(--line);border-radius:.6rem;padding:.8rem 1rem;margin-bottom:.75rem}
-  .stack th,.stack td{padding:.16rem 0;min-width:0}
+  .stack.stack th,.stack.stack td{padding:.16rem 0;min-width:0;width:auto}
   .stack tbody th{font-size:1.03rem;padding-bottom:.35rem}
   .stack td{display:grid;grid-template-columns:6.2rem minmax(0,1fr);gap:0 .75rem;text-align:left}
   .stack td::before{content:attr(data-label);color:var(--soft);font-size:.8125rem;padding-top:.12rem}
-  .stack td>*{grid-column:2;justify-self:start}
   .stack .number{white-space:normal}
 }
 @media print{header nav,form,.pager,.choice,.skip{display:none}body{background:none}}

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import type { Page } from './site.ts'
+import type { Page } from './page.ts'
 
 export type Trouble = 'missing' | 'malformed' | 'unavailable'
 

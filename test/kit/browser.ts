@@ -13,8 +13,8 @@ export type BrowserPage = {
   /** Console messages, security reports and uncaught errors since the page was opened. */
   readonly complaints: readonly string[]
   evaluate<T>(expression: string): Promise<T>
-  /** The whole page as PNG. */
-  picture(): Promise<Uint8Array>
+  /** The page as PNG, all of it or a strip. */
+  picture(strip?: { readonly y: number; readonly height: number }): Promise<Uint8Array>
   /** Role and name of everything that is read out. */
   readAccessibility(): Promise<readonly { readonly role: string; readonly name: string }[]>
 }
@@ -161,11 +161,10 @@ async function openPage(
       if (exceptionDetails) throw new Error(`${expression}: ${exceptionDetails.text}`)
       return result.value
     },
-    async picture() {
-      const { data } = await send<{ data: string }>('Page.captureScreenshot', {
-        format: 'png',
-        captureBeyondViewport: true,
-      })
+    async picture(strip) {
+      const clip = strip && { clip: { x: 0, width, scale: 1, ...strip } }
+      const params = { format: 'png', captureBeyondViewport: true, ...clip }
+      const { data } = await send<{ data: string }>('Page.captureScreenshot', params)
       return Buffer.from(data, 'base64')
     },
     async readAccessibility() {

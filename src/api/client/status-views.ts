@@ -7,7 +7,7 @@ import type {
   StatusOverview,
   StatusRepositories,
   StatusRepository,
-} from '../routes/status-schemas.ts'
+} from '#api/routes/status-schemas.ts'
 
 export type OverviewView = z.infer<typeof StatusOverview>
 export type GenerationsView = z.infer<typeof StatusGenerations>

@@ -1,7 +1,7 @@
 // What the status routes answer, for the OpenAPI description.
 
 import { z } from '@hono/zod-openapi'
-import { hostStates } from '../public/describe-host.ts'
+import { hostStates } from '#api/public/describe-host.ts'
 
 const page = { matches: z.int(), next: z.string().optional().openapi({ description: 'Give it back as `after`.' }) }
 const time = z.iso.datetime()

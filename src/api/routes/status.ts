@@ -2,6 +2,11 @@
 // front door's snapshots alone, so nothing of another channel can be among them.
 
 import { createRoute, z } from '@hono/zod-openapi'
+import { type ApiApp, type ApiStores, json, refusals } from '#api/api-context.ts'
+import { standingOf } from '#api/public/describe-host.ts'
+import { ImageReader } from '#api/public/describe-image.ts'
+import { keepFor } from '#api/public/keep-for.ts'
+import { leadingTags, pageOf } from '#api/public/public-side.ts'
 import { listGenerations } from '#catalogue/generations.ts'
 import { listLastCrawls, sumTree } from '#catalogue/overview.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -9,11 +14,6 @@ import type { View } from '#snapshots/holder.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
 import type { PublishedRepository } from '#snapshots/publication.ts'
 import { chooseDefaults, isFleetFresh } from '#stages/redirect/choose-host.ts'
-import { type ApiApp, type ApiStores, json, refusals } from '../api-context.ts'
-import { standingOf } from '../public/describe-host.ts'
-import { ImageReader } from '../public/describe-image.ts'
-import { keepFor } from '../public/keep-for.ts'
-import { leadingTags, pageOf } from '../public/public-side.ts'
 import {
   StatusGenerations,
   StatusHosts,
