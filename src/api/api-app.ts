@@ -2,6 +2,7 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Authenticator } from '#access/authenticate.ts'
+import { statusRoutes } from '#api/routes/status.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { ApiApp, ApiEnv, ApiStores } from './api-context.ts'
 import { problem, problemOf } from './problem.ts'
@@ -40,6 +41,8 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     ),
   )
   app.doc('/api/openapi.json', { openapi: '3.1.0', info: { title: 'Flotilla control API', version: '1' } })
+  // Before the door: what anybody may know.
+  statusRoutes(app, stores)
   app.use('/api/v1/*', async (context, next) => {
     const authorization = context.req.header('authorization')
     const caller = authorization === undefined ? undefined : await authenticator.authenticate(authorization, true)

@@ -21,7 +21,7 @@ import { makeMetrics } from './metrics.ts'
 import { type Mirror, startMirror } from './mirror.ts'
 import { listCrawlRecords } from './mirror-records.ts'
 import { startOrigin } from './origin.ts'
-import { pagesOf } from './pages.ts'
+import { openPages, publicSideOf } from './pages.ts'
 import { startRegistry } from './registry.ts'
 import { addressOf, openResources, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
@@ -157,6 +157,7 @@ async function startControl(resources: Resources, { start, frontdoor, onMirror }
         candidateChannel: config.candidateChannel,
         publicChannel: config.publicChannel,
         publicChannels: settings.publicChannels,
+        publicSide: publicSideOf(config, frontdoor),
         now,
         nudge: nudge.jobs,
         hostPolicy: () => ({
@@ -178,7 +179,7 @@ async function startControl(resources: Resources, { start, frontdoor, onMirror }
       },
       notReady: () => undefined,
       metrics: makeMetrics({ front: frontdoor?.front, catalogue }),
-      pages: pagesOf(resources, frontdoor?.front, mirror),
+      pages: openPages(),
     }),
   )
   return { promote, push, worker, mirror }
