@@ -1,6 +1,11 @@
 // The screen after a start: what runs where, and what to type next.
 
-import type { Config } from '#config/config.ts'
+type Installation = {
+  readonly data: string
+  readonly keys: string
+  readonly publicChannel: string
+  readonly settings: { readonly adminToken: string | undefined }
+}
 
 type Shown = {
   readonly addresses: Readonly<Record<string, string>>
@@ -14,7 +19,7 @@ const purposes: Readonly<Record<string, string>> = {
   origin: 'hosts copy from here',
 }
 
-export function printWelcome(config: Config, { addresses, demo }: Shown): void {
+export function printWelcome(config: Installation, { addresses, demo }: Shown): void {
   const lines = ['', 'Flotilla is up.', '']
   for (const [name, url] of Object.entries(addresses))
     lines.push(`  ${name.padEnd(10)} ${url.padEnd(26)} ${purposes[name] ?? ''}`)

@@ -3,8 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Answer, type Ask, answerError, refuse } from '../answer.ts'
-import type { Handler } from '../listener.ts'
+import { type Answer, type Ask, answerError, refuse } from '#http/answer.ts'
+import type { Handler } from '#http/listener.ts'
 import { checkHead } from './check-head.ts'
 import { hasBody, NodeAsk } from './node-ask.ts'
 import { ClientGone, sendAnswer } from './send-answer.ts'

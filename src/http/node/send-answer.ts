@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
-import type { Answer, StoredBody } from '../answer.ts'
-import { isStored } from '../listener.ts'
+import type { Answer, StoredBody } from '#http/answer.ts'
+import { isStored } from '#http/listener.ts'
 
 /** One read of a file on its way out. */
 const readBytes = 1 << 20
