@@ -15,6 +15,7 @@ export type ReplicateSettings = {
   readonly isCheck: boolean
   readonly isPrune: boolean
   readonly minFreeBytes: number
+  readonly bytesPerSecond: number
   readonly graceMs: number
   readonly key: string | undefined
 }
@@ -59,6 +60,7 @@ type Flags = {
   readonly check: boolean
   readonly prune: boolean
   readonly minFree: number
+  readonly limitRate: number
   readonly grace: number
   readonly key?: string
   readonly allowPrivate: boolean
@@ -68,6 +70,8 @@ type Flags = {
 }
 
 const maxConnections = 16
+/** A server may take a slower reader for a dead one. */
+const leastRate = 128 * 1024
 const maxKeyBytes = 4096
 
 export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Command {
@@ -78,6 +82,11 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
       if (value === undefined) throw new InvalidArgumentError(`It takes ${kind.takes}.`)
       return value
     }
+  const rate = (text: string) => {
+    const value = parserOf(kinds.bytes)(text)
+    if (value !== 0 && value < leastRate) throw new InvalidArgumentError('It takes 128KiB or more, or 0.')
+    return value
+  }
   const connections = (text: string) => {
     const value = parserOf(kinds.integer)(text)
     if (value < 1 || value > maxConnections) throw new InvalidArgumentError(`It takes 1 to ${maxConnections}.`)
@@ -97,6 +106,11 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
       .option('--check', 'read every file again and replace what is damaged', false)
       .option('--prune', 'also let blobs go that no list ever named', false)
       .addOption(sized('--min-free <size>', 'space on the disk to leave free', kinds.bytes, 2 ** 30))
+      .addOption(
+        new Option('--limit-rate <size>', 'bytes a second over all connections; 0: no limit')
+          .argParser(rate)
+          .default(0, 'no limit'),
+      )
       .addOption(sized('--grace <time>', 'how long to keep what left the list', kinds.duration, 24 * 3_600_000))
       .option('--key <file|hex>', "the publisher's public key; without it the first run believes the source")
       .option('--allow-private', 'let the address lead to a private network', false)
@@ -139,6 +153,7 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
         isCheck: flags.check,
         isPrune: flags.prune,
         minFreeBytes: flags.minFree,
+        bytesPerSecond: flags.limitRate,
         graceMs: flags.grace,
         key: flags.key === undefined ? undefined : await readKey(flags.key),
       },

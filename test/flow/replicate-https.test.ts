@@ -33,6 +33,7 @@ describeWith('https', ['openssl'])('https', () => {
         connections: 2,
         isCheck: false,
         isPrune: false,
+        bytesPerSecond: 0,
         minFreeBytes: 0,
         graceMs: 0,
         key: undefined,

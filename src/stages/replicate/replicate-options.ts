@@ -11,6 +11,8 @@ export type ReplicateOptions = {
   readonly isCheck: boolean
   /** Let blobs go that no list ever named, after the grace: somebody else may have put them there. */
   readonly isPrune: boolean
+  /** Over all connections; 0: no limit. */
+  readonly bytesPerSecond: number
   /** Free space that is left to others. */
   readonly minFreeBytes: number
   /** What left the list stays this long. */
@@ -28,6 +30,7 @@ export const replicateDefaults = {
   connections: 4,
   isCheck: false,
   isPrune: false,
+  bytesPerSecond: 0,
   minFreeBytes: 1 << 30,
   graceMs: 24 * 3_600_000,
   key: undefined,
