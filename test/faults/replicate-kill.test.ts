@@ -10,6 +10,7 @@ import { openPointer, pointerPath } from '#snapshots/pointer.ts'
 import { runProgram, startProcess } from '../kit/process.ts'
 import { digestOf, PublishedTree } from '../kit/published-tree.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+import { waitUntil } from '../kit/wait-until.ts'
 
 const wantedKills = 20
 const program = join(import.meta.dir, '../../src/cli/main.ts')
@@ -20,15 +21,14 @@ let tree: PublishedTree
 let origin: TreeOrigin
 const generations = new Map<number, ReadonlySet<Digest>>()
 
+/** Half of the blobs go, as many come. */
 async function publish(): Promise<void> {
-  const [first] = tree.blobs.keys()
-  if (tree.generation > 0 && first) tree.remove(first)
-  for (let n = 0; n < 6; n++) await tree.add(crypto.getRandomValues(new Uint8Array(60_000)))
-  for (let n = 0; n < 40; n++) {
-    const bytes = new Uint8Array(1_500_000)
+  const old = [...tree.blobs.keys()]
+  for (const digest of old.slice(0, old.length / 2)) tree.remove(digest)
+  while (tree.blobs.size < 24) {
+    const bytes = new Uint8Array(tree.blobs.size % 2 === 0 ? 60_000 : 1_500_000)
     crypto.getRandomValues(bytes.subarray(0, 60_000))
     await tree.add(bytes)
-    if (tree.generation > 0 && n > 8) break
   }
   await tree.publish()
   generations.set(tree.generation, new Set(tree.blobs.keys()))
@@ -46,19 +46,10 @@ afterAll(async () => {
   await rm(root, { recursive: true })
 })
 
-const argumentsFor = (folder: string) => [
-  program,
-  'replicate',
-  '--from',
-  origin.url,
-  '--to',
-  folder,
-  '--name',
-  'host',
-  '--min-free',
-  '0',
-  '--json',
-]
+function argumentsFor(folder: string): string[] {
+  const small = ['--name', 'host', '--min-free', '0', '--grace', '0s', '--json']
+  return [program, 'replicate', '--from', origin.url, '--to', folder, ...small]
+}
 
 async function blobsIn(folder: string): Promise<Map<Digest, Buffer>> {
   const blobs = new Map<Digest, Buffer>()
@@ -147,7 +138,10 @@ test('a second run beside a running one is refused with its pid; TERM ends one s
   expect([second.code, second.stderr]).toEqual([1, expect.stringContaining(`process ${first.pid} is at work`)])
   first.signal('SIGTERM')
   expect(await first.exited).toBe(1)
-  expect(first.output()).toContain('the next run goes on from here')
+  await waitUntil(() => first.output().includes('the next run goes on from here'), {
+    what: 'its last words',
+    limitMs: 5000,
+  })
   release()
   origin.interfere = () => undefined
   expect((await runProgram(process.execPath, argumentsFor(folder))).code).toBe(0)
