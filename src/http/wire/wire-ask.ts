@@ -6,6 +6,21 @@ function lower(code: number): number {
   return code >= 65 && code <= 90 ? code + 32 : code
 }
 
+// The last value of each header name: clients say the same again and again, and a text that is there already needs no copy, no hash.
+const lastValues = new Map<string, string>()
+const maxNames = 64
+const maxKeptLength = 256
+
+function valueAt(head: string, from: number, name: string): string {
+  let start = from
+  while (head.charCodeAt(start) === 32 || head.charCodeAt(start) === 9) start++
+  const last = lastValues.get(name)
+  if (last !== undefined && head.charCodeAt(start + last.length) === 13 && head.startsWith(last, start)) return last
+  const value = head.slice(start, head.indexOf('\r', start)).trimEnd()
+  if (value.length <= maxKeptLength && (last !== undefined || lastValues.size < maxNames)) lastValues.set(name, value)
+  return value
+}
+
 export class WireAsk implements Ask {
   readonly method: string
   readonly path: string
@@ -55,7 +70,7 @@ export class WireAsk implements Ask {
       const line = lines[i]!
       if (head.charCodeAt(line + name.length) !== 58 || lower(head.charCodeAt(line)) !== first) continue
       if (!this.#isAt(line, name)) continue
-      const value = head.slice(line + name.length + 1, head.indexOf('\r', line)).trim()
+      const value = valueAt(head, line + name.length + 1, name)
       found = found === undefined ? value : `${found}, ${value}`
     }
     return found

@@ -60,8 +60,8 @@ function isSendable(name: string): boolean {
   return known
 }
 
-function field(name: string, value: string): string {
-  return `${name}: ${unplain.test(value) ? value.replace(unplainRuns, ' ') : value}\r\n`
+function plain(value: string): string {
+  return unplain.test(value) ? value.replace(unplainRuns, ' ') : value
 }
 
 export type Framing = {
@@ -77,8 +77,8 @@ export function writeHead(status: number, headers: Answer['headers'], { length, 
   for (const name in headers) {
     if (!isSendable(name)) continue
     const value = headers[name]!
-    if (typeof value === 'string') text += field(name, value)
-    else for (const one of value) text += field(name, one)
+    if (typeof value === 'string') text = `${text}${name}: ${plain(value)}\r\n`
+    else for (const one of value) text = `${text}${name}: ${plain(one)}\r\n`
   }
   if (typeof length === 'number') text += `content-length: ${length}\r\n`
   else if (length) text += 'transfer-encoding: chunked\r\n'

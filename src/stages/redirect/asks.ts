@@ -2,6 +2,7 @@
 // but this memory tells: clients bring no state of their own.
 import { parseRange } from '#http/range.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
+import { FirstAsks } from './first-asks.ts'
 
 /**
  * plain: the whole blob from its start. part: one of several, which belong to one host and prove nothing about it.
@@ -23,7 +24,7 @@ export function shapeOf(range: string | undefined): AskShape {
   return spec.first % partBytes === 0 ? 'part' : 'resume'
 }
 
-/** One per client prefix and blob, for one window. */
+/** One per client prefix and blob that came back, for one window; first asks are in first-asks.ts. */
 export type Memory = {
   readonly startedMs: number
   /** When the ask came of which the following ones, for a moment, are echoes. */
@@ -51,27 +52,52 @@ export class Asks {
   #old: Entries = new Map()
   #youngCount = 0
   #turnedMs = 0
+  readonly #firsts: FirstAsks
 
   constructor(options: AsksOptions) {
     this.#options = options
+    this.#firsts = new FirstAsks(options)
   }
 
-  /** What is known of this client and blob; a new one when the window has passed. */
-  recall(prefixKey: number, digest: string, nowMs: number): Memory {
+  /** What is known of this client and blob; undefined when it is the first ask of the window. */
+  find(prefixKey: number, digest: string, nowMs: number): Memory | undefined {
     const found = this.#young.get(digest)?.get(prefixKey)
     if (found && this.#isLive(found, nowMs)) return found
     const older = found ? undefined : this.#old.get(digest)?.get(prefixKey)
-    const memory = older && this.#isLive(older, nowMs) ? older : startMemory(nowMs)
+    const memory = older && this.#isLive(older, nowMs) ? older : this.#takeFirst(prefixKey, digest, nowMs)
+    if (memory) this.#keep(prefixKey, digest, memory, nowMs)
+    return memory
+  }
+
+  /** The same, made when there is none. */
+  recall(prefixKey: number, digest: string, nowMs: number): Memory {
+    const found = this.find(prefixKey, digest, nowMs)
+    if (found) return found
+    const memory = startMemory(nowMs)
     this.#keep(prefixKey, digest, memory, nowMs)
     return memory
   }
 
-  /** The same, without making one: for `explain`. */
-  peek(prefixKey: number, digest: string, nowMs: number): Memory | undefined {
-    const found = this.#young.get(digest)?.get(prefixKey) ?? this.#old.get(digest)?.get(prefixKey)
-    return found && this.#isLive(found, nowMs) ? found : undefined
+  /** The first ask of a window was answered with this host. */
+  noteFirst(prefixKey: number, digest: string, sentTo: Candidate, nowMs: number): void {
+    this.#firsts.put(prefixKey, digest, sentTo, nowMs)
   }
 
+  /** What is known, changing nothing: for `explain`. */
+  peek(prefixKey: number, digest: string, nowMs: number): Memory | undefined {
+    const found = this.#young.get(digest)?.get(prefixKey) ?? this.#old.get(digest)?.get(prefixKey)
+    if (found && this.#isLive(found, nowMs)) return found
+    const first = this.#firsts.peek(prefixKey, digest)
+    const memory = first && startMemory(first.startedMs, first.sentTo)
+    return memory && this.#isLive(memory, nowMs) ? memory : undefined
+  }
+
+  #takeFirst(prefixKey: number, digest: string, nowMs: number): Memory | undefined {
+    const first = this.#firsts.take(prefixKey, digest, nowMs)
+    return first && startMemory(first.startedMs, first.sentTo)
+  }
+
+  /** Of those who came back. */
   get size(): number {
     let size = 0
     for (const entries of [this.#young, this.#old]) for (const byPrefix of entries.values()) size += byPrefix.size
@@ -122,14 +148,14 @@ export function startRound(memory: Memory, sinceMs: number): void {
   memory.roundMs = sinceMs
 }
 
-function startMemory(nowMs: number): Memory {
+function startMemory(startedMs: number, sentTo?: Candidate): Memory {
   return {
-    startedMs: nowMs,
-    askedMs: nowMs,
+    startedMs,
+    askedMs: startedMs,
     strikeMs: 0,
-    last: undefined,
+    last: sentTo,
     tried: nobody,
-    isLastTried: false,
+    isLastTried: sentTo !== undefined,
     roundMs: 0,
     originAnswers: 0,
   }

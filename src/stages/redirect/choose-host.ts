@@ -61,9 +61,9 @@ export type ChooseParts = {
 
 const anyAgent = 'docker/28.5.2 go/go1.24.8 kernel/6.12.0 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)'
 
-export function drawOptions(options: ChooseOptions, nowMs: number): Draw {
+export function drawOptions(options: ChooseOptions, nowMs: number, limit = options.maxCandidates): Draw {
   const epoch = Math.floor(nowMs / options.epochMs)
-  return { epoch, allowHttpHosts: options.allowHttpHosts, limit: options.maxCandidates }
+  return { epoch, allowHttpHosts: options.allowHttpHosts, limit }
 }
 
 /** Whether liveness and placement are young enough to be a proof. */
@@ -83,9 +83,19 @@ export class HostChooser {
   /** At once where a proof is at hand; a promise while the client has to be held. */
   choose(asked: Asked): Choice | Promise<Choice> {
     const { fleet, client, blob, nowMs } = asked
+    const { asks } = this.#parts
+    const found = asks.find(client.prefixKey, blob.digest, nowMs)
+    if (!found) {
+      // Most asks are the first of their client and go where the draw says: no list, no memory but one place in a table.
+      const first = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs, 1))[0]
+      if (first && this.#stateOf(first, asked, 0) === 'proven') {
+        asks.noteFirst(client.prefixKey, blob.digest, first, nowMs)
+        return first
+      }
+    }
     const candidates = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs))
     if (candidates.length === 0) return 'no-host'
-    const memory = this.#parts.asks.recall(client.prefixKey, blob.digest, nowMs)
+    const memory = found ?? asks.recall(client.prefixKey, blob.digest, nowMs)
     const shape = shapeOf(asked.range)
     const { last } = memory
     if (last) {
