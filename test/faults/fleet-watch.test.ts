@@ -125,6 +125,21 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     expect(after.placement.version).toBeGreaterThan(before.placement.version)
   })
 
+  test('a restart forgets nobody: what was told before counts until the first round', async () => {
+    const [one, two] = [await fleet.addHost('kept'), await fleet.addHost('kept-too')]
+    const { round, tools } = await watchOf(one.url, two.url)
+    await round()
+    const before = await round()
+    const again = new FleetWatch(tools, options, before)
+    const { placement, health } = await again.rebuild()
+    expect(placement).toBe(before.placement)
+    expect(health).toBe(before.health)
+    expect((await again.admit(1)).health.hosts.length).toBe(2)
+    const after = await again.round()
+    expect(after.health.hosts.map(({ isAlive }) => isAlive)).toEqual([true, true])
+    expect(after.health.version).toBeGreaterThanOrEqual(before.health.version)
+  })
+
   test('a host that was just crawled is used without waiting for a round, even while one hangs', async () => {
     const [old, fresh] = [await fleet.addHost('old'), await fleet.addHost('fresh')]
     const front = await frontOf(old)

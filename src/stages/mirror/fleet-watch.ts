@@ -66,7 +66,8 @@ export class FleetWatch {
   readonly #watch: LivenessWatch
   readonly #strikes: StrikeBook
   #targets = new Map<number, LivenessTarget>()
-  #liveness: readonly HostLiveness[] = []
+  /** Undefined until the first look: what was known before a restart then still counts. */
+  #liveness: readonly HostLiveness[] | undefined
   #placement: PlacementDocument | undefined
   #health: HealthDocument | undefined
   #reading: Promise<void> | undefined
@@ -87,8 +88,9 @@ export class FleetWatch {
     this.#targets = await this.#chooseTargets(await this.#readFacts())
     this.#strikes.keepOnly(new Set(this.#targets.keys()))
     const startedAtMs = this.#tools.now()
-    this.#liveness = await this.#watch.check([...this.#targets.values()])
-    for (const host of this.#liveness) {
+    const liveness = await this.#watch.check([...this.#targets.values()])
+    this.#liveness = liveness
+    for (const host of liveness) {
       // Failures of a round are liveness's own matter, with its patience; successes help an open circuit to close.
       const hasPassed = host.urls.some(({ successes, checkedAtMs }) => successes > 0 && checkedAtMs >= startedAtMs)
       if (hasPassed) this.#strikes.probed(host.hostId, undefined, this.#tools.now())
@@ -107,7 +109,8 @@ export class FleetWatch {
     if (target) {
       this.#targets.set(hostId, target)
       const { host } = await this.#watch.probe(target)
-      this.#liveness = [...this.#liveness.filter((other) => other.hostId !== hostId), host]
+      const known = this.#liveness ?? (this.#health ? undefined : [])
+      this.#liveness = known && [...known.filter((other) => other.hostId !== hostId), host]
     }
     return this.rebuild()
   }
@@ -127,7 +130,7 @@ export class FleetWatch {
     readonly circuit: Circuit
     readonly reason: string | undefined
   } {
-    const liveness = this.#liveness.find((host) => host.hostId === hostId)
+    const liveness = this.#liveness?.find((host) => host.hostId === hostId)
     return { liveness, circuit: this.#strikes.circuitOf(hostId), reason: this.#strikes.reasonOf(hostId) }
   }
 
@@ -136,7 +139,7 @@ export class FleetWatch {
     const target = this.#targets.get(hostId)
     if (!target || !this.#strikes.strike(hostId, prefixKey, this.#tools.now())) return undefined
     const told = await this.#watch.probe(target)
-    this.#liveness = this.#liveness.map((host) => (host.hostId === hostId ? told.host : host))
+    this.#liveness = this.#liveness?.map((host) => (host.hostId === hostId ? told.host : host))
     this.#strikes.probed(hostId, told.failure, this.#tools.now())
     return this.#buildHealth()
   }
@@ -147,14 +150,15 @@ export class FleetWatch {
   }
 
   #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
-    const liveness = new Map(this.#liveness.map((host) => [host.hostId, host]))
+    const liveness = new Map(this.#liveness?.map((host) => [host.hostId, host]))
     const { channel } = this.#options
     this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
     return this.#placement
   }
 
   #buildHealth(): HealthDocument {
-    const facts = { liveness: this.#liveness, strikes: this.#strikes }
+    if (!this.#liveness && this.#health) return this.#health
+    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes }
     this.#health = buildHealth(facts, this.#health, this.#tools.now())
     return this.#health
   }
@@ -203,7 +207,7 @@ export class FleetWatch {
     await eachBounded(this.#strikes.listDraining(), concurrency, async (hostId) => {
       const target = this.#targets.get(hostId)
       if (!target?.blob || target.blob.sizeBytes > maxBytes) return undefined
-      const told = this.#liveness.find((host) => host.hostId === hostId)
+      const told = this.#liveness?.find((host) => host.hostId === hostId)
       const alive = told?.urls.filter(({ isAlive }) => isAlive) ?? []
       if (alive.length === 0) return undefined
       for (const { url } of alive) {
