@@ -65,9 +65,10 @@ export class NodeConnection {
     }
   }
 
-  /** What still arrives is read and dropped for a while: a reset could reach the client before the answer did. */
+  /** Our end is told at once; what still arrives is dropped for a while, since a reset could reach the client before the answer did. */
   #end(request: IncomingMessage): void {
     request.resume()
+    this.#socket.end()
     setTimeout(() => this.#socket.destroy(), lingerMs).unref()
   }
 
