@@ -2,7 +2,6 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import {
-  blobOf,
   type Descriptor,
   describe as describeBlob,
   emptyConfig,
@@ -375,12 +374,10 @@ describe('deleting', () => {
   })
 })
 
-test('a layer of a manifest may be a large list of the same blob', async () => {
+test('10,000 layers are taken', async () => {
   const layer = layerBlob()
   await pushBlob(client, name, layer)
-  const descriptor = describeBlob(types.gzipLayer, layer)
-  await pushManifest(client, name, 'repeated', manifestWith({ layers: Array(10_000).fill(descriptor) }))
-  expect(blobOf(await client.ask('GET', at('repeated')).then((answer) => answer.bytes)).bytes.length).toBeGreaterThan(
-    1e6,
-  )
+  const manifest = manifestWith({ layers: Array(10_000).fill(describeBlob(types.gzipLayer, layer)) })
+  await pushManifest(client, name, 'repeated', manifest)
+  expect((await client.ask('GET', at('repeated'))).bytes.equals(manifest.bytes)).toBe(true)
 })
