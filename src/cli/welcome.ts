@@ -162,7 +162,7 @@ function fold(command: string, columns: number): string[] {
   const room = Math.max(columns, 40) - 2
   const lines: string[] = []
   let line = ''
-  for (const word of command.split(/ (?!(?<=< ))/)) {
+  for (const word of command.split(/(?<!<) /)) {
     const next = line === '' ? word : `${line} ${word}`
     if (next.length > room - 2 && line !== '') {
       lines.push(`${line} \\`)
