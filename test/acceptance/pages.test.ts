@@ -245,7 +245,7 @@ describeWith('status pages', ['chromium'])('status pages', () => {
   test('the measures of that notice what is wrong', async () => {
     const page = await browser.open(`${base}/`)
     await page.evaluate(`document.querySelector('.lead').style.color = '#999'`)
-    expect(await page.evaluate<string[]>(lowContrasts)).toHaveLength(2)
+    expect(await page.evaluate<string[]>(lowContrasts)).not.toEqual([])
     await page.evaluate(`document.querySelector('.lead').style.cssText = 'width: 2000px; max-width: none'`)
     expect((await page.evaluate<string[]>(cutOff)).length).toBeGreaterThan(0)
   })
