@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startProcess } from './process.ts'
+import { getTool } from './tool.ts'
 import { waitUntil } from './wait-until.ts'
 
 export type View = { readonly width: number; readonly height?: number; readonly scheme?: 'light' | 'dark' }
@@ -89,7 +90,7 @@ const flags = [
 
 export async function startBrowser(): Promise<Browser> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-browser-'))
-  const chromium = startProcess('chromium', [...flags, `--user-data-dir=${folder}/profile`, 'about:blank'], {
+  const chromium = startProcess(getTool('chromium'), [...flags, `--user-data-dir=${folder}/profile`, 'about:blank'], {
     logFile: join(folder, 'chromium.log'),
     cwd: folder,
     env: { HOME: folder },
@@ -107,7 +108,7 @@ export async function startBrowser(): Promise<Browser> {
     },
     { what: 'chromium listens', limitMs: 60_000 },
   )
-  const connection = await Connection.open(address as unknown as string)
+  const connection = await Connection.open(address)
   return {
     open: (url, view = { width: 1280 }) => openPage(connection, url, view),
     async [Symbol.asyncDispose]() {
