@@ -30,7 +30,7 @@ export type Evidence = {
 
 export type Mirror = Role & {
   readonly jobs: Readonly<Record<string, JobHandler>>
-  /** Crawls every host that may have news; called when a generation was published. */
+  /** Crawls every host that may have news and begins a round; called when a generation was published or hosts changed. */
   lookAround(): Promise<void>
   /** Crawls every host, news or not. */
   checkAll(): Promise<void>
@@ -147,20 +147,32 @@ export async function startMirror(
       })
     return rounding
   }
+  /** Hosts may have changed, and a round that is under way began without knowing: another one follows it. */
+  const roundAnew = () => {
+    const running = rounding ?? Promise.resolve()
+    running
+      .catch(() => undefined)
+      .then(round)
+      .catch((error) => log.error({ err: error }, 'a round of liveness failed'))
+  }
+  const lookAnew = async (isForced: boolean) => {
+    await lookAround(isForced)
+    roundAnew()
+  }
   const timers = [
     every(settings.livenessInterval, log, round),
     every(lookMs, log, () => lookAround()),
     every(rebuildMs, log, async () => tell(await watch.rebuild())),
   ]
   await tell(await watch.rebuild())
-  round().catch((error) => log.error({ err: error }, 'the first round failed'))
+  roundAnew()
   return {
     name: 'mirror',
     listeners: {},
     jobs: { crawl },
     notReady: () => undefined,
-    lookAround: () => lookAround(),
-    checkAll: () => lookAround(true),
+    lookAround: () => lookAnew(false),
+    checkAll: () => lookAnew(true),
     report,
     describeHost: (hostId) => watch.describe(hostId),
     async stop() {
