@@ -131,6 +131,34 @@ test('stop lets a running request end and takes no other', async () => {
   await stopped
 })
 
+test('stop ends idle connections at once, and a busy one with its answer', async () => {
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+  const { promise: mayEnd, resolve: end } = Promise.withResolvers<void>()
+  const { promise: hasBegun, resolve: begin } = Promise.withResolvers<void>()
+  const listener = await serve(async (ask) => {
+    if (ask.path !== '/slow') {
+      answer()
+      return { status: 200, headers: {} }
+    }
+    begin()
+    await mayEnd
+    return { status: 200, headers: {}, body: 'done' }
+  })
+  const keptAlive = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`
+  const idle = send(listener, keptAlive('/fast'))
+  await answered
+  const busy = send(listener, keptAlive('/slow'))
+  await hasBegun
+  // An hour of grace: nothing here may wait for its end.
+  const stopped = listener.stop(3_600_000)
+  expect(await idle).toStartWith('HTTP/1.1 200 ')
+  end()
+  const last = await busy
+  expect(last.toLowerCase()).toContain('connection: close')
+  expect(last).toEndWith('done')
+  await stopped
+})
+
 test('stop ends what takes longer than the grace', async () => {
   const { promise: hasBegun, resolve: begin } = Promise.withResolvers<void>()
   const listener = await serve(() => {
