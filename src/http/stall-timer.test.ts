@@ -45,3 +45,31 @@ test('no chunk is held after it was passed on', async () => {
     if (chunk.length === 1) expect(seen.filter((one) => one.deref() !== undefined).length).toBeLessThan(100)
   }
 })
+
+test('a reader that is slower than the limit loses nothing', async () => {
+  async function* body() {
+    yield Buffer.from('a')
+    yield Buffer.from('b')
+  }
+  let text = ''
+  for await (const chunk of withStallTimer(body(), 5)) {
+    text += Buffer.from(chunk).toString()
+    const started = performance.now()
+    while (performance.now() - started < 10) await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(text).toBe('ab')
+})
+
+test('a reader that leaves early ends the source', async () => {
+  let isOver = false
+  async function* body() {
+    try {
+      yield Buffer.from('a')
+      yield Buffer.from('b')
+    } finally {
+      isOver = true
+    }
+  }
+  for await (const _ of withStallTimer(body(), 60_000)) break
+  expect(isOver).toBe(true)
+})
