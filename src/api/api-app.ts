@@ -2,17 +2,18 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Authenticator } from '#access/authenticate.ts'
+import { candidateRoutes } from '#api/routes/candidates.ts'
+import { eventRoutes } from '#api/routes/events.ts'
+import { explainRoutes } from '#api/routes/explain.ts'
+import { generationRoutes } from '#api/routes/generations.ts'
+import { hostRoutes } from '#api/routes/hosts.ts'
+import { jobRoutes } from '#api/routes/jobs.ts'
+import { promotionRoutes } from '#api/routes/promotions.ts'
+import { statusRoutes } from '#api/routes/status.ts'
+import { tokenRoutes } from '#api/routes/tokens.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { ApiApp, ApiEnv, ApiStores } from './api-context.ts'
 import { problem, problemOf } from './problem.ts'
-import { candidateRoutes } from './routes/candidates.ts'
-import { eventRoutes } from './routes/events.ts'
-import { explainRoutes } from './routes/explain.ts'
-import { generationRoutes } from './routes/generations.ts'
-import { hostRoutes } from './routes/hosts.ts'
-import { jobRoutes } from './routes/jobs.ts'
-import { promotionRoutes } from './routes/promotions.ts'
-import { tokenRoutes } from './routes/tokens.ts'
 
 export type ApiAppOptions = {
   readonly stores: ApiStores
@@ -40,6 +41,8 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     ),
   )
   app.doc('/api/openapi.json', { openapi: '3.1.0', info: { title: 'Flotilla control API', version: '1' } })
+  // Before the door: what anybody may know.
+  statusRoutes(app, stores)
   app.use('/api/v1/*', async (context, next) => {
     const authorization = context.req.header('authorization')
     const caller = authorization === undefined ? undefined : await authenticator.authenticate(authorization, true)

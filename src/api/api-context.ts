@@ -4,6 +4,7 @@ import type { Context } from 'hono'
 import type { Identity } from '#access/decide.ts'
 import { decide } from '#access/decide.ts'
 import type { ApiAction } from '#access/grants.ts'
+import type { PublicSide } from '#api/public/public-side.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { CandidateStores } from '#stages/candidate/list-candidates.ts'
@@ -21,6 +22,7 @@ export type ApiStores = {
   readonly candidateChannel: string
   readonly publicChannel: string
   readonly publicChannels: readonly string[]
+  readonly publicSide: PublicSide
   readonly now: () => number
   /** Tells the worker that a job is due, where it runs in this process. */
   readonly nudge: () => void

@@ -1,6 +1,11 @@
 // The client of the control API: what commands and pages use.
 
-export type ApiClientOptions = { readonly url: string; readonly token: string | undefined }
+export type ApiClientOptions = {
+  readonly url: string
+  readonly token: string | undefined
+  /** How requests travel; default: over the network. Pages ask the API of their own process. */
+  readonly send?: (request: Request) => Response | Promise<Response>
+}
 
 /** The server refused, or could not be reached: `message` is fit for a person. */
 export class ApiError extends Error {
@@ -26,10 +31,12 @@ const pollMs = 200
 export class ApiClient {
   readonly #url: string
   readonly #token: string | undefined
+  readonly #request: (request: Request) => Response | Promise<Response>
 
-  constructor({ url, token }: ApiClientOptions) {
+  constructor({ url, token, send = (request) => fetch(request) }: ApiClientOptions) {
     this.#url = url
     this.#token = token
+    this.#request = send
   }
 
   get<T>(path: string, query: Readonly<Record<string, string | number | undefined>> = {}): Promise<T> {
@@ -70,7 +77,7 @@ export class ApiClient {
   ): Promise<T> {
     let response: Response
     try {
-      response = await fetch(`${this.#url}${path}`, {
+      const request = new Request(`${this.#url}${path}`, {
         method,
         headers: {
           ...(this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }),
@@ -79,6 +86,7 @@ export class ApiClient {
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
+      response = await this.#request(request)
     } catch (error) {
       throw new ApiError(
         undefined,

@@ -536,12 +536,16 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
         const publish = (number: number) =>
           write(async (tx) => {
             const changed = await listUnpublished(tx, channel)
-            await addGeneration(tx, { channel, number, createdAtMs: atMs + number, actor: 'me', reason: 'why' })
+            const about = { actor: 'me', reason: 'why', summary: { fixed: true } }
+            await addGeneration(tx, { channel, number, createdAtMs: atMs + number, ...about })
             await addGenerationRepositories(tx, channel, number, changed)
           })
         await publish(1)
         expect(await findLatestGeneration(db, channel, 'published')).toBeUndefined()
-        expect(await findLatestGeneration(db, channel, 'rendering')).toHaveProperty('number', 1)
+        expect(await findLatestGeneration(db, channel, 'rendering')).toMatchObject({
+          number: 1,
+          summary: { fixed: true },
+        })
         await write((tx) => markPublished(tx, channel, 1, { a: 1 }, atMs + 5))
         await change(a.id, 2)
         await change(a.id, 3)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { openPostgres } from '#catalogue/postgres/open-postgres.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/name.ts'
 import { describeWith } from '../../test/kit/need-tool.ts'
@@ -6,7 +7,6 @@ import { type PostgresServer, startPostgres } from '../../test/kit/postgres.ts'
 import { catalogueContract } from './catalogue-contract.ts'
 import { appendChanges } from './channels.ts'
 import { emit, listEvents, sequenceEvents } from './events.ts'
-import { openPostgres } from './postgres/open-postgres.ts'
 import { ensureRepository } from './repositories.ts'
 import type { Catalogue } from './schema.ts'
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
 import { catalogueContract } from './catalogue-contract.ts'
-import { openSqlite } from './sqlite/open-sqlite.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'catalogue-'))
 afterAll(() => rm(folder, { recursive: true, force: true }))

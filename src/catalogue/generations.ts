@@ -74,7 +74,15 @@ export async function listGenerations(db: Reader, channel: string, limit: number
 
 export async function addGeneration(
   tx: Tx,
-  generation: { channel: string; number: number; createdAtMs: number; actor: string; reason?: string | undefined },
+  generation: {
+    channel: string
+    number: number
+    createdAtMs: number
+    actor: string
+    reason?: string | undefined
+    /** What has to be known to render it again. */
+    summary: unknown
+  },
 ): Promise<void> {
   await tx
     .insertInto('generations')
@@ -86,7 +94,7 @@ export async function addGeneration(
       published_at_ms: null,
       actor: generation.actor,
       reason: generation.reason ?? null,
-      summary: '{}',
+      summary: JSON.stringify(generation.summary),
     })
     .execute()
 }

@@ -9,12 +9,12 @@ import { type Config, makeConfig } from '#config/config.ts'
 import { ConfigError, loadSettings } from '#config/load-config.ts'
 import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
-import { LockHeld } from '#kit/process-lock.ts'
+import { type RoleName, roles } from '#flow.ts'
+import { FolderBusy } from '#kit/folder-lock.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
 import { runReplica } from '#roles/replicate.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
-import { type RoleName, roles } from '../flow.ts'
 import { hostCommands } from './host-commands.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
@@ -154,7 +154,7 @@ function report(error: unknown): number {
     return exitCodes.usage
   }
   if (error instanceof ApiError) console.error(`flotilla: ${error.message}`)
-  else if (error instanceof LockHeld)
+  else if (error instanceof FolderBusy)
     console.error(`flotilla: the data folder is in use by process ${error.pid} (${error.message})`)
   else if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
     console.error(`flotilla: an address is in use already: ${(error as Error).message}`)

@@ -3,6 +3,7 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { clean } from './print.ts'
 import { formatBytes, ProgressLine, type ProgressStep } from './progress-line.ts'
 
 /** What the command hands to the stage; the shapes meet by structure. */
@@ -12,7 +13,9 @@ export type ReplicateSettings = {
   readonly name: string
   readonly connections: number
   readonly isCheck: boolean
+  readonly isPrune: boolean
   readonly minFreeBytes: number
+  readonly bytesPerSecond: number
   readonly graceMs: number
   readonly key: string | undefined
 }
@@ -25,6 +28,7 @@ export type ReplicateOutcome = {
   readonly bytes: number
   readonly damaged: number
   readonly deleted: number
+  readonly strays: number
   readonly isExpired: boolean
 }
 
@@ -54,7 +58,9 @@ type Flags = {
   readonly name: string
   readonly connections: number
   readonly check: boolean
+  readonly prune: boolean
   readonly minFree: number
+  readonly limitRate: number
   readonly grace: number
   readonly key?: string
   readonly allowPrivate: boolean
@@ -64,6 +70,8 @@ type Flags = {
 }
 
 const maxConnections = 16
+/** A server may take a slower reader for a dead one. */
+const leastRate = 128 * 1024
 const maxKeyBytes = 4096
 
 export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Command {
@@ -74,6 +82,11 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
       if (value === undefined) throw new InvalidArgumentError(`It takes ${kind.takes}.`)
       return value
     }
+  const rate = (text: string) => {
+    const value = parserOf(kinds.bytes)(text)
+    if (value !== 0 && value < leastRate) throw new InvalidArgumentError('It takes 128KiB or more, or 0.')
+    return value
+  }
   const connections = (text: string) => {
     const value = parserOf(kinds.integer)(text)
     if (value < 1 || value > maxConnections) throw new InvalidArgumentError(`It takes 1 to ${maxConnections}.`)
@@ -91,7 +104,13 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
         new Option('--connections <n>', `files at once, 1 to ${maxConnections}`).argParser(connections).default(4),
       )
       .option('--check', 'read every file again and replace what is damaged', false)
+      .option('--prune', 'also let blobs go that no list ever named', false)
       .addOption(sized('--min-free <size>', 'space on the disk to leave free', kinds.bytes, 2 ** 30))
+      .addOption(
+        new Option('--limit-rate <size>', 'bytes a second over all connections; 0: no limit')
+          .argParser(rate)
+          .default(0, 'no limit'),
+      )
       .addOption(sized('--grace <time>', 'how long to keep what left the list', kinds.duration, 24 * 3_600_000))
       .option('--key <file|hex>', "the publisher's public key; without it the first run believes the source")
       .option('--allow-private', 'let the address lead to a private network', false)
@@ -132,7 +151,9 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
         name: flags.name,
         connections: flags.connections,
         isCheck: flags.check,
+        isPrune: flags.prune,
         minFreeBytes: flags.minFree,
+        bytesPerSecond: flags.limitRate,
         graceMs: flags.grace,
         key: flags.key === undefined ? undefined : await readKey(flags.key),
       },
@@ -155,7 +176,8 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
     progress?.end()
     const { message, reason } = error as Error & { reason?: string }
     if (flags.json) console.log(JSON.stringify({ outcome: 'failed', reason: reason ?? 'unexpected', message }))
-    console.error(`replicate: ${message}`)
+    // The message may hold words of the other side.
+    console.error(`replicate: ${clean(message)}`)
     return 1
   } finally {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, onSignal)
@@ -179,11 +201,12 @@ function isPrivateAddress(from: string): boolean {
 }
 
 function describe(outcome: ReplicateOutcome): string {
-  const { channel, generation, files, bytes, damaged, deleted, isExpired } = outcome
+  const { channel, generation, files, bytes, damaged, deleted, strays, isExpired } = outcome
   const changes = [
     files > 0 && `${files} files with ${formatBytes(bytes)} fetched`,
     damaged > 0 && `${damaged} damaged ones replaced`,
     deleted > 0 && `${deleted} old ones deleted`,
+    strays > 0 && `${strays} that no list names left alone (see --prune)`,
   ].filter((part) => part !== false)
   const said = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
   const warning = isExpired ? '\nThe source is out of date: its signature has expired.' : ''

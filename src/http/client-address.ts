@@ -41,7 +41,9 @@ function parseEntry(entry: string): Address | undefined {
 export function clientAddressReader(trustedProxies: readonly Cidr[]): ReadClientAddress {
   const readPeer = (sender: Sender): ClientAddress => {
     const address = parseAddress(sender.peer)
-    return address ? describe(address, formatAddress(address)) : describe(anyIpv4, '0.0.0.0')
+    if (!address) return describe(anyIpv4, '0.0.0.0')
+    // IPv4 that parses without a colon is canonical as it stands.
+    return describe(address, sender.peer.includes(':') ? formatAddress(address) : sender.peer)
   }
   if (trustedProxies.length === 0) return readPeer
   const trusted = new AddressTrie(trustedProxies.map((cidr) => [cidr, true] as const))

@@ -7,8 +7,8 @@ import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { createSecureContext } from 'node:tls'
+import { NodeConnection } from '#http/node/connection.ts'
 import type { Handler, Listener, ListenOptions, TlsFiles } from './listener.ts'
-import { NodeConnection } from './node/connection.ts'
 
 const timeouts = {
   /** From the first byte of a head to its last, however slowly it trickles. */

@@ -21,12 +21,12 @@ test('a body that stops is an error that says so; what came before was passed on
   expect(passed).toEqual([0, 1])
 })
 
-test('an error of the body is its own', async () => {
+test('a body that breaks off is an error that says so, with its cause', async () => {
   const broken = Promise.reject(new Error('reset'))
   const read = async () => {
     for await (const chunk of withStallTimer(chunksThen(1, broken), 60_000)) void chunk
   }
-  await expect(read()).rejects.toThrow('reset')
+  await expect(read()).rejects.toMatchObject({ code: 'SIZE_INVALID', cause: new Error('reset') })
 })
 
 test('no chunk is held after it was passed on', async () => {

@@ -2,7 +2,18 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type { Catalogue } from '#catalogue/schema.ts'
-import { cancel, claim, enqueue, findJob, heartbeat, listJobs, type NewJob, nextDueMs, settle } from './queue.ts'
+import {
+  cancel,
+  claim,
+  endAllLeases,
+  enqueue,
+  findJob,
+  heartbeat,
+  listJobs,
+  type NewJob,
+  nextDueMs,
+  settle,
+} from './queue.ts'
 import { type JobHandler, JobRunner, type RunnerOptions } from './runner.ts'
 
 export type QueueUnderTest = AsyncDisposable & {
@@ -97,6 +108,13 @@ export function jobsContract(engine: string, start: () => Promise<QueueUnderTest
         expect(await take('c', t0 + 4000)).toBeUndefined()
         expect(await findJob(db, id)).toMatchObject({ state: 'failed', attempts: 2, finishedAtMs: t0 + 4000 })
         expect((await findJob(db, id))!.error).toContain('last attempt')
+      })
+
+      test('what a dead process held is free at once for the only process that can be', async () => {
+        const id = await add()
+        await take('dead', t0, 1e9)
+        await endAllLeases(db)
+        expect(await take('new', t0 + 1)).toMatchObject({ id, attempts: 2 })
       })
 
       test('what was canceled while its process died is not started again', async () => {

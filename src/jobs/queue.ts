@@ -149,6 +149,12 @@ function undefinedIfKeyRuns(error: unknown): undefined {
   if (code !== '23505' && code !== 'SQLITE_CONSTRAINT_UNIQUE') throw error
 }
 
+/** For a catalogue that only one process can have (SQLite behind the lock of its data folder), at its start: whatever runs there
+ *  was left by a process that died, and need not wait until its lease runs out. */
+export async function endAllLeases(catalogue: Catalogue): Promise<void> {
+  await catalogue.updateTable('jobs').set({ lease_until_ms: 0 }).where('state', '=', 'running').execute()
+}
+
 /** What its last worker left behind and must not run again: canceled meanwhile, or out of attempts. */
 async function endAbandoned(catalogue: Catalogue, nowMs: number): Promise<void> {
   await catalogue

@@ -66,12 +66,15 @@ export async function publishDemoImage(push: PushStores, promote: PromoteStores,
   )
 }
 
-/** `onCopied` is what a check-in is for real hosts: a reason to look at them now. */
-export async function startDemoHosts(
-  resources: Resources,
-  originUrl: string,
-  onCopied: () => Promise<void>,
-): Promise<Demo> {
+export type DemoSurroundings = {
+  readonly originUrl: string
+  readonly frontDoorUrl: string | undefined
+  /** What a check-in is for real hosts: a reason to look at them now. */
+  readonly onCopied: () => Promise<void>
+}
+
+export async function startDemoHosts(resources: Resources, around: DemoSurroundings): Promise<Demo> {
+  const { originUrl, frontDoorUrl, onCopied } = around
   const { config, log, now } = resources
   const stopping = new AbortController()
   const client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla-replicate' })
@@ -79,7 +82,7 @@ export async function startDemoHosts(
   for (const [i, address] of addresses.entries()) {
     const name = `demo-${i + 1}`
     const folder = join(config.data, 'demo', name)
-    const listener = listen(answerTree({ folder, channelFolders: new Map() }), {
+    const listener = listen(answerTree({ folder, channelFolders: new Map(), ...(frontDoorUrl && { frontDoorUrl }) }), {
       host: address,
       port: 0,
       stallMs: config.settings.stall,

@@ -3,6 +3,7 @@
 import { makeApi } from '#api/api-app.ts'
 import type { ApiStores } from '#api/api-context.ts'
 import { listenFetch } from '#http/serve-bun.ts'
+import type { Pages } from './pages.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 
@@ -10,7 +11,7 @@ export type ManagerParts = {
   readonly stores: ApiStores
   readonly notReady: () => string | undefined
   readonly metrics: () => Promise<Response>
-  readonly pages: (request: Request) => Promise<Response | undefined>
+  readonly pages: Pages
 }
 
 export async function startManager(
@@ -30,7 +31,7 @@ export async function startManager(
       if (pathname === '/readyz') return new Response(`${reason() ?? 'ok'}\n`, { status: reason() ? 503 : 200 })
       if (pathname === '/metrics' && settings.metricsListen === undefined) return await metrics()
       if (!pathname.startsWith('/api/')) {
-        const page = await pages(request)
+        const page = await pages(request, (asked) => api.fetch(asked, { peer }))
         if (page) return page
       }
       return await api.fetch(request, { peer })

@@ -2,7 +2,8 @@
 
 import { randomUUID } from 'node:crypto'
 import { listNewTreeBlobs } from '#catalogue/generations.ts'
-import { findPresence, listCrawls, listHosts, saveCrawl, savePresence } from '#catalogue/hosts.ts'
+import { findPresence, listCrawls, saveCrawl, savePresence } from '#catalogue/host-copies.ts'
+import { listHosts } from '#catalogue/hosts.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { CrawlRecord, HostRecords, TreeRecords } from '#stages/mirror/host-records.ts'
 

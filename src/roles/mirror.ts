@@ -76,7 +76,8 @@ export async function startMirror(
   await makeFolder(join(folder, channel))
   let placement = await restore<PlacementDocument>(join(folder, channel, 'placement.json'))
   let health = await restore<HealthDocument>(join(folder, 'health.json'))
-  let liveness: readonly HostLiveness[] = []
+  /** Undefined until the first round: what the last run told stands until then, so that a restart interrupts nobody. */
+  let liveness: readonly HostLiveness[] | undefined
 
   const crawl: JobHandler = async (payload, control) => {
     const task = payload as { hostId: number; channel: string }
@@ -117,7 +118,6 @@ export async function startMirror(
           kind: 'crawl',
           payload: { hostId, channel: carried },
           dedupeKey: `${hostId}/${carried}`,
-
           runAtMs: nowMs,
           maxAttempts: 1,
         },
@@ -195,16 +195,16 @@ export async function startMirror(
     const previous = placement
     const built = buildPlacement(
       channel,
-      { ...known, liveness: new Map(liveness.map((one) => [one.hostId, one])) },
+      { ...known, liveness: new Map((liveness ?? []).map((one) => [one.hostId, one])) },
       previous,
       nowMs,
     )
     const next = built === previous && isOld ? { ...built, version: built.version + 1, builtAtMs: nowMs } : built
     if (next !== placement) await writeFileAtomically(join(folder, channel, 'placement.json'), JSON.stringify(next))
     placement = next
-    const told = buildHealth({ liveness, strikes }, health, nowMs)
-    if (told !== health) await writeFileAtomically(join(folder, 'health.json'), JSON.stringify(told))
-    health = told
+    const told = liveness && buildHealth({ liveness, strikes }, health, nowMs)
+    if (told && told !== health) await writeFileAtomically(join(folder, 'health.json'), JSON.stringify(told))
+    health = told ?? health
     nudge.snapshots()
   }
 
@@ -229,6 +229,7 @@ export async function startMirror(
     every(observeMs * 10, log, observe),
   ]
   await observe()
+  checkLiveness().catch((error) => log.error({ err: error }, 'the first look at the hosts failed'))
   return {
     name: 'mirror',
     listeners: {},
@@ -245,7 +246,7 @@ export async function startMirror(
     checkAll: () => lookAround(true),
     report,
     describeHost: (hostId) => ({
-      liveness: liveness.find((one) => one.hostId === hostId),
+      liveness: liveness?.find((one) => one.hostId === hostId),
       circuit: strikes.circuitOf(hostId),
       reason: strikes.reasonOf(hostId),
     }),

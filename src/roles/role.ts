@@ -1,5 +1,5 @@
+import type { RoleName } from '#flow.ts'
 import type { Listener } from '#http/listener.ts'
-import type { RoleName } from '../flow.ts'
 
 export type Role = {
   readonly name: RoleName

@@ -1,17 +1,16 @@
 // Starts the roles of one process, supporting ones first, and stops them, those that users see first.
 
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { listTreeBlobs } from '#catalogue/generations.ts'
 import type { Config } from '#config/config.ts'
+import type { RoleName } from '#flow.ts'
 import { enqueue } from '#jobs/queue.ts'
-import { takeProcessLock } from '#kit/process-lock.ts'
+import { lockFolder } from '#kit/folder-lock.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { PromoteStores } from '#stages/promote/promote-stores.ts'
 import type { PushStores } from '#stages/push/push-stores.ts'
-import type { RoleName } from '../flow.ts'
-import { type Demo, publishDemoImage, startDemoHosts } from './demo.ts'
+import { type Demo, type DemoSurroundings, publishDemoImage, startDemoHosts } from './demo.ts'
 import { explainAt } from './explain.ts'
 import { ensurePushRobot } from './first-start.ts'
 import { type FrontdoorRole, startFrontdoor } from './frontdoor.ts'
@@ -21,7 +20,7 @@ import { makeMetrics } from './metrics.ts'
 import { type Mirror, startMirror } from './mirror.ts'
 import { listCrawlRecords } from './mirror-records.ts'
 import { startOrigin } from './origin.ts'
-import { pagesOf } from './pages.ts'
+import { openPages, publicSideOf } from './pages.ts'
 import { startRegistry } from './registry.ts'
 import { addressOf, openResources, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
@@ -54,7 +53,7 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     mkdirSync(config.data, { recursive: true })
     const isControl = names.some((name) => controlRoles.includes(name))
     // Data-plane roles only read, so any number of them may share a folder with one control plane.
-    const lock = isControl ? takeProcessLock(join(config.data, 'lock')) : undefined
+    const lock = isControl ? await lockFolder(config.data) : undefined
     const resources = isControl ? await openResources(config, log) : undefined
     const closing = new AsyncDisposableStack()
     if (lock) closing.use(lock)
@@ -70,7 +69,12 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const control =
       resources && (await startControl(resources, { start, frontdoor, onMirror: (one) => (mirror = one) }))
     const demo =
-      resources && control && config.settings.demo ? await startDemo(resources, control, originUrl!) : undefined
+      resources && control && config.settings.demo
+        ? await startDemo(resources, control, {
+            originUrl: originUrl!,
+            frontDoorUrl: frontdoor && addressOf(config, 'frontdoor', frontdoor.listeners.frontdoor!.port),
+          })
+        : undefined
     if (demo) stack.use(demo)
     const metrics = makeMetrics({ front: frontdoor?.front, catalogue: resources?.catalogue })
     const health = startHealthListener(config, log, metrics, () =>
@@ -157,6 +161,7 @@ async function startControl(resources: Resources, { start, frontdoor, onMirror }
         candidateChannel: config.candidateChannel,
         publicChannel: config.publicChannel,
         publicChannels: settings.publicChannels,
+        publicSide: publicSideOf(config, frontdoor),
         now,
         nudge: nudge.jobs,
         hostPolicy: () => ({
@@ -178,7 +183,7 @@ async function startControl(resources: Resources, { start, frontdoor, onMirror }
       },
       notReady: () => undefined,
       metrics: makeMetrics({ front: frontdoor?.front, catalogue }),
-      pages: pagesOf(resources, frontdoor?.front, mirror),
+      pages: openPages(),
     }),
   )
   return { promote, push, worker, mirror }
@@ -219,10 +224,10 @@ async function ensureFirstGeneration({ catalogue, config, now }: Resources): Pro
 async function startDemo(
   resources: Resources,
   { promote, push, worker, mirror }: Control,
-  originUrl: string,
+  urls: Pick<DemoSurroundings, 'originUrl' | 'frontDoorUrl'>,
 ): Promise<Demo> {
   const { catalogue, config } = resources
-  const demo = await startDemoHosts(resources, originUrl, async () => await mirror?.checkAll())
+  const demo = await startDemoHosts(resources, { ...urls, onCopied: async () => await mirror?.checkAll() })
   await publishDemoImage(push, promote, config.publicChannel)
   worker?.nudge()
   await worker?.drain()

@@ -2,6 +2,7 @@
 
 import type { Logger } from 'pino'
 import { sequenceEvents } from '#catalogue/events.ts'
+import { endAllLeases } from '#jobs/queue.ts'
 import { type JobHandler, JobRunner } from '#jobs/runner.ts'
 import { renderGeneration } from '#stages/publish/render-generation.ts'
 import { openFileSigner } from '#trust/file-signer.ts'
@@ -42,6 +43,7 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
     { publish, ...jobs },
     { lanes: jobLanes, leaseMs, pollMs, now, log: (message, error) => log.error({ err: error }, message) },
   )
+  if (config.cataloguePath.kind === 'sqlite') await endAllLeases(catalogue)
   runner.start()
   const recurring = [
     every(sequenceMs, log, () => sequenceEvents(catalogue)),

@@ -2,7 +2,7 @@
 // every layer coming from a volunteer. Clients, hosts and Flotilla are all run as their users run them.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startContainerd } from '../kit/clients/containerd.ts'
@@ -52,6 +52,7 @@ describeWith('clients', tools, unlessRoot()).each<Scheme>(['http', 'https'])('cl
   let fleet: Fleet
 
   beforeAll(async () => {
+    chmodSync(folder, 0o711) // web servers and rsyncd give up their rights
     fleet = await startFleet(join(folder, 'fleet'), scheme)
     const { flotilla, trust } = fleet
     const plainHttp = scheme === 'http' ? [flotilla.address('registry'), flotilla.address('frontdoor')] : []

@@ -8,6 +8,7 @@ import { type Authority, makeAuthority } from '../kit/certificate-authority.ts'
 import type { Login } from '../kit/clients/image-client.ts'
 import { type Flotilla, flotillaProgram, listeners, startFlotilla } from '../kit/flotilla.ts'
 import { mustRun } from '../kit/process.ts'
+import { trusting } from '../kit/registry-token.ts'
 import { startRsyncDaemon } from '../kit/rsync-daemon.ts'
 import { waitUntil } from '../kit/wait-until.ts'
 import { startApache, startNginx, type WebHost } from '../kit/web-hosts.ts'
@@ -97,7 +98,6 @@ export async function startFleet(folder: string, scheme: Scheme): Promise<Fleet>
     '--grant',
     grant,
   )
-  const tls = trust === undefined ? {} : { tls: { ca: Bun.file(trust) } }
 
   async function replicate(host: WebHost): Promise<void> {
     const trusted = trust === undefined ? [] : ['--ca', trust]
@@ -107,7 +107,7 @@ export async function startFleet(folder: string, scheme: Scheme): Promise<Fleet>
 
   async function readManifest(repository: string, reference: string): Promise<Manifest & { readonly digest: string }> {
     const url = `${flotilla.url('frontdoor')}/v2/${repository}/manifests/${reference}`
-    const answer = await fetch(url, { headers: { accept: manifestTypes.join(', ') }, ...tls })
+    const answer = await fetch(url, { headers: { accept: manifestTypes.join(', ') }, ...trusting(trust) })
     if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`)
     const digest = answer.headers.get('docker-content-digest') ?? ''
     return { ...((await answer.json()) as Manifest), digest }
@@ -125,8 +125,9 @@ export async function startFleet(folder: string, scheme: Scheme): Promise<Fleet>
       await waitUntil(
         async () => {
           const known = await flotilla.runJson<HostState[]>('host', 'list')
-          const proven = known.filter((host) => host.presence?.generation === generation && host.presence.missing === 0)
-          return proven.length === hostNames.length
+          const late = known.filter((host) => host.presence?.generation !== generation || host.presence.missing > 0)
+          if (late.length > 0) throw new Error(JSON.stringify(late))
+          return known.length === hostNames.length
         },
         { what: `every host is proven to hold generation ${generation}`, everyMs: 200 },
       )

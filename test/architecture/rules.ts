@@ -28,7 +28,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   web: ['api/client.ts', 'api/client'],
   roles: [...work, 'stages', 'upkeep', 'api', 'bridges', 'web', 'config', 'flow.ts'],
   cli: [...words, 'api/client.ts', 'api/client'],
-  'cli/main.ts': ['config', 'flow.ts', 'roles', 'cli'],
+  'cli/main.ts': [...words, 'api/client.ts', 'api/client', 'config', 'flow.ts', 'roles', 'cli'],
 }
 
 /** The runtime's own name stays behind these doors. */

@@ -3,7 +3,7 @@
 import { digestOf, makeImage, makeLayer } from '../kit/images.ts'
 import { mustRun } from '../kit/process.ts'
 import { getTool } from '../kit/tool.ts'
-import { alternate, compare, type Row } from './comparison.ts'
+import { alternate, compareSpeed, type Row, takeSample } from './comparison.ts'
 import { LoadConnection } from './load-connection.ts'
 import { pushLayer, type Repository } from './push.ts'
 import type { BenchServer } from './servers.ts'
@@ -11,6 +11,7 @@ import type { BenchServer } from './servers.ts'
 const connections = 32
 const seconds = 2
 
+type Work = { readonly amount: number; readonly seconds: number }
 type Read = {
   readonly server: BenchServer
   readonly name: BenchServer['name']
@@ -40,15 +41,16 @@ async function pushImage(server: BenchServer, repository: Repository): Promise<s
 const image = makeImage([makeLayer(100 * 1024), makeLayer(100 * 1024), makeLayer(2000)])
 const accept = `Accept: ${image.manifest.mediaType}`
 
-async function getPerSecond({ port, line }: Read, path: string): Promise<number> {
+async function getMany({ port, line }: Read, path: string): Promise<Work> {
   const headers = ['-H', accept, ...(line === '' ? [] : ['-H', line.trim()])]
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, ...headers, `http://127.0.0.1:${port}${path}`]
   const said = await mustRun(getTool('wrk'), args)
   if (said.includes('Non-2xx')) throw new Error(said)
-  return Number(/Requests\/sec:\s+([\d.]+)/.exec(said)?.[1])
+  const [, requests, took] = /(\d+) requests in ([\d.]+)s/.exec(said) ?? []
+  return { amount: Number(requests), seconds: Number(took) }
 }
 
-async function headPerSecond({ port, line }: Read, path: string): Promise<number> {
+async function headMany({ port, line }: Read, path: string): Promise<Work> {
   const request = `HEAD ${path} HTTP/1.1\r\nHost: bench\r\n${accept}\r\n${line}\r\n`
   const open = await Promise.all(Array.from({ length: connections }, () => LoadConnection.open(port)))
   let answers = 0
@@ -64,7 +66,7 @@ async function headPerSecond({ port, line }: Read, path: string): Promise<number
       connection.close()
     }),
   )
-  return answers / ((performance.now() - startedMs) / 1000)
+  return { amount: answers, seconds: (performance.now() - startedMs) / 1000 }
 }
 
 /** Where each side is read: the peer has one door; ours are read by builders at the registry and by users at the front door. */
@@ -83,25 +85,30 @@ async function listDoors(servers: readonly BenchServer[], name: string) {
   ]
 }
 
-export async function benchManifests(servers: readonly BenchServer[], rounds: number): Promise<Row[]> {
+export async function benchManifests(
+  servers: readonly BenchServer[],
+  rounds: number,
+  say: (row: Row) => void,
+): Promise<void> {
   const name = 'bench/manifests'
   let digest = ''
   for (const server of servers) digest = await pushImage(server, { name, authorization: await server.authorize(name) })
-  const rows: Row[] = []
+  const methods = [
+    ['GET', getMany],
+    ['HEAD', headMany],
+  ] as const
+  const references = [
+    ['tag', 'latest'],
+    ['digest', digest],
+  ] as const
   for (const { door, reads } of await listDoors(servers, name)) {
-    for (const [method, measure] of [
-      ['GET', getPerSecond],
-      ['HEAD', headPerSecond],
-    ] as const) {
-      for (const [by, reference] of [
-        ['tag', 'latest'],
-        ['digest', digest],
-      ] as const) {
-        const samples = await alternate(reads, rounds, (read) => measure(read, `/v2/${name}/manifests/${reference}`))
+    for (const [method, read] of methods) {
+      for (const [by, reference] of references) {
+        const path = `/v2/${name}/manifests/${reference}`
+        const samples = await alternate(reads, rounds, (one) => takeSample(one.server.pid, () => read(one, path)))
         const what = `manifest ${method} by ${by}, at the ${door}`
-        rows.push(compare({ what, unit: 'req/s', goal: { ratio: 5 } }, samples))
+        say(compareSpeed({ what, unit: 'req/s', goal: { ratio: 5 } }, samples))
       }
     }
   }
-  return rows
 }

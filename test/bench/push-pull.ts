@@ -1,6 +1,6 @@
 // Layers of three sizes pushed and pulled over four connections, as clients do, and the memory that eight huge ones cost.
 
-import { alternate, compare, type Row } from './comparison.ts'
+import { alternate, compareCost, compareSpeed, type Row, takeSample } from './comparison.ts'
 import { type BenchLayer, makeBenchLayer } from './layers.ts'
 import { LoadConnection } from './load-connection.ts'
 import { type PushWay, pullLayer, pushLayer, type Repository, timeAll } from './push.ts'
@@ -44,34 +44,40 @@ function pullAll(server: BenchServer, layers: readonly BenchLayer[]): Promise<nu
 
 const total = (layers: readonly BenchLayer[]) => layers.reduce((sum, layer) => sum + layer.sizeBytes, 0) / mebibyte
 
-export async function benchPushPull(servers: readonly BenchServer[], rounds: number): Promise<Row[]> {
-  const rows: Row[] = []
+export async function benchPushPull(
+  servers: readonly BenchServer[],
+  rounds: number,
+  say: (row: Row) => void,
+): Promise<void> {
   for (const { label, sizeBytes, count } of sizes) {
-    const make = (copies: number) => Array.from({ length: copies }, () => makeBenchLayer(sizeBytes))
+    const make = () => Array.from({ length: count }, () => makeBenchLayer(sizeBytes))
     for (const way of ['PUT', 'PATCH'] as const) {
-      const samples = await alternate(servers, rounds, async (server) => {
-        const layers = make(count)
-        return total(layers) / (await pushAll(server, layers, way))
+      const samples = await alternate(servers, rounds, (server) => {
+        const layers = make()
+        return takeSample(server.pid, async () => ({
+          amount: total(layers),
+          seconds: await pushAll(server, layers, way),
+        }))
       })
       const what = `push ${label}, POST ${way === 'PATCH' ? '+ PATCH ' : ''}+ PUT`
-      rows.push(compare({ what, unit: 'MiB/s', goal: { ratio: 1.5 } }, samples))
+      say(compareSpeed({ what, unit: 'MiB/s', goal: { ratio: 1.5 } }, samples))
     }
-    const kept = make(count)
+    const kept = make()
     for (const server of servers) await pushAll(server, kept, 'PUT')
     const asked = Array.from({ length: 3 }, () => kept).flat()
-    const samples = await alternate(servers, rounds, async (server) => total(asked) / (await pullAll(server, asked)))
-    rows.push(compare({ what: `pull ${label}`, unit: 'MiB/s', goal: { ratio: 1.2 } }, samples))
+    const samples = await alternate(servers, rounds, (server) =>
+      takeSample(server.pid, async () => ({ amount: total(asked), seconds: await pullAll(server, asked) })),
+    )
+    say(compareSpeed({ what: `pull ${label}`, unit: 'MiB/s', goal: { ratio: 1.2 } }, samples))
   }
-  return rows
 }
 
-export async function benchMemory(servers: readonly BenchServer[]): Promise<Row[]> {
+export async function benchMemory(servers: readonly BenchServer[], say: (row: Row) => void): Promise<void> {
   const layers = Array.from({ length: 8 }, () => makeBenchLayer(1024 * mebibyte))
   const samples = await alternate(servers, 1, async (server) => {
     resetPeakMemory(server.pid)
     await pushAll(server, layers, 'PATCH', 8)
     return peakMemory(server.pid) / mebibyte
   })
-  const measure = { what: 'peak memory, eight 1 GiB layers at once', unit: 'MiB', isLessBetter: true }
-  return [compare({ ...measure, goal: { atMost: 150 } }, samples)]
+  say(compareCost({ what: 'peak memory, eight 1 GiB layers at once', unit: 'MiB', goal: { atMost: 150 } }, samples))
 }

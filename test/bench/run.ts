@@ -26,15 +26,15 @@ function moveToLoadCore(): void {
   if (moved.status !== 0) console.log('not pinned: taskset could not move this process')
 }
 
-async function benchRegistries(chosen: readonly string[], say: (rows: readonly Row[]) => void): Promise<void> {
+async function benchRegistries(chosen: readonly string[], say: (row: Row) => void): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-bench-'))
   try {
     await using ours = await startOurs(folder)
     await using theirs = await startTheirs(folder)
     const servers = [ours, theirs]
-    if (chosen.includes('manifests')) say(await benchManifests(servers, rounds))
-    if (chosen.includes('push-pull')) say(await benchPushPull(servers, rounds))
-    if (chosen.includes('memory')) say(await benchMemory(servers))
+    if (chosen.includes('manifests')) await benchManifests(servers, rounds, say)
+    if (chosen.includes('push-pull')) await benchPushPull(servers, rounds, say)
+    if (chosen.includes('memory')) await benchMemory(servers, say)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -47,10 +47,10 @@ console.log(describeVersions())
 moveToLoadCore()
 const rows: Row[] = []
 const loadBefore = loadavg()
-console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'peer'.padStart(9)} unit    ratio  goal`)
-await benchRegistries(chosen, (more) => {
-  for (const row of more) console.log(formatRow(row))
-  rows.push(...more)
+console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'peer'.padStart(9)} unit     ratio  by cpu  goal`)
+await benchRegistries(chosen, (row) => {
+  console.log(formatRow(row))
+  rows.push(row)
 })
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, loadBefore, loadAfter: loadavg() }
 console.log(

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { startDockerRegistry } from '../kit/docker-registry.ts'
 import { startFlotilla } from '../kit/flotilla.ts'
+import { authorize } from '../kit/registry-token.ts'
 
 export type BenchServer = AsyncDisposable & {
   readonly name: 'flotilla' | 'docker-registry'
@@ -19,18 +20,6 @@ export type BenchServer = AsyncDisposable & {
 
 const onServerCore = ['taskset', '-c', '0']
 
-/** The token protocol as docker does it: asked once, then shown with every request. */
-async function fetchToken(base: string, repository: string, login: string): Promise<string> {
-  const challenge = (await fetch(`${base}/v2/`)).headers.get('www-authenticate') ?? ''
-  const realm = /realm="([^"]+)"/.exec(challenge)?.[1]
-  if (!challenge.startsWith('Bearer') || realm === undefined) return `Authorization: Basic ${btoa(login)}\r\n`
-  const service = /service="([^"]+)"/.exec(challenge)?.[1] ?? ''
-  const query = new URLSearchParams({ service, scope: `repository:${repository}:pull,push` })
-  const answer = await fetch(`${realm}?${query}`, { headers: { authorization: `Basic ${btoa(login)}` } })
-  const { token } = (await answer.json()) as { token: string }
-  return `Authorization: Bearer ${token}\r\n`
-}
-
 export async function startOurs(folder: string): Promise<BenchServer> {
   const adminToken = randomBytes(24).toString('hex')
   const env = { FLOTILLA_ADMIN_TOKEN: adminToken, FLOTILLA_TOKEN: adminToken }
@@ -40,7 +29,10 @@ export async function startOurs(folder: string): Promise<BenchServer> {
     port: Number(flotilla.address('registry').split(':')[1]),
     frontPort: Number(flotilla.address('frontdoor').split(':')[1]),
     pid: flotilla.process.pid,
-    authorize: (repository) => fetchToken(flotilla.url('registry'), repository, `admin:${adminToken}`),
+    async authorize(repository) {
+      const login = { user: 'admin', password: adminToken }
+      return `Authorization: ${await authorize({ base: flotilla.url('registry'), login }, repository)}\r\n`
+    },
     run: flotilla.run,
     [Symbol.asyncDispose]: () => flotilla[Symbol.asyncDispose](),
   }

@@ -71,6 +71,9 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     const asked = host.requests().slice(before)
     const news = fleet.blobs.filter(({ generation }) => generation === 2)
     for (const blob of news) expect(asked.filter(({ path }) => path.includes(blob.digest.slice(7))).length).toBe(3)
+    // No probe can be told from a client that comes with a ticket.
+    const log = readFileSync(join(fleet.folder, 'good/access.log'), 'utf8')
+    for (const [, query] of log.matchAll(/ \/blobs\/[^ ?]*([^ ]*) HTTP/g)) expect(query).toMatch(/^\?t=[\w-]{27}$/)
     // Besides: the hint and two spot checks of three requests each.
     expect(asked.length).toBe(3 * news.length + 1 + 2 * 3)
   })

@@ -125,6 +125,40 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     expect(after.placement.version).toBeGreaterThan(before.placement.version)
   })
 
+  test('a restart forgets nobody: what was told before counts until the first round', async () => {
+    const [one, two] = [await fleet.addHost('kept'), await fleet.addHost('kept-too')]
+    const { round, tools } = await watchOf(one.url, two.url)
+    await round()
+    const before = await round()
+    const again = new FleetWatch(tools, options, before)
+    const { placement, health } = await again.rebuild()
+    expect(placement).toBe(before.placement)
+    expect(health).toBe(before.health)
+    expect((await again.admit(1)).health.hosts.length).toBe(2)
+    const after = await again.round()
+    expect(after.health.hosts.map(({ isAlive }) => isAlive)).toEqual([true, true])
+    expect(after.health.version).toBeGreaterThanOrEqual(before.health.version)
+  })
+
+  test('a host that was just crawled is used without waiting for a round, even while one hangs', async () => {
+    const [old, fresh] = [await fleet.addHost('old'), await fleet.addHost('fresh')]
+    const front = await frontOf(old)
+    const { round, records, watch } = await watchOf(front.url, fresh.url)
+    records.presence.delete(2)
+    expect((await round()).placement.hosts[1]!.excluded).toBe('no crawl has finished there yet')
+    front.drop()
+    front.about.misbehave = (socket) => void socket.resume()
+    const hanging = round()
+    records.presence.set(2, { generation: 1, missing: [], extra: [] })
+    const told = await watch.admit(2)
+    expect(told.placement.hosts[1]!.excluded).toBeUndefined()
+    expect(told.health.hosts[1]).toMatchObject({ isAlive: true })
+    const { placement, hosts } = await hanging
+    expect(placement.hosts[1]!.excluded).toBeUndefined()
+    expect(hosts[1]).toMatchObject({ isAlive: true })
+    expect(placement.version).toBe(told.placement.version)
+  })
+
   test('a host where nothing listens any more is out with its next round', async () => {
     const host = await fleet.addHost('mortal')
     const { round } = await watchOf(host.url)
@@ -193,7 +227,17 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     for (const prefix of [100, 101, 102]) await strike(1, prefix)
     front.drop()
     front.about.misbehave = (socket) => {
-      socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\nhalf of it'))
+      socket.once('data', (request) => {
+        const [, first, last] = /range: bytes=([0-9]+)-([0-9]+)/i.exec(String(request)) ?? []
+        if (first === undefined) return socket.end('HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\nhalf of it')
+        const blob = fleet.blobs.find(({ digest }) => String(request).includes(digest.slice(7)))!
+        const part = readFileSync(fleet.fileOf(host.tree, blob)).subarray(Number(first), Number(last) + 1)
+        const range = `Content-Range: bytes ${first}-${last}/${blob.sizeBytes}`
+        socket.write(
+          `HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Length: ${part.length}\r\n${range}\r\n\r\n`,
+        )
+        return socket.end(part)
+      })
     }
     await round()
     await watch.whenIdle()

@@ -7,12 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { blobPath, type Digest, parseDigest } from '#oci/digest.ts'
 import { openPointer, pointerPath } from '#snapshots/pointer.ts'
-import { mustRun, runProgram, startProcess } from '../kit/process.ts'
+import { runProgram, startProcess } from '../kit/process.ts'
 import { digestOf, PublishedTree } from '../kit/published-tree.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+import { waitUntil } from '../kit/wait-until.ts'
 
 const wantedKills = 20
-const program = join(import.meta.dir, '../kit/replicate-program.ts')
+const program = join(import.meta.dir, '../../src/cli/main.ts')
 
 let root: string
 let to: string
@@ -20,15 +21,14 @@ let tree: PublishedTree
 let origin: TreeOrigin
 const generations = new Map<number, ReadonlySet<Digest>>()
 
+/** Half of the blobs go, as many come. */
 async function publish(): Promise<void> {
-  const [first] = tree.blobs.keys()
-  if (tree.generation > 0 && first) tree.remove(first)
-  for (let n = 0; n < 6; n++) await tree.add(crypto.getRandomValues(new Uint8Array(60_000)))
-  for (let n = 0; n < 40; n++) {
-    const bytes = new Uint8Array(1_500_000)
+  const old = [...tree.blobs.keys()]
+  for (const digest of old.slice(0, old.length / 2)) tree.remove(digest)
+  while (tree.blobs.size < 24) {
+    const bytes = new Uint8Array(tree.blobs.size % 2 === 0 ? 60_000 : 1_500_000)
     crypto.getRandomValues(bytes.subarray(0, 60_000))
     await tree.add(bytes)
-    if (tree.generation > 0 && n > 8) break
   }
   await tree.publish()
   generations.set(tree.generation, new Set(tree.blobs.keys()))
@@ -46,19 +46,10 @@ afterAll(async () => {
   await rm(root, { recursive: true })
 })
 
-const argumentsFor = (folder: string) => [
-  program,
-  'replicate',
-  '--from',
-  origin.url,
-  '--to',
-  folder,
-  '--name',
-  'host',
-  '--min-free',
-  '0',
-  '--json',
-]
+function argumentsFor(folder: string): string[] {
+  const small = ['--name', 'host', '--min-free', '0', '--grace', '0s', '--json']
+  return [program, 'replicate', '--from', origin.url, '--to', folder, ...small]
+}
 
 async function blobsIn(folder: string): Promise<Map<Digest, Buffer>> {
   const blobs = new Map<Digest, Buffer>()
@@ -82,18 +73,30 @@ async function expectSound(): Promise<number> {
   return generation
 }
 
+/** Runs to the end, or to a kill so long after the run asked for the pointer; starting up is not what is tested. */
+async function run(folder: string, killAfterMs?: number): Promise<{ code: number; copyingMs: number }> {
+  const child = startProcess(process.execPath, argumentsFor(folder), { logFile: join(root, 'log') })
+  let startedMs = performance.now()
+  let killer: Timer | undefined
+  origin.interfere = (ask) => {
+    if (ask.path !== `/${pointerPath}`) return undefined
+    startedMs = performance.now()
+    if (killAfterMs !== undefined) killer = setTimeout(() => child.signal('SIGKILL'), killAfterMs)
+    return undefined
+  }
+  const code = await child.exited
+  clearTimeout(killer)
+  return { code, copyingMs: performance.now() - startedMs }
+}
+
 test(`${wantedKills} kills at random moments leave a sound copy that the next run completes`, async () => {
-  const startedMs = performance.now()
-  await mustRun(process.execPath, argumentsFor(join(root, 'unharmed')))
-  const wholeMs = performance.now() - startedMs
+  const whole = await run(join(root, 'unharmed'))
+  expect(whole.code).toBe(0)
 
   let kills = 0
   let resumed = 0
   while (kills < wantedKills) {
-    const child = startProcess(process.execPath, argumentsFor(to), { logFile: join(root, 'log') })
-    const killer = setTimeout(() => child.signal('SIGKILL'), wholeMs * (0.3 + 0.6 * Math.random()))
-    const code = await child.exited
-    clearTimeout(killer)
+    const { code } = await run(to, whole.copyingMs * Math.random())
     const generation = await expectSound()
     const parts = await readdir(join(to, '.replicate/parts')).catch(() => [])
     if (parts.length > 0) resumed++
@@ -135,7 +138,10 @@ test('a second run beside a running one is refused with its pid; TERM ends one s
   expect([second.code, second.stderr]).toEqual([1, expect.stringContaining(`process ${first.pid} is at work`)])
   first.signal('SIGTERM')
   expect(await first.exited).toBe(1)
-  expect(first.output()).toContain('the next run goes on from here')
+  await waitUntil(() => first.output().includes('the next run goes on from here'), {
+    what: 'its last words',
+    limitMs: 5000,
+  })
   release()
   origin.interfere = () => undefined
   expect((await runProgram(process.execPath, argumentsFor(folder))).code).toBe(0)

@@ -5,6 +5,7 @@ import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { makeFolder } from '#kit/atomic-file.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { pointerPath } from '#snapshots/pointer.ts'
 import { replicate } from '#stages/replicate/replicate.ts'
@@ -105,6 +106,7 @@ const servers = {
       'authz_core',
       'authz_host',
       'alias',
+      'rewrite',
       'mime',
       'deflate',
       'filter',
@@ -190,6 +192,18 @@ for (const [name, start] of Object.entries(servers)) {
       const { stdout } = await runProgram('curl', ['-s', '--path-as-is', '-o', '-', '-w', '\n%{http_code}', url + path])
       expect(stdout.split('\n').at(-1)).toMatch(/^(404|403|400)$/)
       expect(stdout).not.toMatch(/not of the tree|"highest"|PRIVATE KEY|Index of/)
+    })
+
+    test('sends a client back, with its ticket, for a blob that is not here', async () => {
+      const missing = `/blobs/sha256/00/${'0'.repeat(64)}`
+      const answer = await fetch(`${url}${missing}?t=Ab_-9`, { redirect: 'manual' })
+      expect([answer.status, answer.headers.get('location')]).toEqual([
+        307,
+        `https://registry.example.org${missing}?miss=Ab_-9`,
+      ])
+      for (const query of ['', '?t=', '?t=a%0d%0ab']) {
+        expect((await fetch(url + missing + query, { redirect: 'manual' })).status).toBe(404)
+      }
     })
 
     test.each(['POST', 'PUT', 'DELETE'])('refuses %s', async (method) => {
@@ -280,8 +294,12 @@ describeWith('rsync', ['rsync'])('the real rsync', () => {
         generation: 3,
       })
 
+      const stray = join(to(), 'blobs/sha256/00', '0'.repeat(64))
+      await makeFolder(join(stray, '..'))
+      await writeFile(stray, 'of somebody else')
       await tree.publish()
       expect(await run({ FLOTILLA_GRACE_DAYS: '0' })).toMatchObject({ code: 0, stderr: '' })
+      await rm(stray)
       expect((await blobsHere()).sort()).toEqual(blobsThere())
       expect(await copy(origin.url, to())).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
     })

@@ -243,7 +243,7 @@ describe('a later run', () => {
 })
 
 describe('--check', () => {
-  test('finds rotten, short, missing and stray files, and repairs them', async () => {
+  test('finds rotten, short and missing files, and repairs them', async () => {
     await run()
     const at = (n: number) => join(to, blobPath(digestOf(bytesOf(n))))
     const rotten = Buffer.from(bytesOf(1))
@@ -253,14 +253,18 @@ describe('--check', () => {
     await rm(at(3))
     await rm(at(4))
     await mkdir(at(4))
-    const stray = at(99)
-    await mkdir(join(stray, '..'), { recursive: true })
-    await writeFile(stray, bytesOf(99))
     const list = join(to, 'lists/1.gz')
     await writeFile(list, 'x'.repeat((await stat(list)).size))
-    expect(await run({ isCheck: true, graceMs: 0 })).toMatchObject({ damaged: 3, files: 5, deleted: 1 })
+    expect(await run({ isCheck: true })).toMatchObject({ damaged: 3, files: 5 })
     await expectWholeCopy()
     expect(await run({ isCheck: true })).toMatchObject({ damaged: 0, files: 0 })
+  })
+
+  test('sees what left although it trusts no list of before', async () => {
+    await run()
+    tree.remove(digestOf(bytesOf(1)))
+    await tree.publish()
+    expect(await run({ isCheck: true, graceMs: 0 })).toMatchObject({ deleted: 1, strays: 0 })
   })
 
   test('that is interrupted is not taken for a complete copy by the next run', async () => {
@@ -270,6 +274,26 @@ describe('--check', () => {
     await expect(run({ isCheck: true })).rejects.toThrow('status 404')
     origin.interfere = () => undefined
     expect(await run()).toMatchObject({ outcome: 'updated', files: 1 })
+    await expectWholeCopy()
+  })
+})
+
+describe('blobs that no list ever named', () => {
+  const stray = () => join(to, blobPath(digestOf(bytesOf(99))))
+  beforeEach(async () => {
+    await mkdir(join(stray(), '..'), { recursive: true })
+    await writeFile(stray(), bytesOf(99))
+  })
+
+  test('are left alone: the folder may be the store of a registry', async () => {
+    expect(await run({ graceMs: 0 })).toMatchObject({ strays: 1, deleted: 0 })
+    expect(await run({ graceMs: 0, isCheck: true })).toMatchObject({ strays: 1, deleted: 0 })
+    await stat(stray())
+  })
+
+  test('go with --prune, after the grace', async () => {
+    expect(await run({ isPrune: true })).toMatchObject({ strays: 0, deleted: 0 })
+    expect(await run({ graceMs: 0 })).toMatchObject({ outcome: 'unchanged', deleted: 1 })
     await expectWholeCopy()
   })
 })

@@ -51,7 +51,7 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
     rsyncUrl = `rsync://127.0.0.1:${port}/flotilla`
     await waitUntil(async () => (await runProgram('rsync', [`${rsyncUrl}/`])).code === 0, { what: 'rsyncd' })
     await writeFile(join(root, 'publisher.key'), encodePublicKey(tree.signer.publicKey))
-    const program = join(repository, 'test/kit/replicate-program.ts')
+    const program = join(repository, 'src/cli/main.ts')
     await writeFile(join(root, 'flotilla'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, {
       mode: 0o755,
     })
@@ -87,7 +87,7 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
 
   test.each([
     ['the script', 'flotilla-rsync rsync://'],
-    ['a bare rsync', 'rsync -rt --exclude'],
+    ['a bare rsync', 'rsync -rt --chmod'],
   ])('%s copies what replicate accepts as it is', async (name, words) => {
     const folder = join(root, name.replaceAll(' ', '-'))
     await follow(blockWith(words), folder)
@@ -96,6 +96,7 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
 
   test('the options it explains are those of the command', async () => {
     const help = await mustRun(join(root, 'flotilla'), ['replicate', '--help'])
+    // Those in the table and the text; blocks of commands are run or belong to other commands.
     const named = [...page.matchAll(/`(--[a-z-]+)/g)]
       .map((match) => match[1]!)
       .filter((one) => one !== '--delete-after')

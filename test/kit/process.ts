@@ -30,6 +30,10 @@ function exitOf(child: ChildProcess): Promise<number> {
   })
 }
 
+function tail(file: string): string {
+  return readFileSync(file, 'utf8').split('\n').slice(-20).join('\n')
+}
+
 export function startProcess(
   command: string,
   args: readonly string[],
@@ -44,12 +48,20 @@ export function startProcess(
   child.stdout?.pipe(log, { end: false })
   child.stderr?.pipe(log, { end: false })
   let isRunning = true
+  let isToldToEnd = false
   const exited = exitOf(child).finally(() => {
     isRunning = false
   })
-  exited.catch(() => undefined)
+  exited.then(
+    (code) => {
+      if (!isToldToEnd)
+        console.error(`${command} ended by itself, code ${code}; it last wrote:\n${tail(options.logFile)}`)
+    },
+    () => undefined,
+  )
   const stop = async (limitMs = 20_000) => {
     if (!isRunning) return exited
+    isToldToEnd = true
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), limitMs)
     return exited.finally(() => clearTimeout(timer))
@@ -59,7 +71,10 @@ export function startProcess(
     exited,
     isRunning: () => isRunning,
     output: () => readFileSync(options.logFile, 'utf8'),
-    signal: (name) => void child.kill(name),
+    signal(name) {
+      isToldToEnd = true
+      child.kill(name)
+    },
     stop,
     [Symbol.asyncDispose]: async () => void (await stop()),
   }

@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseImageReference } from '#oci/reference.ts'
 import { describeCandidate, listCandidates } from '#stages/candidate/list-candidates.ts'
-import { type ApiApp, type ApiStores, json, need, refusals } from '../api-context.ts'
 
 const Candidate = z
   .object({

@@ -1,6 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { type ApiApp, type ApiStores, json, need, refusals } from '../api-context.ts'
 
 const explain = createRoute({
   method: 'get',

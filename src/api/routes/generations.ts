@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
 import { findGeneration, type GenerationRow, listGenerations } from '#catalogue/generations.ts'
 import { enqueue } from '#jobs/queue.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { type ApiApp, type ApiStores, json, need, refusals } from '../api-context.ts'
 import { Job, requireJob } from './jobs.ts'
 
 const Generation = z

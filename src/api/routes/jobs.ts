@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { cancel, findJob, type Job as JobRow, listJobs } from '#jobs/queue.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { type ApiApp, type ApiStores, json, need, refusals } from '../api-context.ts'
 
 const states = ['waiting', 'running', 'done', 'failed', 'canceled'] as const
 

@@ -1,10 +1,10 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseName, parseTag, type Tag } from '#oci/name.ts'
 import { parseImageReference } from '#oci/reference.ts'
 import { applyPromotion } from '#stages/promote/apply-promotion.ts'
 import { applyRollback } from '#stages/promote/apply-rollback.ts'
-import { type ApiApp, type ApiStores, json, need, refusals } from '../api-context.ts'
 
 const maxReferences = 10_000
 

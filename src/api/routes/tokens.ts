@@ -1,9 +1,9 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { formatGrant, parseGrant } from '#access/grants.ts'
 import { hashSecret, makeSecret } from '#access/secrets.ts'
+import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
 import { addToken, listTokens, revokeToken, type TokenRow } from '#catalogue/tokens.ts'
 import { RegistryError } from '#oci/errors.ts'
-import { type ApiApp, type ApiStores, json, need, refusals } from '../api-context.ts'
 
 const namePattern = /^[a-z0-9][a-z0-9._-]{0,62}$/
 const maxLifetimeDays = 3650

@@ -2,9 +2,9 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { blobStoreContract } from '#blobs/blob-store-contract.ts'
+import { digestOf } from '#blobs/hashing.ts'
 import { blobPath } from '#oci/digest.ts'
-import { blobStoreContract } from '../blob-store-contract.ts'
-import { digestOf } from '../hashing.ts'
 import { DiskBlobStore } from './disk-blob-store.ts'
 
 const folders: string[] = []

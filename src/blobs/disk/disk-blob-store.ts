@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile, link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { makeFolder, syncFolder, temporaryPath } from '#kit/atomic-file.ts'
-import { algorithmOf, blobPath, type Digest, type DigestAlgorithm, digestAlgorithms, parseDigest } from '#oci/digest.ts'
 import {
   type BlobBody,
   type BlobStat,
@@ -11,8 +9,10 @@ import {
   type ByteRange,
   DigestMismatch,
   type Upload,
-} from '../blob-store.ts'
-import { digestOf } from '../hashing.ts'
+} from '#blobs/blob-store.ts'
+import { digestOf } from '#blobs/hashing.ts'
+import { makeFolder, syncFolder, temporaryPath } from '#kit/atomic-file.ts'
+import { algorithmOf, blobPath, type Digest, type DigestAlgorithm, digestAlgorithms, parseDigest } from '#oci/digest.ts'
 import { DiskUpload, hashFile, syncAndRename } from './disk-upload.ts'
 import { openBlobFile, statBlobFile } from './open-blob-file.ts'
 import { asStorageError, isMissing, writeFully } from './write-fully.ts'

@@ -4,9 +4,9 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type BlobStat, DigestMismatch, StorageFull, type Upload, UploadBusy } from '#blobs/blob-store.ts'
+import { type DigestHasher, openHasher } from '#blobs/hashing.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
-import { type BlobStat, DigestMismatch, StorageFull, type Upload, UploadBusy } from '../blob-store.ts'
-import { type DigestHasher, openHasher } from '../hashing.ts'
 import { asStorageError, isMissing, writeFully } from './write-fully.ts'
 
 /** Bytes gathered before one write: large enough that the thread pool is asked rarely, small enough for a hundred uploads at once. */

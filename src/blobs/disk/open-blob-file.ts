@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { BlobBody, BlobStat, ByteRange } from '#blobs/blob-store.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
-import type { BlobBody, BlobStat, ByteRange } from '../blob-store.ts'
 import { isMissing } from './write-fully.ts'
 
 /** A finished blob below any root of this layout: the store's, a published tree's, a replica's. */

@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { StorageFull } from '../blob-store.ts'
+import { StorageFull } from '#blobs/blob-store.ts'
 
 export function isMissing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException | undefined)?.code

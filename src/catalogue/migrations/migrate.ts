@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
-import type { Catalogue } from '../schema.ts'
+import type { Catalogue } from '#catalogue/schema.ts'
 import * as first from './0001-first.ts'
 import type { ColumnTypes } from './column-types.ts'
 

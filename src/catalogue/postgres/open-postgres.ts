@@ -1,8 +1,8 @@
 import { Kysely, PostgresDialect } from 'kysely'
 import pg from 'pg'
-import { postgresTypes } from '../migrations/column-types.ts'
-import { migrate } from '../migrations/migrate.ts'
-import type { Catalogue, Schema } from '../schema.ts'
+import { postgresTypes } from '#catalogue/migrations/column-types.ts'
+import { migrate } from '#catalogue/migrations/migrate.ts'
+import type { Catalogue, Schema } from '#catalogue/schema.ts'
 
 const int8 = 20
 

@@ -9,9 +9,9 @@ import {
   type SqliteDialectConfig,
   SqliteDriver,
 } from 'kysely'
-import { sqliteTypes } from '../migrations/column-types.ts'
-import { migrate } from '../migrations/migrate.ts'
-import type { Catalogue, Schema } from '../schema.ts'
+import { sqliteTypes } from '#catalogue/migrations/column-types.ts'
+import { migrate } from '#catalogue/migrations/migrate.ts'
+import type { Catalogue, Schema } from '#catalogue/schema.ts'
 
 /** Begins as a writer at once: a transaction that starts reading and then writes could be refused half-way. */
 class ImmediateSqliteDriver extends SqliteDriver {

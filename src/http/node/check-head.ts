@@ -2,7 +2,7 @@
 // be smuggled past a proxy.
 
 import type { IncomingMessage } from 'node:http'
-import { type Answer, refuse } from '../answer.ts'
+import { type Answer, refuse } from '#http/answer.ts'
 
 /** Headers that mean something else when they come twice. */
 const singletons = new Set([

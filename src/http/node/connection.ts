@@ -3,8 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Answer, type Ask, answerError, refuse } from '../answer.ts'
-import type { Handler } from '../listener.ts'
+import { type Answer, type Ask, answerError, refuse } from '#http/answer.ts'
+import type { Handler } from '#http/listener.ts'
 import { checkHead } from './check-head.ts'
 import { hasBody, NodeAsk } from './node-ask.ts'
 import { ClientGone, sendAnswer } from './send-answer.ts'
@@ -65,13 +65,18 @@ export class NodeConnection {
     }
   }
 
-  /** What still arrives is read and dropped for a while: a reset could reach the client before the answer did. */
+  /** Our end is told at once; what still arrives is dropped for a while, since a reset could reach the client before the answer did. */
   #end(request: IncomingMessage): void {
     request.resume()
+    this.#socket.end()
+    this.#linger()
+  }
+
+  #linger(): void {
     setTimeout(() => this.#socket.destroy(), lingerMs).unref()
   }
 
-  /** Bytes that are no request, or a request that takes too long to arrive. */
+  /** Bytes that are no request, a request that takes too long to arrive, or an end in the middle of one. */
   onClientError(error: NodeJS.ErrnoException): void {
     if (this.#current?.complete) {
       this.#isLast = true
@@ -83,9 +88,13 @@ export class NodeConnection {
     }
     this.#isLast = true
     const { status, body } = refusalOf(error)
+    const hasEnded = error.code === 'HPE_INVALID_EOF_STATE'
     this.#socket.end(
       `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      // Whoever reads the body must learn that no more of it comes.
+      () => hasEnded && this.#socket.destroy(),
     )
+    this.#linger()
   }
 }
 

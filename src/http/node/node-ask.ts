@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import type { Ask } from '../answer.ts'
-import { plainPeer } from '../listener.ts'
-import { withStallTimer } from '../stall-timer.ts'
+import type { Ask } from '#http/answer.ts'
+import { plainPeer } from '#http/listener.ts'
+import { withStallTimer } from '#http/stall-timer.ts'
 
 export class NodeAsk implements Ask {
   readonly method: string

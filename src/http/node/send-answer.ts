@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
-import type { Answer, StoredBody } from '../answer.ts'
-import { isStored } from '../listener.ts'
+import type { Answer, StoredBody } from '#http/answer.ts'
+import { isStored } from '#http/listener.ts'
 
 /** One read of a file on its way out. */
 const readBytes = 1 << 20
@@ -11,7 +11,7 @@ export class ClientGone extends Error {
   override readonly name = 'ClientGone'
 }
 
-/** Resolves when the answer has been handed to the kernel, or to a buffer of one chunk. */
+/** Resolves when the last byte has been handed on, and not a moment later: the client may ask again as soon as it has it. */
 export async function sendAnswer(answer: Answer, response: ServerResponse, stallMs: number): Promise<void> {
   const { body, headers, status } = answer
   response.statusCode = status
@@ -23,11 +23,8 @@ export async function sendAnswer(answer: Answer, response: ServerResponse, stall
     response.end()
   } else if (typeof body === 'string' || body instanceof Uint8Array) {
     response.end(body)
-  } else if (isStored(body)) {
-    await using stored = body
-    await writeAll(response, stored.file ? readFile(stored, stored.file) : stored.stream(), stallMs)
   } else {
-    await writeAll(response, body, stallMs)
+    response.end(await writeAllButLast(response, isStored(body) ? readStored(body) : body, stallMs))
   }
 }
 
@@ -39,12 +36,24 @@ function lengthOf({ body, contentLength }: Answer): number | undefined {
   return isStored(body) ? body.sizeBytes : undefined
 }
 
-async function writeAll(response: ServerResponse, chunks: AsyncIterable<Uint8Array>, stallMs: number): Promise<void> {
+/** Gives the last chunk back: whatever has to be closed is closed before it leaves. */
+async function writeAllButLast(
+  response: ServerResponse,
+  chunks: AsyncIterable<Uint8Array>,
+  stallMs: number,
+): Promise<Uint8Array | undefined> {
+  let last: Uint8Array | undefined
   for await (const chunk of chunks) {
     if (response.destroyed || response.closed) throw new ClientGone()
-    if (!response.write(chunk)) await drained(response, stallMs)
+    if (last && !response.write(last)) await drained(response, stallMs)
+    last = chunk
   }
-  response.end()
+  return last
+}
+
+async function* readStored(body: StoredBody): AsyncIterable<Uint8Array> {
+  await using stored = body
+  yield* stored.file ? readFile(stored, stored.file) : stored.stream()
 }
 
 async function* readFile(

@@ -117,10 +117,10 @@ describe('an answer', () => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`)
       socket.write(Buffer.alloc(size, 'x'))
     })
-    const answer = await ask(server.url, { idleMs: 60, maxBodyBytes: size })
+    const answer = await ask(server.url, { idleMs: 1_000, maxBodyBytes: size })
     const reader = answer.body.getReader()
     let received = (await reader.read()).value!.length
-    await new Promise((resolve) => setTimeout(resolve, 120))
+    await new Promise((resolve) => setTimeout(resolve, 1_200))
     for (let next = await reader.read(); !next.done; next = await reader.read()) received += next.value.length
     expect(received).toBe(size)
   })

@@ -12,7 +12,10 @@ export type PlacementFacts = {
   readonly liveness: ReadonlyMap<number, HostLiveness>
 }
 
-/** The previous document itself when nothing changed, so that its version says whether anything did. */
+/** What did not change is told again after this long, so that readers can tell a calm fleet from a dead maker. */
+const freshMs = 30 * 60_000
+
+/** The previous document itself while nothing changed, so that its version says whether anything did. */
 export function buildPlacement(
   channel: string,
   facts: PlacementFacts,
@@ -21,7 +24,7 @@ export function buildPlacement(
 ): PlacementDocument {
   const hosts = facts.hosts.map((host) => placeHost(channel, host, facts)).sort((a, b) => a.id - b.id)
   const isSame = previous?.channel === channel && JSON.stringify(previous.hosts) === JSON.stringify(hosts)
-  if (previous && isSame) return previous
+  if (previous && isSame && nowMs - previous.builtAtMs < freshMs) return previous
   return { format: 1, version: (previous?.version ?? 0) + 1, builtAtMs: nowMs, channel, hosts }
 }
 

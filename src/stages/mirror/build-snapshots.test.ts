@@ -122,9 +122,10 @@ describe('placement', () => {
     expect(place({ liveness: liveness(false, false) }).urls).toEqual([http!, https!])
   })
 
-  test('the version rises with every change, and only then', () => {
+  test('the version rises with every change, and when the document has become old', () => {
     const first = buildPlacement('stable', facts(), undefined, 1)
     expect(buildPlacement('stable', facts(), first, 2)).toBe(first)
+    expect(buildPlacement('stable', facts(), first, 1_800_001)).toMatchObject({ version: 2, builtAtMs: 1_800_001 })
     const second = buildPlacement('stable', facts({ hosts: [host(1, { bandwidthMbps: 7 })] }), first, 3)
     expect(second).toMatchObject({ version: 2, builtAtMs: 3 })
     const read = JSON.parse(JSON.stringify(second)) as typeof second

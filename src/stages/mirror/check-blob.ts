@@ -3,6 +3,7 @@
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import type { TreeBlob } from './host-records.ts'
 import {
+  askedUrl,
   type BlobSource,
   blobUrl,
   blockAt,
@@ -49,7 +50,7 @@ async function checkSize(base: string, blob: TreeBlob, client: OutboundClient, l
   const url = blobUrl(base, blob.digest)
   const expected = `200 with Content-Length: ${blob.sizeBytes} and no Content-Encoding`
   try {
-    const answer = await client.send({ url, method: 'HEAD', ...limits, maxBodyBytes: 0 })
+    const answer = await client.send({ ...limits, url: askedUrl(url, limits), method: 'HEAD', maxBodyBytes: 0 })
     for await (const _ of answer.body) break
     const { firstByteMs: roundTripMs, family, status } = answer
     const judged = (verdict: Sample['verdict'], came: string): Sample => {

@@ -12,6 +12,7 @@ export type LivenessTarget = {
   readonly urls: readonly string[]
   /** One that is proven there, another each round; undefined: nothing is proven yet, so there is nothing to ask for. */
   readonly blob: TreeBlob | undefined
+  readonly hasTicket?: boolean
 }
 
 export type UrlLiveness = Liveness & { readonly url: string; readonly families: readonly (4 | 6)[] }
@@ -68,9 +69,9 @@ export class LivenessWatch {
         this.#watched.set(keyOf(hostId, url), before.get(keyOf(hostId, url)) ?? watch(hostId, url))
     }
     const looks: Look[] = []
-    const jobs = targets.flatMap(({ hostId, urls, blob }) => (blob ? urls.map((url) => ({ hostId, url, blob })) : []))
-    await eachBounded(jobs, this.#options.concurrency, async ({ hostId, url, blob }) => {
-      looks.push(await this.#look(this.#watched.get(keyOf(hostId, url))!, blob))
+    const jobs = targets.flatMap((target) => (target.blob ? target.urls.map((url) => ({ target, url })) : []))
+    await eachBounded(jobs, this.#options.concurrency, async ({ target, url }) => {
+      looks.push(await this.#look(this.#watched.get(keyOf(target.hostId, url))!, target))
       return undefined
     })
     if (!this.#isOwnTrouble(looks)) for (const look of looks) this.#learn(look)
@@ -85,7 +86,7 @@ export class LivenessWatch {
       const watched = this.#watched.get(keyOf(hostId, url)) ?? watch(hostId, url)
       this.#watched.set(keyOf(hostId, url), watched)
       const wasAlive = watched.liveness?.isAlive ?? true
-      const look = await this.#look(watched, blob!)
+      const look = await this.#look(watched, target)
       this.#learn(look)
       if (wasAlive && look.sample.verdict !== 'good') failure ??= `${url}: ${look.sample.fault?.came}`
     }
@@ -97,12 +98,14 @@ export class LivenessWatch {
     return target.blob !== undefined && (await this.probe(target)).failure === undefined
   }
 
-  async #look(watched: Watched, blob: TreeBlob): Promise<Look> {
+  async #look(watched: Watched, target: LivenessTarget): Promise<Look> {
+    const blob = target.blob!
     const { client, blobs, random, now } = this.#tools
     const range = blockAt(blob.sizeBytes, this.#options.blockBytes, random())
     const block = { range, bytes: await readOriginRange(blobs, blob.digest, range) }
     const ask = (family: 4 | 6 | undefined) => {
-      const limits: ProbeLimits = { idleMs: this.#options.idleMs, totalMs: this.#options.totalMs, family }
+      const { idleMs, totalMs } = this.#options
+      const limits: ProbeLimits = { idleMs, totalMs, family, hasTicket: target.hasTicket ?? false }
       return sampleBlob(client, watched.url, blob, block, limits)
     }
     const sample = await ask(watched.family)

@@ -71,7 +71,12 @@ class Crawl {
     const presence = (await tools.records.findPresence(host.id, channel)) ?? noPresence
     const last = await tools.records.findLastCrawl(host.id, channel)
     const suspects = last?.outcome === 'lying' ? last.faults.map(({ url }) => url) : []
-    return new Crawl(task, tools, options, { book: new PresenceBook(presence), suspects: new Set(suspects) })
+    return new Crawl(
+      task,
+      tools,
+      { ...options, hasTicket: host.ticket === 'query' },
+      { book: new PresenceBook(presence), suspects: new Set(suspects) },
+    )
   }
 
   private constructor(

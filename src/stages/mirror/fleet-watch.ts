@@ -5,7 +5,7 @@ import { eachBounded } from '#kit/each-bounded.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
 import type { PlacementDocument } from '#snapshots/placement.ts'
 import { buildHealth } from './build-health.ts'
-import { buildPlacement } from './build-placement.ts'
+import { buildPlacement, type PlacementFacts } from './build-placement.ts'
 import {
   type HostLiveness,
   type LivenessOptions,
@@ -15,7 +15,6 @@ import {
 } from './check-liveness.ts'
 import {
   type CrawlRecord,
-  type HostRecord,
   type HostRecords,
   noPresence,
   type Presence,
@@ -24,7 +23,7 @@ import {
   urlsOf,
 } from './host-records.ts'
 import { readWhole } from './read-whole.ts'
-import { StrikeBook, type StrikeOptions } from './strikes.ts'
+import { type Circuit, StrikeBook, type StrikeOptions } from './strikes.ts'
 
 export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
   /** By host id. */
@@ -53,6 +52,11 @@ export type FleetWatchOptions = {
 
 export type FleetSnapshots = { readonly placement: PlacementDocument; readonly health: HealthDocument }
 
+export type PreviousSnapshots = {
+  readonly placement?: PlacementDocument | undefined
+  readonly health?: HealthDocument | undefined
+}
+
 /** A proven blob is drawn this often before a host counts as one without any. */
 const draws = 4
 
@@ -62,13 +66,15 @@ export class FleetWatch {
   readonly #watch: LivenessWatch
   readonly #strikes: StrikeBook
   #targets = new Map<number, LivenessTarget>()
-  #liveness: readonly HostLiveness[] = []
+  /** Undefined until the first look: what was known before a restart then still counts. */
+  #liveness: readonly HostLiveness[] | undefined
   #placement: PlacementDocument | undefined
   #health: HealthDocument | undefined
   #reading: Promise<void> | undefined
+  #building: Promise<unknown> = Promise.resolve()
 
   /** `previous`: the last documents that anybody has seen, so that versions only rise. */
-  constructor(tools: FleetWatchTools, options: FleetWatchOptions, previous: Partial<FleetSnapshots> = {}) {
+  constructor(tools: FleetWatchTools, options: FleetWatchOptions, previous: PreviousSnapshots = {}) {
     this.#tools = tools
     this.#options = options
     this.#watch = new LivenessWatch(tools, options.liveness)
@@ -77,30 +83,55 @@ export class FleetWatch {
     this.#health = previous.health
   }
 
-  /** Looks at every host once and makes both snapshots anew. Calls must not overlap. */
+  /** Looks at every host once and makes both snapshots anew. Rounds must not overlap; everything else may, with them too. */
   async round(): Promise<FleetSnapshots> {
-    const { records, now } = this.#tools
-    const { channel } = this.#options
-    const [hosts, presence, lastCrawls] = await Promise.all([
-      records.listHosts(),
-      records.listPresence(channel),
-      records.listLastCrawls(channel),
-    ])
-    this.#targets = await this.#chooseTargets(hosts, presence)
+    this.#targets = await this.#chooseTargets(await this.#readFacts())
     this.#strikes.keepOnly(new Set(this.#targets.keys()))
-    const startedAtMs = now()
-    this.#liveness = await this.#watch.check([...this.#targets.values()])
-    for (const host of this.#liveness) {
+    const startedAtMs = this.#tools.now()
+    const liveness = await this.#watch.check([...this.#targets.values()])
+    this.#liveness = liveness
+    for (const host of liveness) {
       // Failures of a round are liveness's own matter, with its patience; successes help an open circuit to close.
       const hasPassed = host.urls.some(({ successes, checkedAtMs }) => successes > 0 && checkedAtMs >= startedAtMs)
-      if (hasPassed) this.#strikes.probed(host.hostId, undefined, now())
+      if (hasPassed) this.#strikes.probed(host.hostId, undefined, this.#tools.now())
     }
     this.#reading ??= this.#readDraining().finally(() => {
       this.#reading = undefined
     })
-    const liveness = new Map(this.#liveness.map((host) => [host.hostId, host]))
-    this.#placement = buildPlacement(channel, { hosts, presence, lastCrawls, liveness }, this.#placement, now())
-    return { placement: this.#placement, health: this.#buildHealth() }
+    return this.rebuild()
+  }
+
+  /** Looks at one host whose proofs are new, without waiting for a round. */
+  async admit(hostId: number): Promise<FleetSnapshots> {
+    const { hosts, presence } = await this.#readFacts()
+    const chosen = await this.#chooseTargets({ hosts: hosts.filter(({ id }) => id === hostId), presence })
+    const target = chosen.get(hostId)
+    if (target) {
+      this.#targets.set(hostId, target)
+      const { host } = await this.#watch.probe(target)
+      const known = this.#liveness ?? (this.#health ? undefined : [])
+      this.#liveness = known && [...known.filter((other) => other.hostId !== hostId), host]
+    }
+    return this.rebuild()
+  }
+
+  /** Makes both snapshots of what is known, without a look at any host. One after the other: an older state never follows a newer. */
+  rebuild(): Promise<FleetSnapshots> {
+    const built = this.#building.then(async () => {
+      const facts = await this.#readFacts()
+      return { placement: this.#buildPlacement(facts), health: this.#buildHealth() }
+    })
+    this.#building = built.catch(() => undefined)
+    return built
+  }
+
+  describe(hostId: number): {
+    readonly liveness: HostLiveness | undefined
+    readonly circuit: Circuit
+    readonly reason: string | undefined
+  } {
+    const liveness = this.#liveness?.find((host) => host.hostId === hostId)
+    return { liveness, circuit: this.#strikes.circuitOf(hostId), reason: this.#strikes.reasonOf(hostId) }
   }
 
   /** Evidence of a front door. Resolves to the health snapshot when a probe was made, else at once to undefined. */
@@ -108,7 +139,7 @@ export class FleetWatch {
     const target = this.#targets.get(hostId)
     if (!target || !this.#strikes.strike(hostId, prefixKey, this.#tools.now())) return undefined
     const told = await this.#watch.probe(target)
-    this.#liveness = this.#liveness.map((host) => (host.hostId === hostId ? told.host : host))
+    this.#liveness = this.#liveness?.map((host) => (host.hostId === hostId ? told.host : host))
     this.#strikes.probed(hostId, told.failure, this.#tools.now())
     return this.#buildHealth()
   }
@@ -118,23 +149,42 @@ export class FleetWatch {
     await this.#reading
   }
 
+  #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
+    const liveness = new Map(this.#liveness?.map((host) => [host.hostId, host]))
+    const { channel } = this.#options
+    this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
+    return this.#placement
+  }
+
   #buildHealth(): HealthDocument {
-    const facts = { liveness: this.#liveness, strikes: this.#strikes }
+    if (!this.#liveness && this.#health) return this.#health
+    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes }
     this.#health = buildHealth(facts, this.#health, this.#tools.now())
     return this.#health
   }
 
-  async #chooseTargets(
-    hosts: readonly HostRecord[],
-    presence: ReadonlyMap<number, Presence>,
-  ): Promise<Map<number, LivenessTarget>> {
+  async #readFacts(): Promise<Omit<PlacementFacts, 'liveness'>> {
+    const { records } = this.#tools
+    const { channel } = this.#options
+    const [hosts, presence, lastCrawls] = await Promise.all([
+      records.listHosts(),
+      records.listPresence(channel),
+      records.listLastCrawls(channel),
+    ])
+    return { hosts, presence, lastCrawls }
+  }
+
+  async #chooseTargets({
+    hosts,
+    presence,
+  }: Pick<PlacementFacts, 'hosts' | 'presence'>): Promise<Map<number, LivenessTarget>> {
     const { channel } = this.#options
     const targets = new Map<number, LivenessTarget>()
     for (const host of hosts) {
       const urls = urlsOf(host, channel)
       if (urls.length === 0 || !host.isAdminActive || !host.isUserActive) continue
       const blob = await this.#pickProven(presence.get(host.id) ?? noPresence)
-      targets.set(host.id, { hostId: host.id, urls, blob })
+      targets.set(host.id, { hostId: host.id, urls, blob, hasTicket: host.ticket === 'query' })
     }
     return targets
   }
@@ -155,10 +205,14 @@ export class FleetWatch {
   async #readDraining(): Promise<void> {
     const { maxBytes, concurrency, ...limits } = this.#options.wholeReads
     await eachBounded(this.#strikes.listDraining(), concurrency, async (hostId) => {
-      const { blob, urls } = this.#targets.get(hostId) ?? { blob: undefined, urls: [] }
-      if (!blob || blob.sizeBytes > maxBytes) return undefined
-      for (const url of urls) {
-        const { sample } = await readWhole(this.#tools.client, url, blob, limits)
+      const target = this.#targets.get(hostId)
+      if (!target?.blob || target.blob.sizeBytes > maxBytes) return undefined
+      const told = this.#liveness?.find((host) => host.hostId === hostId)
+      const alive = told?.urls.filter(({ isAlive }) => isAlive) ?? []
+      if (alive.length === 0) return undefined
+      for (const { url } of alive) {
+        const asked = { ...limits, hasTicket: target.hasTicket ?? false }
+        const { sample } = await readWhole(this.#tools.client, url, target.blob, asked)
         if (sample.verdict === 'good') continue
         this.#strikes.wholeRead(hostId, `${url}: ${sample.fault?.came}`, this.#tools.now())
         return undefined

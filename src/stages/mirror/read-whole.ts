@@ -3,7 +3,15 @@
 import { openHasher } from '#blobs/hashing.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { algorithmOf, type Digest } from '#oci/digest.ts'
-import { blobUrl, judgeStatus, type ProbeLimits, type Sample, type Subject, unanswered } from './sample-blob.ts'
+import {
+  askedUrl,
+  blobUrl,
+  judgeStatus,
+  type ProbeLimits,
+  type Sample,
+  type Subject,
+  unanswered,
+} from './sample-blob.ts'
 
 export type WholeRead = { readonly sample: Sample; readonly bytesPerSecond: number }
 
@@ -17,7 +25,7 @@ export async function readWhole(
   const expected = `200 and ${blob.sizeBytes} bytes of ${blob.digest}`
   const startedAt = performance.now()
   try {
-    const answer = await client.send({ url, ...limits, maxBodyBytes: blob.sizeBytes })
+    const answer = await client.send({ ...limits, url: askedUrl(url, limits), maxBodyBytes: blob.sizeBytes })
     const { firstByteMs: roundTripMs, family, status } = answer
     const judged = (verdict: Sample['verdict'], came?: string): WholeRead => {
       const fault = came === undefined ? undefined : { url, expected, came }

@@ -1,5 +1,6 @@
 // One look at some bytes of a blob on a host, asked for as a client would ask and compared with the origin's own bytes.
 
+import { randomBytes } from 'node:crypto'
 import type { BlobStore, ByteRange } from '#blobs/blob-store.ts'
 import { readAll } from '#http/outbound/body-stream.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
@@ -23,7 +24,13 @@ export type Sample = {
 }
 
 export type BlobSource = Pick<BlobStore, 'open'>
-export type ProbeLimits = { readonly idleMs: number; readonly totalMs: number; readonly family?: 4 | 6 | undefined }
+export type ProbeLimits = {
+  readonly idleMs: number
+  readonly totalMs: number
+  readonly family?: 4 | 6 | undefined
+  /** Whether clients come to this host with a ticket in their query. */
+  readonly hasTicket?: boolean
+}
 export type Subject = { readonly digest: string; readonly sizeBytes: number }
 
 // What containerd sends with blob requests: a server that compresses on demand shows itself.
@@ -31,6 +38,11 @@ const clientHeaders = { 'accept-encoding': 'zstd;q=1.0, gzip;q=0.8, deflate;q=0.
 
 export function blobUrl(base: string, digest: string): string {
   return `${base}/${blobPath(digest as Digest)}`
+}
+
+/** What a client of that host would ask for: a query like a ticket, so that no host can tell a probe by its lack. */
+export function askedUrl(url: string, { hasTicket }: ProbeLimits): string {
+  return hasTicket ? `${url}?t=${randomBytes(20).toString('base64url')}` : url
 }
 
 /** The bytes a host is compared with. Throws when the origin lacks them: that is our trouble, never the host's. */
@@ -81,7 +93,8 @@ export async function sampleBlob(
   const expected = `206 with Content-Range: ${range} and the right ${block.bytes.length} bytes`
   try {
     const headers = { ...clientHeaders, range: `bytes=${first}-${last}` }
-    const answer = await client.send({ url, headers, ...limits, maxBodyBytes: block.bytes.length })
+    const asked = { ...limits, url: askedUrl(url, limits), headers }
+    const answer = await client.send({ ...asked, maxBodyBytes: block.bytes.length })
     const { firstByteMs: roundTripMs, family } = answer
     const judged = (verdict: SampleVerdict, came: string): Sample => {
       return { verdict, fault: { url, expected, came }, trouble: undefined, roundTripMs, family }

@@ -20,15 +20,12 @@ type Resolved = PromotionItem & { readonly digest: Digest; readonly repositoryId
 export async function applyPromotion(request: PromotionRequest, stores: PromoteStores): Promise<ActResult> {
   checkChannels(request, stores.channels)
   const requestDigest = digestOf(JSON.stringify({ ...request, idempotencyKey: undefined }))
-  if (request.idempotencyKey !== undefined && !request.isDryRun) {
-    const before = await findAnswer(stores.catalogue, request.idempotencyKey, requestDigest)
-    if (before && !before.isSame)
-      throw new RegistryError('CONFLICT', 'this idempotency key was used for another request')
-    if (before) return before.response as ActResult
-  }
+  const key = request.isDryRun ? undefined : request.idempotencyKey
+  const before = key === undefined ? undefined : await answerBefore(key, requestDigest, stores)
+  if (before) return before
   const resolved = await resolveOnce(request, stores)
   const targets = await plan(request, resolved, stores)
-  return await commitAct(
+  const promoting = commitAct(
     {
       id: randomUUID(),
       kind: 'promote',
@@ -48,10 +45,27 @@ export async function applyPromotion(request: PromotionRequest, stores: PromoteS
         if (rows.length < target.manifests.length)
           throw new RegistryError('CONFLICT', `${target.name} changed while it was promoted; try again`)
       }
-      if (request.idempotencyKey !== undefined)
-        await keepAnswer(tx, request.idempotencyKey, requestDigest, result, stores.now())
+      if (key !== undefined && !(await keepAnswer(tx, key, requestDigest, result, stores.now()))) throw new KeyTaken()
     },
   )
+  return await promoting.catch(async (error) => {
+    const first = error instanceof KeyTaken && (await answerBefore(key!, requestDigest, stores))
+    if (first) return first
+    throw error
+  })
+}
+
+/** The same request came twice at once and the other one was faster; this one is undone and answers what that one did. */
+class KeyTaken extends Error {}
+
+async function answerBefore(
+  key: string,
+  requestDigest: string,
+  { catalogue }: PromoteStores,
+): Promise<ActResult | undefined> {
+  const before = await findAnswer(catalogue, key, requestDigest)
+  if (before && !before.isSame) throw new RegistryError('CONFLICT', 'this idempotency key was used for another request')
+  return before?.response as ActResult | undefined
 }
 
 function checkChannels({ from, to, items }: PromotionRequest, channels: readonly string[]): void {
@@ -110,7 +124,7 @@ async function plan(
     const manifests = [...closure.manifests.keys()]
     const changes: Change[] = [
       ...manifests.map((digest) => ({ key: manifestKey(digest), digest })),
-      ...[...closure.companionTags, ...tags].map(([key, digest]) => ({ key, digest })),
+      ...[...new Map([...closure.companionTags, ...tags])].map(([key, digest]) => ({ key, digest })),
     ]
     targets.push({ name, repositoryId, changes, manifests })
   }

@@ -65,7 +65,8 @@ async function targetOfRepository(
   const wanted = version ?? present - 1
   if (wanted < 0 || wanted > present)
     throw new RegistryError('REQUEST_INVALID', `${name} has versions 0 to ${present} in ${channel}, not ${wanted}`)
-  return { name, repositoryId, changes: await changesBackTo(catalogue, repositoryId, channel, wanted) }
+  const changes = await changesBackTo(catalogue, repositoryId, channel, wanted)
+  return { name, repositoryId, changes, plannedAt: present }
 }
 
 async function targetsOfGeneration(
@@ -86,8 +87,9 @@ async function targetsOfGeneration(
   const targets: Target[] = []
   for (const { repositoryId, name, version } of await listChannelRepositories(catalogue, channel)) {
     const wanted = versions.get(repositoryId) ?? 0
-    if (wanted !== version)
-      targets.push({ name, repositoryId, changes: await changesBackTo(catalogue, repositoryId, channel, wanted) })
+    if (wanted === version) continue
+    const changes = await changesBackTo(catalogue, repositoryId, channel, wanted)
+    targets.push({ name, repositoryId, changes, plannedAt: version })
   }
   return targets
 }

@@ -22,7 +22,7 @@ export async function reasonsAgainst(
     if (part.role === 'child') {
       if (!closure.manifests.has(part.digest))
         reasons.push(`${source.name}: manifest ${part.digest}, a part of ${part.manifest}, is missing`)
-    } else needed.set(part.digest, part)
+    } else if (needed.get(part.digest)?.isForeign !== false) needed.set(part.digest, part)
     if (part.isForeign && !allowsForeignLayers) {
       reasons.push(
         `${source.name}: layer ${part.digest} of ${part.manifest} lives elsewhere (urls, or a non-distributable type), which this channel does not allow`,
@@ -30,7 +30,7 @@ export async function reasonsAgainst(
     }
   }
   const held = await findRepositoryBlobs(db, source.repositoryId, [...needed.keys()])
-  const present: [Digest, number][] = []
+  const present: [Digest, number][] = [...closure.manifests.values()].map((row) => [row.digest, row.sizeBytes])
   for (const [digest, { isForeign, manifest }] of needed) {
     const sizeBytes = held.get(digest)
     if (sizeBytes !== undefined) present.push([digest, sizeBytes])

@@ -1,10 +1,11 @@
 // One act on a channel: its log entries, the event and the publication that follows, in one transaction. A dry run does all of it and
 // then takes it back, so that it tells exactly what would happen.
 
-import { appendChanges, type Change, recordAct } from '#catalogue/channels.ts'
+import { appendChanges, type Change, lockVersion, recordAct } from '#catalogue/channels.ts'
 import { emit } from '#catalogue/events.ts'
 import type { Tx } from '#catalogue/schema.ts'
 import { enqueue } from '#jobs/queue.ts'
+import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/name.ts'
 import type { PromoteStores } from './promote-stores.ts'
 import type { ActResult, ChangedTarget } from './promotion.ts'
@@ -13,6 +14,8 @@ export type Target = {
   readonly name: RepositoryName
   readonly repositoryId: number
   readonly changes: readonly Change[]
+  /** Where the channel stood when the changes were thought out, if they are true from there only. */
+  readonly plannedAt?: number
 }
 
 export type ChannelAct = {
@@ -49,7 +52,8 @@ export async function commitAct(
       return result
     })
   } catch (error) {
-    if (error instanceof TakeBack) return error.result
+    // The publication was taken back as well.
+    if (error instanceof TakeBack) return { ...error.result, publication: undefined }
     throw error
   }
 }
@@ -64,12 +68,13 @@ async function write(
   const repositories: ChangedTarget[] = []
   // Always in order of id: two acts that touch the same repositories then never wait for each other in a ring.
   for (const target of [...targets].sort((a, b) => a.repositoryId - b.repositoryId)) {
-    const { version, applied } = await appendChanges(
-      tx,
-      { repositoryId: target.repositoryId, channel: act.channel },
-      target.changes,
-      { id: act.id, atMs },
-    )
+    const { repositoryId, plannedAt } = target
+    if (plannedAt !== undefined && (await lockVersion(tx, repositoryId, act.channel)) !== plannedAt)
+      throw new RegistryError('CONFLICT', `${target.name} changed in ${act.channel} meanwhile; try again`)
+    const { version, applied } = await appendChanges(tx, { repositoryId, channel: act.channel }, target.changes, {
+      id: act.id,
+      atMs,
+    })
     repositories.push({
       repository: target.name,
       version,

@@ -33,6 +33,6 @@ export type ActResult = {
   readonly channel: string
   readonly isDryRun: boolean
   readonly repositories: readonly ChangedTarget[]
-  /** The job that will publish it; undefined for channels that are not public, and when nothing changed. */
+  /** The job that will publish it; undefined for channels that are not public, for dry runs, and when nothing changed. */
   readonly publication: string | undefined
 }

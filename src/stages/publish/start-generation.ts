@@ -10,25 +10,30 @@ import {
 } from '#catalogue/generations.ts'
 import type { PublishStores } from './publish-stores.ts'
 
-export type StartedGeneration = { readonly generation: GenerationRow; readonly before: GenerationRow | undefined }
+export type StartedGeneration = {
+  readonly generation: GenerationRow
+  readonly before: GenerationRow | undefined
+  /** It was started before and never finished. */
+  readonly isResumed: boolean
+}
 
 /** Undefined: nothing changed since the last one. A generation that was started and not finished comes first. */
 export async function startGeneration(
   channel: string,
   about: { readonly actor: string; readonly reason?: string | undefined },
-  { catalogue, now }: PublishStores,
+  { catalogue, now, smallBlobBytes }: PublishStores,
 ): Promise<StartedGeneration | undefined> {
   return await catalogue.transaction().execute(async (tx) => {
     const before = await findLatestGeneration(tx, channel, 'published')
     const unfinished = await findLatestGeneration(tx, channel, 'rendering')
-    if (unfinished) return { generation: unfinished, before }
+    if (unfinished) return { generation: unfinished, before, isResumed: true }
     const changed = await listUnpublished(tx, channel)
     // The first generation may be empty: front doors and hosts then have something signed to start from.
     if (changed.length === 0 && before) return undefined
     const number = (before?.number ?? 0) + 1
-    await addGeneration(tx, { channel, number, createdAtMs: now(), ...about })
+    await addGeneration(tx, { channel, number, createdAtMs: now(), ...about, summary: { smallBlobBytes } })
     await addGenerationRepositories(tx, channel, number, changed)
     const generation = (await findLatestGeneration(tx, channel, 'rendering'))!
-    return { generation, before }
+    return { generation, before, isResumed: false }
   })
 }

@@ -44,7 +44,8 @@ beforeAll(async () => {
   await mkdir(join(stable, 'lists/9.gz'))
   await put(join(root, 'testing/metadata/pointer.json'), '{"generation":9}')
   const channelFolders = new Map([['testing', join(root, 'testing')]])
-  listener = listen(answerTree({ folder: stable, channelFolders }), {
+  const frontDoorUrl = 'https://registry.example.org'
+  listener = listen(answerTree({ folder: stable, channelFolders, frontDoorUrl }), {
     host: '127.0.0.1',
     port: 0,
     stallMs: 5000,
@@ -99,6 +100,27 @@ describe('a blob', () => {
   })
 })
 
+describe('a blob that is not here', () => {
+  const missing = `/blobs/sha256/00/${'0'.repeat(64)}`
+  test('sends a client that was sent here back with its ticket', async () => {
+    const response = await get(`${missing}?x=1&t=AAAA_-9`)
+    expect(response.status).toBe(307)
+    expect(response.headers.get('location')).toBe(`https://registry.example.org${missing}?miss=AAAA_-9`)
+    expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  test.each(['', '?t=', '?t=a%0d%0ab', '?xt=AAAA', '?t=AAAA/../b', `?t=${'A'.repeat(65)}`])(
+    '%s is just not here',
+    async (query) => {
+      expect((await get(missing + query)).status).toBe(404)
+    },
+  )
+
+  test('only blobs are sent back', async () => {
+    expect((await get('/lists/6.gz?t=AAAA')).status).toBe(404)
+  })
+})
+
 describe('ranges', () => {
   test.each([
     ['bytes=0-9', 0, 10],
@@ -128,7 +150,7 @@ describe('ranges', () => {
     expect(Buffer.from(body).toString('latin1')).toBe(`${expected.join('')}--${boundary}--\r\n`)
   })
 
-  test.each(['bytes=300000-', 'bytes=-0', 'bytes=0-,0-,0-', `bytes=${'1-1,'.repeat(50)}`])(
+  test.each(['bytes=300000-', 'bytes=-0', 'bytes=9-2', 'bytes=0-,0-,0-', `bytes=${'1-1,'.repeat(50)}`])(
     '%.30s is a 416 with the size',
     async (range) => {
       const response = await get(blob, { range })
@@ -137,7 +159,7 @@ describe('ranges', () => {
     },
   )
 
-  test.each([['bytes=9-2'], ['items=0-1'], ['bytes=1-2,x']])('%s is ignored: the whole is sent', async (range) => {
+  test.each([['items=0-1'], ['bytes=1-2,x']])('%s is ignored: the whole is sent', async (range) => {
     const response = await get(blob, { range })
     expect(response.status).toBe(200)
     expect(await bodyOf(response)).toEqual(bytes)

@@ -5,6 +5,7 @@ import { lstat, readFile, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { ifNoneMatchHits, ifRangeHolds } from '#http/range.ts'
+import { blobPath, type Digest } from '#oci/digest.ts'
 import { parseTreePath, type TreePath } from '#snapshots/tree-path.ts'
 import { chooseByteRanges } from './byte-ranges.ts'
 import { fileBody, multipartBody } from './file-body.ts'
@@ -14,6 +15,8 @@ export type TreeOptions = {
   readonly folder: string
   /** The folders of the channels that are served at `/channels/<name>/`. */
   readonly channelFolders: ReadonlyMap<string, string>
+  /** Of a host: the front door to which a client goes back that was sent here for a blob which is not here. */
+  readonly frontDoorUrl?: string
   /** Separates the parts of an answer with several ranges: must not be foreseeable. */
   readonly makeBoundary?: () => string
 }
@@ -30,6 +33,7 @@ const bodyHeaders = {
   'content-disposition': 'attachment',
   'x-content-type-options': 'nosniff',
 }
+const ticketPattern = /(?:^|&)t=([A-Za-z0-9_-]{1,64})(?:&|$)/
 const channelsPrefix = '/channels/'
 
 export function answerTree(options: TreeOptions): (ask: Ask) => Promise<Answer> {
@@ -41,10 +45,18 @@ export function answerTree(options: TreeOptions): (ask: Ask) => Promise<Answer> 
     const place = locate(ask.path, options)
     const name = place && parseTreePath(place.path)
     const path = name && (await findFile(place.folder, place.path))
-    if (!path) return notFound()
+    if (!path) return (name?.kind === 'blob' && sendBack(ask, name.digest, options.frontDoorUrl)) || notFound()
     if (name.kind === 'metadata' || name.kind === 'trace') return answerSmallFile(ask, path)
     return answerImmutable(ask, await describe(name, path), makeBoundary)
   }
+}
+
+/** With the ticket that the client brought, and only then: without one nobody sent it here, and no loop can begin. */
+function sendBack(ask: Ask, digest: Digest, frontDoorUrl: string | undefined): Answer | undefined {
+  const ticket = ticketPattern.exec(ask.query)?.[1]
+  if (frontDoorUrl === undefined || ticket === undefined) return undefined
+  const location = `${frontDoorUrl}/${blobPath(digest)}?miss=${ticket}`
+  return { status: 307, headers: { location, 'cache-control': 'no-store' } }
 }
 
 function locate(path: string, { folder, channelFolders }: TreeOptions): { folder: string; path: string } | undefined {

@@ -5,10 +5,10 @@ import type { BlobListLine, ListedBlob } from '#snapshots/blob-list.ts'
 
 type WithDigest = { readonly digest: Digest }
 
-/** For each digest that any of three sorted streams has, in order, what each of them has for it. */
-export async function* alignByDigest<A extends WithDigest, B extends WithDigest, C extends WithDigest>(
-  ...streams: [AsyncIterable<A>, AsyncIterable<B>, AsyncIterable<C>]
-): AsyncGenerator<[A | undefined, B | undefined, C | undefined]> {
+/** For each digest that any of some sorted streams has, in order, what each of them has for it. */
+export async function* alignByDigest<T extends readonly WithDigest[]>(
+  ...streams: { readonly [K in keyof T]: AsyncIterable<T[K]> }
+): AsyncGenerator<{ [K in keyof T]: T[K] | undefined }> {
   const readers = streams.map((stream: AsyncIterable<WithDigest>) => stream[Symbol.asyncIterator]())
   try {
     const next = async (reader: AsyncIterator<WithDigest>) => {
@@ -21,7 +21,7 @@ export async function* alignByDigest<A extends WithDigest, B extends WithDigest,
       for (const head of heads) if (head && (least === undefined || head.digest < least)) least = head.digest
       if (least === undefined) return
       const row = heads.map((head) => (head?.digest === least ? head : undefined))
-      yield row as [A | undefined, B | undefined, C | undefined]
+      yield row as unknown as { [K in keyof T]: T[K] | undefined }
       for (const [i, one] of row.entries()) if (one) heads[i] = await next(readers[i]!)
     }
   } finally {
@@ -36,7 +36,7 @@ export async function* applyDelta(
   whole: AsyncIterable<ListedBlob>,
   delta: AsyncIterable<BlobListLine>,
 ): AsyncGenerator<BlobListLine> {
-  for await (const [old, change] of alignByDigest(whole, delta, nothing())) {
+  for await (const [old, change] of alignByDigest(whole, delta)) {
     if (change?.sign === '-') continue
     const blob = change ?? old!
     yield { sign: '', digest: blob.digest, sizeBytes: blob.sizeBytes, generation: blob.generation }

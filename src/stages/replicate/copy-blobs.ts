@@ -7,17 +7,19 @@ import { type Copying, keepFloor } from './copying.ts'
 import { readDigestLines } from './digest-lines.ts'
 import { fetchAll } from './fetch-all.ts'
 import type { WantedFile } from './fetch-file.ts'
-import { findHeldGeneration, type Plan, planBlobs, wantedBlobs } from './plan-blobs.ts'
-import { heldListPath, type ReplicaFolder, syncBlobFolders } from './replica-folder.ts'
+import { type Plan, planBlobs, wantedBlobs } from './plan-blobs.ts'
+import { findHeldGeneration, heldListPath, type ReplicaFolder, syncBlobFolders } from './replica-folder.ts'
 
-/** Brings every blob of the pointer's generation into the folder, and the held list beside them. `complete`: the generation
+/** Brings every blob of the pointer's generation into the folder, and the held list beside them. `known`: the generation
  *  that is all here already; 0: unknown, so every file is looked at. */
-export async function copyBlobs(pointer: Pointer, complete: number, copying: Copying): Promise<Plan> {
+export async function copyBlobs(pointer: Pointer, known: number, copying: Copying): Promise<Plan> {
   const { replica, options, tools, fetching, meter } = copying
-  const held = options.isCheck ? 0 : await findHeldGeneration(replica, complete)
+  const held = await findHeldGeneration(replica)
+  const complete = held === known ? known : 0
   meter.enter('look', { files: 0, bytes: 0 })
-  const { isCheck } = options
-  const plan = await planBlobs({ replica, pointer, held, isCheck, nowMs: tools.now(), stop: tools.stop })
+  const { isCheck, isPrune } = options
+  const about = { complete, held, isCheck, isPrune, nowMs: tools.now(), stop: tools.stop }
+  const plan = await planBlobs({ replica, pointer, ...about })
   const begunBytes = await sizeOfParts(replica)
   await keepFloor(replica.folder, Math.max(0, plan.missingBytes - begunBytes), options, tools)
   meter.enter('blobs', { files: plan.missingFiles, bytes: plan.missingBytes })
@@ -25,7 +27,7 @@ export async function copyBlobs(pointer: Pointer, complete: number, copying: Cop
   await syncBlobFolders(replica.folder)
   const { channel, generation } = pointer
   const header = { channel, from: 0, to: generation, count: plan.count }
-  await writeBlobList(heldListPath(replica, generation), header, signless(wantedBlobs(replica, pointer, held)))
+  await writeBlobList(heldListPath(replica, generation), header, signless(wantedBlobs(replica, pointer, complete)))
   return plan
 }
 

@@ -2,6 +2,7 @@
 
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FetchAllTools } from './fetch-all.ts'
+import { Pace, type Wait } from './pace.ts'
 import type { ReplicaFolder } from './replica-folder.ts'
 import { ReplicateError } from './replicate-error.ts'
 import type { Progress, ReplicateOptions, ReplicateTools } from './replicate-options.ts'
@@ -61,17 +62,20 @@ export function startCopying(
     connections,
     tries,
     stop: tools.stop,
+    pace: new Pace(options.bytesPerSecond, tools.now, waitFor),
     onBytes: (bytes) => meter.add(0, bytes),
     onFile: () => meter.add(1, 0),
     keepFloor: (sizeBytes) => keepFloor(replica.folder, sizeBytes, options, tools),
     // Half of each pause is by chance, so that hosts cut off together do not come back together.
     async pause(attempt, signal) {
       const fullMs = Math.min(longestPauseMs, pauseMs * 2 ** (attempt - 1))
-      await wait(fullMs * (0.5 + tools.random() / 2), undefined, { signal })
+      await waitFor(fullMs * (0.5 + tools.random() / 2), signal)
     },
   }
   return { replica, options, tools, fetching, meter }
 }
+
+const waitFor: Wait = (ms, signal) => wait(ms, undefined, { signal })
 
 export async function keepFloor(
   folder: string,

@@ -7,6 +7,7 @@ import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeFolder, publicFileMode } from '#kit/atomic-file.ts'
 import { algorithmOf, type Digest, hexOf } from '#oci/digest.ts'
+import type { Pace } from './pace.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import { type SourceAnswer, SourceInterrupted, type TreeSource } from './tree-source.ts'
 
@@ -21,6 +22,7 @@ export type FetchTools = {
   readonly tries: number
   readonly pause: (attempt: number, stop: AbortSignal) => Promise<void>
   readonly stop: AbortSignal
+  readonly pace: Pace
   /** Bytes that count as fetched; negative when they turned out to be worth nothing. */
   readonly onBytes: (bytes: number) => void
 }
@@ -68,7 +70,7 @@ async function fetchRest(file: WantedFile, part: string, report: Report, tools: 
     const arriving = new ArrivingFile(file, handle, report)
     await arriving.resume(part)
     const resumedAt = arriving.sizeBytes
-    if (resumedAt < file.sizeBytes || resumedAt === 0) await arriving.receive(await ask(file, arriving, tools))
+    if (resumedAt < file.sizeBytes || resumedAt === 0) await arriving.receive(await ask(file, arriving, tools), tools)
     if (!arriving.isRight()) {
       await arriving.restart()
       if (resumedAt > 0) return false
@@ -144,7 +146,7 @@ class ArrivingFile {
     await this.#handle.truncate(0)
   }
 
-  async receive({ chunks }: SourceAnswer): Promise<void> {
+  async receive({ chunks }: SourceAnswer, { pace, stop }: FetchTools): Promise<void> {
     for await (const chunk of chunks) {
       if (this.sizeBytes + chunk.length > this.#file.sizeBytes) {
         await this.restart()
@@ -152,6 +154,7 @@ class ArrivingFile {
       }
       await this.#handle.writeFile(chunk)
       this.#count(chunk)
+      await pace.take(chunk.length, stop)
     }
     if (this.sizeBytes < this.#file.sizeBytes) throw new SourceInterrupted(`${this.#file.path} ended early`)
   }

@@ -307,6 +307,11 @@ describe('lists, rightly signed but wrong in themselves', () => {
   })
 })
 
+test('a source that is not there at all', async () => {
+  await new Promise((resolve) => server.close(resolve))
+  await expect(run()).rejects.toMatchObject({ reason: 'source' })
+})
+
 test('a stop ends a run that waits for a silent server', async () => {
   const stopping = new AbortController()
   replies[blobPath(digest)] = () => stopping.abort()

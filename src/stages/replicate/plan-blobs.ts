@@ -3,14 +3,14 @@
 
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { access, lstat, rm } from 'node:fs/promises'
+import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { algorithmOf, blobPath, type Digest, hexOf } from '#oci/digest.ts'
 import type { ListedBlob } from '#snapshots/blob-list.ts'
 import { cheapestChain, type Pointer } from '#snapshots/pointer.ts'
-import { alignByDigest, applyDelta } from './align-by-digest.ts'
+import { alignByDigest, applyDelta, nothing } from './align-by-digest.ts'
 import { readDigestLines, writeDigestLines } from './digest-lines.ts'
-import { heldListPath, type ReplicaFolder, readListFile, walkBlobs } from './replica-folder.ts'
+import { type ReplicaFolder, readHeldList, readListFile, walkBlobs } from './replica-folder.ts'
 import { ReplicateError } from './replicate-error.ts'
 
 export type Plan = {
@@ -19,36 +19,31 @@ export type Plan = {
   readonly missingFiles: number
   readonly missingBytes: number
   readonly damagedFiles: number
+  /** Files that no list named, ever; left alone unless they are to be pruned. */
+  readonly strayFiles: number
 }
 
 export type PlanOptions = {
   readonly replica: ReplicaFolder
   readonly pointer: Pointer
-  /** The generation whose held list can be relied on; 0: look at the files themselves. */
+  /** The generation of which everything is here for certain; 0: look at the files themselves. */
+  readonly complete: number
+  /** The generation of the held list, which tells what left since; 0: there is none. */
   readonly held: number
   /** Read every blob. */
   readonly isCheck: boolean
+  readonly isPrune: boolean
   readonly nowMs: number
   readonly stop: AbortSignal
 }
 
-/** The generation whose list the folder still has, else 0. */
-export async function findHeldGeneration(replica: ReplicaFolder, complete: number): Promise<number> {
-  if (complete === 0) return 0
-  return access(heldListPath(replica, complete)).then(
-    () => complete,
-    () => 0,
-  )
-}
-
 /** All blobs of the pointer's generation, by the cheapest chain of lists in the folder. */
-export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, held: number): AsyncIterable<ListedBlob> {
+export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, complete: number): AsyncIterable<ListedBlob> {
   const { channel, generation, lists } = pointer
-  const chain = cheapestChain(lists, held, generation)
+  const chain = cheapestChain(lists, complete, generation)
   if (!chain) throw new ReplicateError('source', `no chain of lists leads to generation ${generation}`)
-  const start = { channel, from: 0, to: held }
   let blobs: AsyncIterable<ListedBlob> | undefined
-  if (chain[0]?.from !== 0) blobs = readListFile(heldListPath(replica, held), start)
+  if (chain[0]?.from !== 0) blobs = readHeldList(replica, channel, complete)
   for (const { path, from, to } of chain) {
     const list = readListFile(join(replica.folder, path), { channel, from, to })
     blobs = blobs ? applyDelta(blobs, list) : list
@@ -58,21 +53,24 @@ export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, held: numb
 
 /** Leaves the work list in `todo` and brings `left` up to date; damaged files are deleted at once. */
 export function planBlobs(options: PlanOptions): Promise<Plan> {
-  const { replica, pointer, held, isCheck, nowMs, stop } = options
-  const wanted = wantedBlobs(replica, pointer, held)
-  const heldSpan = { channel: pointer.channel, from: 0, to: held }
-  const present = held > 0 ? readListFile(heldListPath(replica, held), heldSpan) : walkBlobs(replica.folder)
-  const plan = { count: 0, missingFiles: 0, missingBytes: 0, damagedFiles: 0 }
+  const { replica, pointer, complete, held, isCheck, isPrune, nowMs, stop } = options
+  const wanted = wantedBlobs(replica, pointer, complete)
+  const files = complete > 0 ? nothing() : walkBlobs(replica.folder)
+  const before = held > 0 ? readHeldList(replica, pointer.channel, held) : nothing()
+  const plan = { count: 0, missingFiles: 0, missingBytes: 0, damagedFiles: 0, strayFiles: 0 }
   return writeDigestLines(replica.left, (left) =>
     writeDigestLines(replica.todo, async (todo) => {
-      for await (const [blob, here, gone] of alignByDigest(wanted, present, readDigestLines(replica.left))) {
+      for await (const row of alignByDigest(wanted, before, files, readDigestLines(replica.left))) {
         stop.throwIfAborted()
+        const [blob, old, file, gone] = row
         if (!blob) {
-          await left.add({ digest: (here ?? gone)!.digest, number: gone?.number ?? nowMs })
+          const { digest } = (old ?? file ?? gone)!
+          if (old || gone || isPrune) await left.add({ digest, number: gone?.number ?? nowMs })
+          else plan.strayFiles++
           continue
         }
         plan.count++
-        if (held > 0 && here) continue
+        if (complete > 0 && old) continue
         const path = join(replica.folder, blobPath(blob.digest))
         const state = await lookAt(path, blob, isCheck)
         if (state === 'right') continue

@@ -44,6 +44,12 @@ export function heldListPath({ hidden }: ReplicaFolder, generation: number): str
   return join(hidden, `held-${generation}.gz`)
 }
 
+/** The generation of the list that a complete run left, or 0. */
+export async function findHeldGeneration({ hidden }: ReplicaFolder): Promise<number> {
+  const numbers = (await namesIn(hidden)).map((name) => Number(/^held-([1-9][0-9]{0,14})\.gz$/.exec(name)?.[1] ?? 0))
+  return Math.max(0, ...numbers)
+}
+
 export type ListSpan = { readonly channel: string; readonly from: number; readonly to: number }
 
 export async function* readListFile(path: string, span: ListSpan): AsyncGenerator<BlobListLine> {
@@ -53,6 +59,20 @@ export async function* readListFile(path: string, span: ListSpan): AsyncGenerato
   } catch (error) {
     if (!(error instanceof BlobListRefused)) throw error
     throw new ReplicateError('source', `${path}: ${error.message}`, { cause: error })
+  }
+}
+
+export async function* readHeldList(
+  replica: ReplicaFolder,
+  channel: string,
+  generation: number,
+): AsyncGenerator<BlobListLine> {
+  const path = heldListPath(replica, generation)
+  try {
+    yield* readListFile(path, { channel, from: 0, to: generation })
+  } catch (error) {
+    if (!(error instanceof ReplicateError)) throw error
+    throw new ReplicateError('folder', `${path} is damaged; remove it`, { cause: error })
   }
 }
 

@@ -7,8 +7,12 @@ export type ReplicateOptions = {
   /** What this host calls its trace. */
   readonly name: string
   readonly connections: number
-  /** Read every blob again and replace what is damaged; note files that no list has. */
+  /** Read every blob again and replace what is damaged. */
   readonly isCheck: boolean
+  /** Let blobs go that no list ever named, after the grace: somebody else may have put them there. */
+  readonly isPrune: boolean
+  /** Over all connections; 0: no limit. */
+  readonly bytesPerSecond: number
   /** Free space that is left to others. */
   readonly minFreeBytes: number
   /** What left the list stays this long. */
@@ -25,6 +29,8 @@ export type ReplicateOptions = {
 export const replicateDefaults = {
   connections: 4,
   isCheck: false,
+  isPrune: false,
+  bytesPerSecond: 0,
   minFreeBytes: 1 << 30,
   graceMs: 24 * 3_600_000,
   key: undefined,

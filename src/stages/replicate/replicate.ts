@@ -15,7 +15,7 @@ import { forgetOtherHeldLists, openReplicaFolder, type ReplicaFolder } from './r
 import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
-import { TreeSource } from './tree-source.ts'
+import { SourceInterrupted, TreeSource } from './tree-source.ts'
 import { chooseKey, type FoundPointer, fetchPointer, readHeldPointer, refuseOlder } from './trust-pointer.ts'
 import { hasTrace, writeTrace } from './write-trace.ts'
 
@@ -30,6 +30,8 @@ export type ReplicateResult = {
   readonly damaged: number
   /** Blobs deleted after their grace. */
   readonly deleted: number
+  /** Blobs that lie here though no list named them, ever; counted when the files were looked at. */
+  readonly strays: number
   /** The pointer is past its expiry: the source may be cut off from the publisher, or hold news back. */
   readonly isExpired: boolean
 }
@@ -45,6 +47,7 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
   } catch (error) {
     if (tools.stop.aborted)
       throw new ReplicateError('stopped', 'stopped; the next run goes on from here', { cause: error })
+    if (error instanceof SourceInterrupted) throw new ReplicateError('source', error.message, { cause: error })
     if (error instanceof FolderBusy) throw new ReplicateError('folder', error.message, { cause: error })
     if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${options.to}`, { cause: error })
     throw error
@@ -56,7 +59,8 @@ async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: Rep
   const state = await readReplicaState(replica.state)
   const key = await chooseKey(replica.folder, options.key, state, source, tools.stop)
   const held = await readHeldPointer(replica.folder, key)
-  const complete = options.isCheck || held?.pointer.generation !== state?.complete ? 0 : (state?.complete ?? 0)
+  const mustLook = options.isCheck || options.isPrune || held?.pointer.generation !== state?.complete
+  const complete = mustLook ? 0 : (state?.complete ?? 0)
 
   const etag = complete > 0 && state?.from === source.url ? state.etag : undefined
   const fetched = await fetchPointer(source, key, etag, tools.stop)
@@ -73,7 +77,7 @@ async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: Rep
     etag: fetched ? undefined : etag,
     leftFiles: state?.leftFiles ?? {},
   }
-  const ending: Ending = { replica, options, tools, pointer, files: 0, bytes: 0, damaged: 0 }
+  const ending: Ending = { replica, options, tools, pointer, files: 0, bytes: 0, damaged: 0, strays: 0 }
   if (!fetched) return finish(begun, 'unchanged', ending)
   const finished = { ...begun, complete: pointer.generation, etag: fetched.etag }
   if (complete > 0 && held?.bytes.equals(fetched.bytes)) return finish(finished, 'unchanged', ending)
@@ -82,12 +86,12 @@ async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: Rep
   const copying = startCopying(replica, source, options, tools)
   const verified = complete > 0 ? held?.pointer : undefined
   await copySpanFiles('lists', pointer, verified, copying)
-  const { damagedFiles } = await copyBlobs(pointer, complete, copying)
+  const { damagedFiles, strayFiles } = await copyBlobs(pointer, complete, copying)
   await copySpanFiles('packs', pointer, verified, copying)
   await writeMetadata(replica.folder, encodePublicKey(key), fetched)
   const { files, bytes } = copying.meter
   copying.meter.enter('done', { files: 0, bytes: 0 })
-  return finish(finished, 'updated', { ...ending, files, bytes, damaged: damagedFiles })
+  return finish(finished, 'updated', { ...ending, files, bytes, damaged: damagedFiles, strays: strayFiles })
 }
 
 /** The pointer comes after all that it names. */
@@ -97,7 +101,7 @@ async function writeMetadata(folder: string, key: string, { bytes }: FoundPointe
   await writeFileAtomically(join(folder, pointerPath), bytes)
 }
 
-type Ending = Pick<ReplicateResult, 'files' | 'bytes' | 'damaged'> & {
+type Ending = Pick<ReplicateResult, 'files' | 'bytes' | 'damaged' | 'strays'> & {
   readonly replica: ReplicaFolder
   readonly options: ReplicateOptions
   readonly tools: ReplicateTools
@@ -108,7 +112,7 @@ type Ending = Pick<ReplicateResult, 'files' | 'bytes' | 'damaged'> & {
 async function finish(
   state: ReplicaState,
   outcome: ReplicateResult['outcome'],
-  { replica, options, tools, pointer, files, bytes, damaged }: Ending,
+  { replica, options, tools, pointer, ...counts }: Ending,
 ): Promise<ReplicateResult> {
   const { folder } = replica
   const nowMs = tools.now()
@@ -127,5 +131,5 @@ async function finish(
   }
   const { channel, generation, expiresAtMs } = pointer
   const isExpired = expiresAtMs !== undefined && expiresAtMs <= nowMs
-  return { outcome, channel, generation, files, bytes, damaged, deleted, isExpired }
+  return { outcome, channel, generation, ...counts, deleted, isExpired }
 }

@@ -14,6 +14,13 @@ type Descriptor = {
 }
 type Manifest = { readonly config?: Descriptor; readonly manifests?: readonly Descriptor[] }
 
+/** Left alone, ctr takes a loopback address for a plain http one. */
+function writeHosts(folder: string, host: string): string {
+  mkdirSync(join(folder, host), { recursive: true })
+  writeFileSync(join(folder, host, 'hosts.toml'), `[host."https://${host}"]\n`)
+  return folder
+}
+
 export async function startContainerd({ folder, plainHttp, trust }: ClientOptions): Promise<ImageClient> {
   mkdirSync(folder, { recursive: true })
   const at = (name: string) => join(folder, name)
@@ -38,7 +45,10 @@ export async function startContainerd({ folder, plainHttp, trust }: ClientOption
     },
     { what: 'containerd answers', limitMs: 60_000, everyMs: 100 },
   )
-  const scheme = (reference: string) => (plainHttp.includes(hostOf(reference)) ? ['--plain-http'] : [])
+  const scheme = (reference: string) => {
+    const host = hostOf(reference)
+    return plainHttp.includes(host) ? ['--plain-http'] : ['--hosts-dir', writeHosts(at('hosts'), host)]
+  }
 
   async function forgetAll(): Promise<void> {
     const names = (await ctr('images', 'ls', '-q')).split('\n').filter((name) => name !== '')

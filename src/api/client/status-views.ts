@@ -1,0 +1,17 @@
+// What the status routes answer, as their readers see it.
+
+import type { z } from '@hono/zod-openapi'
+import type {
+  StatusGenerations,
+  StatusHosts,
+  StatusOverview,
+  StatusRepositories,
+  StatusRepository,
+} from '#api/routes/status-schemas.ts'
+
+export type OverviewView = z.infer<typeof StatusOverview>
+export type GenerationsView = z.infer<typeof StatusGenerations>
+export type RepositoriesView = z.infer<typeof StatusRepositories>
+export type RepositoryView = z.infer<typeof StatusRepository>
+export type HostsView = z.infer<typeof StatusHosts>
+export type HostView = HostsView['hosts'][number]

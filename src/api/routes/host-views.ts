@@ -1,0 +1,99 @@
+// Between the rows of hosts and what the control API says of them.
+
+import type { z } from '@hono/zod-openapi'
+import type { ApiStores } from '#api/api-context.ts'
+import { findLatestGeneration } from '#catalogue/generations.ts'
+import { findLastCheckIn, findPresence } from '#catalogue/host-copies.ts'
+import { type HostFacts, type HostRow, listHosts } from '#catalogue/hosts.ts'
+import type { Tx } from '#catalogue/schema.ts'
+import { enqueue } from '#jobs/queue.ts'
+import { RegistryError } from '#oci/errors.ts'
+import type { validateHost } from '#stages/mirror/validate-host.ts'
+import type { Site } from './host-schemas.ts'
+
+export function requestCrawl(tx: Tx, hostId: number, channel: string, nowMs: number): Promise<string> {
+  return enqueue(
+    tx,
+    {
+      kind: 'crawl',
+      payload: { hostId, channel },
+      dedupeKey: `${hostId}/${channel}`,
+
+      runAtMs: nowMs,
+      maxAttempts: 1,
+    },
+    nowMs,
+  )
+}
+
+export async function requireHost(id: string, { catalogue }: ApiStores): Promise<HostRow> {
+  const host = (await listHosts(catalogue)).find((one) => one.name === id || String(one.id) === id)
+  if (!host) throw new RegistryError('NOT_FOUND', `there is no host ${JSON.stringify(id.slice(0, 100))}`)
+  return host
+}
+
+type Declared = Parameters<typeof validateHost>[0]
+
+/** What may be declared, with every absent thing said to be so. */
+export function toDeclaration(
+  host: { readonly [K in keyof Declared]?: Declared[K] | undefined } & Pick<
+    Declared,
+    'name' | 'bandwidthMbps' | 'grade' | 'isPrivate' | 'isAsnClients' | 'ticket'
+  >,
+): Declared {
+  return {
+    name: host.name,
+    country: host.country,
+    bandwidthMbps: host.bandwidthMbps,
+    grade: host.grade,
+    isPrivate: host.isPrivate,
+    asn: host.asn,
+    isAsnClients: host.isAsnClients,
+    peerAsns: host.peerAsns ?? [],
+    netblocks: host.netblocks ?? [],
+    allowedCountries: host.allowedCountries ?? [],
+    categories: host.categories ?? [],
+    ticket: host.ticket,
+    contact: host.contact,
+  }
+}
+
+export function toFacts(
+  declared: Declared,
+  switches: Pick<HostFacts, 'isAdminActive' | 'isUserActive' | 'disableReason'>,
+): HostFacts {
+  return { ...declared, ...switches }
+}
+
+export function toSite(site: {
+  name: string
+  organisationUrl: string | undefined
+  isPrivate: boolean
+  contact: string | undefined
+}): z.infer<typeof Site> {
+  return {
+    name: site.name,
+    isPrivate: site.isPrivate,
+    ...(site.organisationUrl === undefined ? {} : { organisationUrl: site.organisationUrl }),
+    ...(site.contact === undefined ? {} : { contact: site.contact }),
+  }
+}
+
+export async function toHost(host: HostRow, stores: ApiStores) {
+  const channel = stores.publicChannel
+  const presence = await findPresence(stores.catalogue, host.id, channel)
+  const latest = await findLatestGeneration(stores.catalogue, channel, 'published')
+  const checkIn = await findLastCheckIn(stores.catalogue, host.id, channel)
+  return {
+    ...host,
+    site: host.site.name,
+    presence: presence && {
+      generation: presence.generation,
+      missing: presence.missing.length,
+      extra: presence.extra.length,
+    },
+    latestGeneration: latest?.number,
+    lastCheckIn: checkIn && { generation: checkIn.generation, at: new Date(checkIn.atMs).toISOString() },
+    state: await stores.describeHost(host.id),
+  }
+}
