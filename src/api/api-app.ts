@@ -21,7 +21,7 @@ export type ApiAppOptions = {
   readonly log: (error: unknown) => void
 }
 
-const maxBodyBytes = 4 << 20
+export const maxApiBodyBytes = 4 << 20
 
 export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
   const app: ApiApp = new OpenAPIHono<ApiEnv>({
@@ -55,9 +55,6 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
           headers: { 'www-authenticate': 'Bearer realm="flotilla"' },
         },
       )
-    }
-    if (Number(context.req.header('content-length') ?? 0) > maxBodyBytes) {
-      throw new RegistryError('REQUEST_INVALID', `at most ${maxBodyBytes} bytes are taken`, { status: 413 })
     }
     context.set('identity', caller.identity)
     await next()

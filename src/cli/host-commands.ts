@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { ago, print, shortDigest, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
+import { wholeNumber, wholeNumbers } from './whole-number.ts'
 
 type Host = {
   readonly id: number
@@ -88,11 +89,11 @@ function hostCommand(connect: Connect): Command {
     .requiredOption('--url <url>', 'address of its copy; may be repeated, preferred first', collect, [])
     .option('--site <site>', 'who runs it; made when it is not there')
     .option('--country <code>', 'ISO 3166-1, two letters')
-    .option('--bandwidth <mbps>', 'in Mbit/s', '100')
+    .option('--bandwidth <mbps>', 'in Mbit/s', wholeNumber, 100)
     .option('--grade <grade>', 'gold, proven or probation', 'probation')
     .option('--netblock <cidr>', 'a network that it serves first; may be repeated', collect, [])
-    .option('--asn <n>', 'its autonomous system')
-    .option('--peer-asn <n>', 'may be repeated', collect, [])
+    .option('--asn <n>', 'its autonomous system', wholeNumber)
+    .option('--peer-asn <n>', 'may be repeated', wholeNumbers, [])
     .option('--allowed-country <code>', 'serves only these; may be repeated', collect, [])
     .option('--private', 'serves only its own netblocks')
     .option('--no-ticket', 'redirects carry no query (CDNs, presigned buckets)')
@@ -104,11 +105,11 @@ function hostCommand(connect: Connect): Command {
         urls: flags.url,
         site: flags.site,
         country: flags.country,
-        bandwidthMbps: Number(flags.bandwidth),
+        bandwidthMbps: flags.bandwidth,
         grade: flags.grade,
         netblocks: flags.netblock,
-        asn: flags.asn === undefined ? undefined : Number(flags.asn),
-        peerAsns: flags.peerAsn.map(Number),
+        asn: flags.asn,
+        peerAsns: flags.peerAsn,
         allowedCountries: flags.allowedCountry,
         isPrivate: flags.private ?? false,
         ticket: flags.ticket ? 'query' : 'none',
@@ -227,7 +228,7 @@ function explainCommand(connect: Connect): Command {
     .requiredOption('--ip <address>', 'who asks')
     .option('--digest <digest>', 'for which blob')
     .option('--ref <reference>', 'or for the blobs of a repository')
-    .option('--seed <ms>', 'decide for this time, to see the same again')
+    .option('--seed <ms>', 'decide for this time, to see the same again', wholeNumber)
     .action(async ({ ip, digest, ref, seed }) => {
       const { client, output } = connect()
       const found = await client.get<ExplainedBlob | { blobs: readonly ExplainedBlob[] }>('/api/v1/explain', {
@@ -256,12 +257,12 @@ function checkInCommand(connect: Connect): Command {
   return new Command('check-in')
     .description('say that a copy is complete; it is verified, never believed')
     .argument('<host>', 'name or number')
-    .requiredOption('--generation <n>', 'what was copied')
+    .requiredOption('--generation <n>', 'what was copied', wholeNumber)
     .option('--channel <channel>', 'default: the one that the front door serves')
     .action(async (name: string, { generation, channel }) => {
       const { client, output } = connect()
       const job = await client.post<{ id: string }>(`${pathOf(name)}/check-ins`, {
-        generation: Number(generation),
+        generation,
         channel,
       })
       print(output, job, () => `Thank you; it is being verified (job ${job.id}).\n`)

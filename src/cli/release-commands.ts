@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import type { ApiClient } from '#api/client.ts'
 import { ago, bytes, type Output, print, shortDigest, table } from './print.ts'
+import { wholeNumber } from './whole-number.ts'
 
 export type Connect = () => { readonly client: ApiClient; readonly output: Output }
 
@@ -32,6 +33,8 @@ type Generation = {
   readonly bytesAdded?: number
 }
 
+const keyHeader = (key: string | undefined): Record<string, string> =>
+  key === undefined ? {} : { 'idempotency-key': key }
 const collect = (value: string, before: string[]) => [...before, value]
 
 export function releaseCommands(connect: Connect): Command[] {
@@ -50,7 +53,7 @@ function candidateCommand(connect: Connect): Command {
     .command('list')
     .description('candidates, newest first')
     .option('--repository <name>', 'of this repository only')
-    .option('--limit <n>', 'at most so many', '100')
+    .option('--limit <n>', 'at most so many', wholeNumber, 100)
     .action(async ({ repository, limit }) => {
       const { client, output } = connect()
       type Row = { repository: string; tag: string; digest: string; pushedAt: string }
@@ -113,11 +116,7 @@ function promoteCommand(connect: Connect): Command {
     .action(async (references: string[], { to, from, tag, reason, dryRun, idempotencyKey }) => {
       const { client, output } = connect()
       const body = { references, to, from, reason, dryRun, ...(tag.length > 0 ? { tags: tag } : {}) }
-      const result = await client.post<ActResult>(
-        '/api/v1/promotions',
-        body,
-        idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey },
-      )
+      const result = await client.post<ActResult>('/api/v1/promotions', body, keyHeader(idempotencyKey))
       print(output, result, () => describeAct(result))
     })
 }
@@ -127,27 +126,36 @@ function rollbackCommand(connect: Connect): Command {
     .description('put a repository, or with --generation a whole channel, back as it was')
     .argument('[repository]')
     .option('--channel <channel>', 'default: the one that the front door serves')
-    .option('--version <n>', 'to this version of the repository; default: the one before')
-    .option('--generation <n>', 'every repository as of this generation')
+    .option('--version <n>', 'to this version of the repository; default: the one before', wholeNumber)
+    .option('--generation <n>', 'every repository as of this generation', wholeNumber)
     .option('--reason <text>', 'why, for the log')
     .option('--dry-run', 'tell what would happen and do nothing')
-    .action(async (repository: string | undefined, { channel, version, generation, reason, dryRun }) => {
-      const { client, output } = connect()
-      const number = (text: string | undefined) => (text === undefined ? undefined : Number(text))
-      const result = await client.post<ActResult>('/api/v1/rollbacks', {
-        repository,
-        channel,
-        version: number(version),
-        generation: number(generation),
-        reason,
-        dryRun,
-      })
-      if (result.publication !== undefined) await client.waitForJob(result.publication)
-      print(output, result, () => describeAct(result))
-    })
+    .option('--idempotency-key <key>', 'the same key with the same request is done once')
+    .action(
+      async (repository: string | undefined, { channel, version, generation, reason, dryRun, idempotencyKey }) => {
+        const { client, output } = connect()
+        const result = await client.post<ActResult>(
+          '/api/v1/rollbacks',
+          {
+            repository,
+            channel,
+            version,
+            generation,
+            reason,
+            dryRun,
+          },
+          keyHeader(idempotencyKey),
+        )
+        const job = result.publication === undefined ? undefined : await client.waitForJob(result.publication)
+        const published = job?.result as { generation: number } | undefined
+        print(output, result, () =>
+          describeAct(result, published && `Done, and published as generation ${published.generation}.`),
+        )
+      },
+    )
 }
 
-function describeAct(result: ActResult): string {
+function describeAct(result: ActResult, isPublished?: string): string {
   const lines = result.repositories.flatMap((one) => [
     `${one.repository}  version ${one.version} of ${result.channel}, ${one.manifestsAdded} manifests new there`,
     ...one.tags.map(
@@ -161,7 +169,7 @@ function describeAct(result: ActResult): string {
       ? 'Nothing changed: the channel stood there already.'
       : result.publication === undefined
         ? 'Done.'
-        : 'Done; it is published with what else comes soon, or at once by: flotilla publish --now'
+        : (isPublished ?? 'Done; it is published with what else comes soon, or at once by: flotilla publish --now')
   return `${lines.join('\n')}\n${end}\n`
 }
 
@@ -195,7 +203,7 @@ function generationCommand(connect: Connect): Command {
     .command('list')
     .description('generations, newest first')
     .option('--channel <channel>', 'default: the one that the front door serves')
-    .option('--limit <n>', 'at most so many', '50')
+    .option('--limit <n>', 'at most so many', wholeNumber, 50)
     .action(async ({ channel, limit }) => {
       const { client, output } = connect()
       const { generations } = await client.get<{ generations: Generation[] }>('/api/v1/generations', { channel, limit })

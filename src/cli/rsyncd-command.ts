@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path'
 import { Command } from 'commander'
+import { wholeNumber } from './whole-number.ts'
 
 export type RsyncdFlags = {
   readonly module: string
@@ -21,14 +22,14 @@ export function rsyncdCommand(
     .description('print a module for rsyncd.conf that serves the published tree, or a copy of it')
     .option('--folder <folder>', 'what to serve; default: the published tree of this installation')
     .option('--module <name>', 'name of the module', 'flotilla')
-    .option('--max-connections <n>', 'copies at once', '20')
+    .option('--max-connections <n>', 'copies at once', wholeNumber, 20)
     .option('--allow <network>', 'who may copy; may be repeated; default: everybody', collect, [])
     .option('--no-root', 'the daemon does not run as root')
     .action(({ folder, module, maxConnections, allow, root }) => {
       const text = make({
         folder: resolve(folder ?? treeFolder()),
         module,
-        maxConnections: Number(maxConnections),
+        maxConnections: maxConnections,
         allow,
         isRoot: root,
       })

@@ -3,6 +3,7 @@
 import { Command } from 'commander'
 import { ago, print, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
+import { wholeNumber } from './whole-number.ts'
 
 type Token = {
   readonly name: string
@@ -26,13 +27,13 @@ export function tokenCommand(connect: Connect): Command {
       collect,
       [],
     )
-    .option('--days <n>', 'how long it is good for; default: until revoked')
+    .option('--days <n>', 'how long it is good for; default: until revoked', wholeNumber)
     .action(async (name: string, { grant, days }) => {
       const { client, output } = connect()
       const made = await client.post<Token & { secret: string }>('/api/v1/tokens', {
         name,
         grants: grant,
-        ...(days === undefined ? {} : { lifetimeDays: Number(days) }),
+        ...(days === undefined ? {} : { lifetimeDays: days }),
       })
       print(
         output,

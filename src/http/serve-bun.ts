@@ -66,7 +66,7 @@ export function listenFetch(fetch: FetchHandler, options: ListenOptions): Listen
       hostname: options.host,
       port,
       reusePort: tls !== undefined,
-      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      maxRequestBodySize: options.maxBodyBytes ?? Number.MAX_SAFE_INTEGER,
       idleTimeout: 60,
       ...(tls && { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
       async fetch(request, server) {

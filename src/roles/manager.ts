@@ -1,6 +1,6 @@
 // The control API and the pages, on one listener; with it the metrics, unless they have a listener of their own.
 
-import { makeApi } from '#api/api-app.ts'
+import { makeApi, maxApiBodyBytes } from '#api/api-app.ts'
 import type { ApiStores } from '#api/api-context.ts'
 import { listenFetch } from '#http/serve-bun.ts'
 import type { Pages } from './pages.ts'
@@ -36,7 +36,7 @@ export async function startManager(
       }
       return await api.fetch(request, { peer })
     },
-    { host, port, tls: config.tls, stallMs: settings.stall, log: logError },
+    { host, port, tls: config.tls, stallMs: settings.stall, maxBodyBytes: maxApiBodyBytes, log: logError },
   )
   return {
     name: 'manager',

@@ -2,6 +2,8 @@
 
 import type { LivenessOptions } from '#stages/mirror/check-liveness.ts'
 import type { CrawlOptions } from '#stages/mirror/crawl-host.ts'
+import type { CrawlPace } from '#stages/mirror/due-crawls.ts'
+import type { FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
 import type { StrikeOptions } from '#stages/mirror/strikes.ts'
 
 export const crawlDefaults: CrawlOptions = {
@@ -20,7 +22,8 @@ export const crawlDefaults: CrawlOptions = {
 }
 
 export const livenessDefaults: LivenessOptions = {
-  concurrency: 32,
+  // A hundred hosts that are silent until their time is over still fit a round.
+  concurrency: 128,
   blockBytes: 256,
   idleMs: 5_000,
   totalMs: 5_000,
@@ -36,4 +39,18 @@ export const strikeDefaults: StrikeOptions = {
   openMs: 30_000,
   maxPrefixesPerHost: 1_000,
   maxPrefixes: 100_000,
+}
+
+/** When a crawl that left something open is tried again. */
+export const retryDefaults: Omit<CrawlPace, 'againMs'> = {
+  lackingMs: 20_000,
+  retryMs: { partial: 1_000, behind: 10_000, trouble: 30_000, unsuitable: 60_000, lying: 60_000 },
+}
+
+/** A whole read may take as long as a slow host needs for a large layer. */
+export const wholeReadDefaults: FleetWatchOptions['wholeReads'] = {
+  maxBytes: 1 << 30,
+  concurrency: 4,
+  idleMs: 10_000,
+  totalMs: 600_000,
 }

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto'
 import { listNewTreeBlobs } from '#catalogue/generations.ts'
 import { findPresence, listCrawls, saveCrawl, savePresence } from '#catalogue/host-copies.ts'
 import { listHosts } from '#catalogue/hosts.ts'
-import type { Catalogue } from '#catalogue/schema.ts'
+import type { Catalogue, Schema } from '#catalogue/schema.ts'
+import type { FleetRecords } from '#stages/mirror/fleet-watch.ts'
 import type { CrawlRecord, HostRecords, TreeRecords } from '#stages/mirror/host-records.ts'
 
 export function hostRecords(catalogue: Catalogue, now: () => number): HostRecords {
@@ -24,6 +25,43 @@ export function hostRecords(catalogue: Catalogue, now: () => number): HostRecord
     },
     findLastCrawl: async (hostId, channel) => (await listCrawlRecords(catalogue, hostId, channel, 1))[0],
   }
+}
+
+/** The same facts of all hosts at once: a query each, however many hosts there are. */
+export function fleetRecords(catalogue: Catalogue): FleetRecords {
+  return {
+    listHosts: () => listHosts(catalogue),
+    async listPresence(channel) {
+      const rows = await catalogue.selectFrom('host_presence').selectAll().where('channel', '=', channel).execute()
+      return new Map(
+        rows.map(({ host_id, generation, missing, extra }) => {
+          return [host_id, { generation, missing: JSON.parse(missing), extra: JSON.parse(extra) }]
+        }),
+      )
+    },
+    async listLastCrawls(channel) {
+      const last = catalogue
+        .selectFrom('crawls')
+        .select(({ fn }) => ['host_id', fn.max('finished_at_ms').as('finished_at_ms')])
+        .where('channel', '=', channel)
+        .groupBy('host_id')
+        .as('last')
+      const rows = await catalogue
+        .selectFrom('crawls')
+        .innerJoin(last, (join) =>
+          join.onRef('last.host_id', '=', 'crawls.host_id').onRef('last.finished_at_ms', '=', 'crawls.finished_at_ms'),
+        )
+        .selectAll('crawls')
+        .where('channel', '=', channel)
+        .execute()
+      return new Map(rows.map((row) => [row.host_id, toCrawlRecord(row)]))
+    },
+  }
+}
+
+function toCrawlRecord(row: Schema['crawls']): CrawlRecord {
+  const { host_id: hostId, channel, started_at_ms: startedAtMs, finished_at_ms: finishedAtMs, outcome } = row
+  return { hostId, channel, startedAtMs, finishedAtMs, outcome, ...JSON.parse(row.detail) } as CrawlRecord
 }
 
 /** Newest first. */

@@ -22,6 +22,7 @@ export async function startOrigin(config: Config, log: Logger): Promise<Role> {
     port,
     tls: config.tls,
     stallMs: settings.stall,
+    maxBodyBytes: 0,
     log: (error) => log.error({ err: error }, 'a request to the origin failed'),
   })
   return {

@@ -6,6 +6,7 @@ import type { Config } from '#config/config.ts'
 import { PackedBytesReader } from '#stages/redirect/packed-bytes.ts'
 import { makeSite } from '#web/site.ts'
 import type { FrontdoorRole } from './frontdoor.ts'
+import type { OpenFront } from './open-front.ts'
 import { addressOf } from './resources.ts'
 
 /** Undefined for a request that is not for a page. `ask` hands a request to the API of this process. */
@@ -24,12 +25,16 @@ export function openPages(): Pages {
 /** Apart from the front door's own memory, so that visitors of pages cannot push out what clients pull. */
 const manifestMemoryBytes = 16 << 20
 
-export function publicSideOf(config: Config, frontdoor: FrontdoorRole | undefined): PublicSide {
+export function publicSideOf(
+  config: Config,
+  front: Pick<OpenFront, 'front'> | undefined,
+  frontdoor: FrontdoorRole | undefined,
+): PublicSide {
   const reader = new PackedBytesReader(manifestMemoryBytes)
   const port = frontdoor?.listeners.frontdoor?.port
   return {
     frontdoorUrl: config.urls.frontdoor ?? (port === undefined ? undefined : addressOf(config, 'frontdoor', port)),
-    view: () => frontdoor?.front.parts.holder.current,
+    view: () => front?.front.parts.holder.current,
     readManifest: async ({ digest, bytes }) => reader.find(digest) ?? (await reader.read(digest, bytes)),
   }
 }

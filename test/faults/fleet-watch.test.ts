@@ -140,7 +140,7 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     expect(after.health.version).toBeGreaterThanOrEqual(before.health.version)
   })
 
-  test('a host that was just crawled is used without waiting for a round, even while one hangs', async () => {
+  test('a host that was just crawled is used without waiting for a round, even while one hangs, and wherever it moved', async () => {
     const [old, fresh] = [await fleet.addHost('old'), await fleet.addHost('fresh')]
     const front = await frontOf(old)
     const { round, records, watch } = await watchOf(front.url, fresh.url)
@@ -149,13 +149,17 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     front.drop()
     front.about.misbehave = (socket) => void socket.resume()
     const hanging = round()
+    // It moves as well, while the round looks at where it was.
+    const moved = await frontOf(fresh)
+    records.hosts[1] = hostRecord(moved.url, 2)
     records.presence.set(2, { generation: 1, missing: [], extra: [] })
     const told = await watch.admit(2)
     expect(told.placement.hosts[1]!.excluded).toBeUndefined()
     expect(told.health.hosts[1]).toMatchObject({ isAlive: true })
     const { placement, hosts } = await hanging
     expect(placement.hosts[1]!.excluded).toBeUndefined()
-    expect(hosts[1]).toMatchObject({ isAlive: true })
+    expect(hosts.map(({ isAlive }) => isAlive)).toEqual([true, true])
+    expect(placement.hosts[1]!.urls).toEqual([moved.url])
     expect(placement.version).toBe(told.placement.version)
   })
 

@@ -25,12 +25,14 @@ const ActResult = z
   })
   .openapi('ActResult')
 
+const keyHeader = z.object({ 'idempotency-key': z.string().min(1).max(200).optional() })
+
 const promote = createRoute({
   method: 'post',
   path: '/api/v1/promotions',
   summary: 'Move images to a channel, all or nothing',
   request: {
-    headers: z.object({ 'idempotency-key': z.string().min(1).max(200).optional() }),
+    headers: keyHeader,
     body: {
       required: true,
       content: {
@@ -66,6 +68,7 @@ const rollback = createRoute({
   path: '/api/v1/rollbacks',
   summary: 'Put a repository or a whole channel back as it was, as a new version',
   request: {
+    headers: keyHeader,
     body: {
       required: true,
       content: {
@@ -123,6 +126,7 @@ export function promotionRoutes(app: ApiApp, stores: ApiStores): void {
         reason: body.reason,
         actor: identity.name,
         isDryRun: body.dryRun ?? false,
+        idempotencyKey: context.req.valid('header')['idempotency-key'],
       },
       stores.promote,
     )

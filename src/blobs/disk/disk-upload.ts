@@ -105,7 +105,9 @@ export class DiskUpload implements Upload {
         await this.#discard()
         throw new DigestMismatch(digest, actual)
       }
-      await this.#adopt(digest, this.#path, this.#offset)
+      await this.#adopt(digest, this.#path, this.#offset).catch((error) => {
+        throw asStorageError(error)
+      })
       await this.#discard()
       return { sizeBytes: this.#offset }
     })

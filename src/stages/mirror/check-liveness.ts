@@ -93,11 +93,6 @@ export class LivenessWatch {
     return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure }
   }
 
-  /** True when every address of it that was alive passed. */
-  async checkNow(target: LivenessTarget): Promise<boolean> {
-    return target.blob !== undefined && (await this.probe(target)).failure === undefined
-  }
-
   async #look(watched: Watched, target: LivenessTarget): Promise<Look> {
     const blob = target.blob!
     const { client, blobs, random, now } = this.#tools

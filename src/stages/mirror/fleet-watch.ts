@@ -68,6 +68,8 @@ export class FleetWatch {
   #targets = new Map<number, LivenessTarget>()
   /** Undefined until the first look: what was known before a restart then still counts. */
   #liveness: readonly HostLiveness[] | undefined
+  /** Looked at on their own since the last round began. */
+  readonly #admitted = new Map<number, HostLiveness>()
   #placement: PlacementDocument | undefined
   #health: HealthDocument | undefined
   #reading: Promise<void> | undefined
@@ -88,7 +90,10 @@ export class FleetWatch {
     this.#targets = await this.#chooseTargets(await this.#readFacts())
     this.#strikes.keepOnly(new Set(this.#targets.keys()))
     const startedAtMs = this.#tools.now()
-    const liveness = await this.#watch.check([...this.#targets.values()])
+    this.#admitted.clear()
+    const looked = await this.#watch.check([...this.#targets.values()])
+    // Who was admitted meanwhile may have other addresses than the round began with.
+    const liveness = [...looked.filter(({ hostId }) => !this.#admitted.has(hostId)), ...this.#admitted.values()]
     this.#liveness = liveness
     for (const host of liveness) {
       // Failures of a round are liveness's own matter, with its patience; successes help an open circuit to close.
@@ -109,6 +114,7 @@ export class FleetWatch {
     if (target) {
       this.#targets.set(hostId, target)
       const { host } = await this.#watch.probe(target)
+      this.#admitted.set(hostId, host)
       const known = this.#liveness ?? (this.#health ? undefined : [])
       this.#liveness = known && [...known.filter((other) => other.hostId !== hostId), host]
     }

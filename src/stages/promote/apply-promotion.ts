@@ -1,14 +1,13 @@
 // The only place, with rollback, where released tags move: everything that was asked for in one transaction, or nothing.
 
 import { randomUUID } from 'node:crypto'
-import { digestOf } from '#blobs/hashing.ts'
 import { type Change, manifestKey } from '#catalogue/channels.ts'
-import { findAnswer, keepAnswer } from '#catalogue/idempotency.ts'
 import { findChannelManifests, findManifest, findTaggedManifest } from '#catalogue/manifests.ts'
 import { findRepositoryId } from '#catalogue/repositories.ts'
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/name.ts'
+import { actOnce } from './act-once.ts'
 import { reasonsAgainst } from './check-promotable.ts'
 import { collectClosure } from './collect-closure.ts'
 import { commitAct, type Target } from './commit-act.ts'
@@ -19,53 +18,34 @@ type Resolved = PromotionItem & { readonly digest: Digest; readonly repositoryId
 
 export async function applyPromotion(request: PromotionRequest, stores: PromoteStores): Promise<ActResult> {
   checkChannels(request, stores.channels)
-  const requestDigest = digestOf(JSON.stringify({ ...request, idempotencyKey: undefined }))
-  const key = request.isDryRun ? undefined : request.idempotencyKey
-  const before = key === undefined ? undefined : await answerBefore(key, requestDigest, stores)
-  if (before) return before
-  const resolved = await resolveOnce(request, stores)
-  const targets = await plan(request, resolved, stores)
-  const promoting = commitAct(
-    {
-      id: randomUUID(),
-      kind: 'promote',
-      channel: request.to,
-      source: request.from,
-      actor: request.actor,
-      reason: request.reason,
-      isDryRun: request.isDryRun,
-      isUrgent: false,
-    },
-    targets,
-    stores,
-    async (tx, result) => {
-      // The source may have lost something since the plan was made.
-      for (const target of targets) {
-        const rows = await findChannelManifests(tx, target.repositoryId, request.from, target.manifests)
-        if (rows.length < target.manifests.length)
-          throw new RegistryError('CONFLICT', `${target.name} changed while it was promoted; try again`)
-      }
-      if (key !== undefined && !(await keepAnswer(tx, key, requestDigest, result, stores.now()))) throw new KeyTaken()
-    },
-  )
-  return await promoting.catch(async (error) => {
-    const first = error instanceof KeyTaken && (await answerBefore(key!, requestDigest, stores))
-    if (first) return first
-    throw error
+  return await actOnce(request, stores, async (keep) => {
+    const resolved = await resolveOnce(request, stores)
+    const targets = await plan(request, resolved, stores)
+    return await commitAct(
+      {
+        id: randomUUID(),
+        kind: 'promote',
+        channel: request.to,
+        source: request.from,
+        actor: request.actor,
+        reason: request.reason,
+        isDryRun: request.isDryRun,
+        isUrgent: false,
+      },
+      targets,
+      stores,
+      async (tx, result) => {
+        // The source may have lost something since the plan was made.
+        for (const target of targets) {
+          const rows = await findChannelManifests(tx, target.repositoryId, request.from, target.manifests)
+          if (rows.length < target.manifests.length) {
+            throw new RegistryError('CONFLICT', `${target.name} changed while it was promoted; try again`)
+          }
+        }
+        await keep(tx, result)
+      },
+    )
   })
-}
-
-/** The same request came twice at once and the other one was faster; this one is undone and answers what that one did. */
-class KeyTaken extends Error {}
-
-async function answerBefore(
-  key: string,
-  requestDigest: string,
-  { catalogue }: PromoteStores,
-): Promise<ActResult | undefined> {
-  const before = await findAnswer(catalogue, key, requestDigest)
-  if (before && !before.isSame) throw new RegistryError('CONFLICT', 'this idempotency key was used for another request')
-  return before?.response as ActResult | undefined
 }
 
 function checkChannels({ from, to, items }: PromotionRequest, channels: readonly string[]): void {

@@ -8,6 +8,7 @@ import { findRepositoryId, listChannelRepositories } from '#catalogue/repositori
 import type { Digest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/name.ts'
+import { actOnce } from './act-once.ts'
 import { commitAct, type Target } from './commit-act.ts'
 import type { PromoteStores } from './promote-stores.ts'
 import type { ActResult } from './promotion.ts'
@@ -19,6 +20,7 @@ export type RollbackRequest = {
   readonly reason: string | undefined
   readonly actor: string
   readonly isDryRun: boolean
+  readonly idempotencyKey: string | undefined
 }
 
 export async function applyRollback(request: RollbackRequest, stores: PromoteStores): Promise<ActResult> {
@@ -29,27 +31,29 @@ export async function applyRollback(request: RollbackRequest, stores: PromoteSto
       `there is no channel ${JSON.stringify(channel)}: use ${stores.channels.join(', ')}`,
     )
   }
-  const targets =
-    'generation' in to
-      ? await targetsOfGeneration(channel, to.generation, stores)
-      : [await targetOfRepository(channel, to.name, to.version, stores)]
-  await checkHeld(channel, targets, stores)
-  const source = 'generation' in to ? `generation ${to.generation}` : `version ${to.version ?? 'before'}`
-  return await commitAct(
-    {
-      id: randomUUID(),
-      kind: 'rollback',
-      channel,
-      source,
-      actor: request.actor,
-      reason: request.reason,
-      isDryRun: request.isDryRun,
-      isUrgent: true,
-    },
-    targets,
-    stores,
-    async () => undefined,
-  )
+  return await actOnce(request, stores, async (keep) => {
+    const targets =
+      'generation' in to
+        ? await targetsOfGeneration(channel, to.generation, stores)
+        : [await targetOfRepository(channel, to.name, to.version, stores)]
+    await checkHeld(channel, targets, stores)
+    const source = 'generation' in to ? `generation ${to.generation}` : `version ${to.version ?? 'before'}`
+    return await commitAct(
+      {
+        id: randomUUID(),
+        kind: 'rollback',
+        channel,
+        source,
+        actor: request.actor,
+        reason: request.reason,
+        isDryRun: request.isDryRun,
+        isUrgent: true,
+      },
+      targets,
+      stores,
+      keep,
+    )
+  })
 }
 
 async function targetOfRepository(

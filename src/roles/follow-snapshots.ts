@@ -1,0 +1,90 @@
+// The three snapshots of the data plane, followed from folders of this machine; copies in `kept` let the next start need nobody.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Config } from '#config/config.ts'
+import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
+import { followDocument, parseDocument } from '#snapshots/follow-document.ts'
+import { PublicationFollower } from '#snapshots/follow-publication.ts'
+import { type Follower, startFollower } from '#snapshots/follower.ts'
+import type { HealthDocument } from '#snapshots/health.ts'
+import { SnapshotHolder } from '#snapshots/holder.ts'
+import type { PlacementDocument } from '#snapshots/placement.ts'
+import { keyPath } from '#snapshots/pointer.ts'
+import { folderSource } from '#snapshots/snapshot-source.ts'
+import { type PublicKey, parsePublicKey } from '#trust/public-key.ts'
+import { Verifier } from '#trust/verifier.ts'
+
+const followEveryMs = 1000
+const maxBackoffMs = 30_000
+/** A chain of more packs than this is begun anew from a whole one. */
+const maxPacks = 64
+
+/** Resolves when it has what there is. */
+export async function followSnapshots(
+  config: Config,
+  log: Logger,
+  kept: string,
+): Promise<{ holder: SnapshotHolder; follower: Follower }> {
+  const tree = join(config.tree, config.publicChannel)
+  await makeFolder(kept)
+  const logError = (error: unknown) => log.warn({ err: error }, 'a snapshot was not taken; the one before stays')
+  const holder = new SnapshotHolder(config.publicChannel)
+  let verifier: Verifier | undefined
+  const publication = await PublicationFollower.open({
+    holder,
+    source: folderSource(tree),
+    folder: kept,
+    // The first key that is seen is kept: a tree that shows another one later is refused.
+    findSigner: (bytes, signatures) => verifier?.findSigner(bytes, signatures),
+    log: logError,
+    maxPacks,
+  })
+  const snapshots = folderSource(join(config.data, 'snapshots'))
+  const documents = [
+    await followDocument({
+      source: snapshots,
+      path: `${config.publicChannel}/placement.json`,
+      copy: join(kept, 'placement.json'),
+      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
+      log: logError,
+    }),
+    await followDocument({
+      source: snapshots,
+      path: 'health.json',
+      copy: join(kept, 'health.json'),
+      take: (bytes) => holder.takeHealth(parseDocument<HealthDocument>(bytes)),
+      log: logError,
+    }),
+  ]
+  const follower = startFollower(
+    async () => {
+      verifier ??= await openVerifier(tree, kept)
+      if (verifier) await publication.step()
+      for (const step of documents) await step()
+    },
+    { intervalMs: followEveryMs, maxBackoffMs, random: Math.random, log: logError },
+  )
+  await follower.runNow()
+  return { holder, follower }
+}
+
+/** The key of the tree as it was seen first. */
+async function openVerifier(tree: string, kept: string): Promise<Verifier | undefined> {
+  const path = join(kept, 'key.json')
+  const known = await readKey(path)
+  const key = known ?? (await readKey(join(tree, keyPath)))
+  if (!key) return undefined
+  if (!known) await createFileAtomically(path, await readFile(join(tree, keyPath)), 0o644)
+  return new Verifier([key])
+}
+
+async function readKey(path: string): Promise<PublicKey | undefined> {
+  try {
+    return parsePublicKey(await readFile(path, 'utf8'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
