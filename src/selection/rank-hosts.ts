@@ -4,7 +4,7 @@
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
 import { candidateOf, judgeHost, type Question, questionOf } from './judge-host.ts'
-import { drawOf, seedOf, uniformOf } from './race.ts'
+import { drawOf, leastDrawOf, seedOf, uniformOf } from './race.ts'
 import { leadOf, type Tier, tiersOf } from './tiers.ts'
 
 /** The key of the coin that decides whether a short tier leads; no host has it. */
@@ -34,6 +34,7 @@ function addTier(tier: Tier, question: Question, seed: number, ranked: Candidate
   for (const indexed of tier.hosts) {
     if (indexed.host.excluded !== undefined) continue
     enabled++
+    if (ranked.length === limit && leastDrawOf(seed, indexed.host) >= draws[limit - 1]!) continue
     const drawn = drawOf(seed, indexed.host)
     const isBetter = ranked.length < limit || drawn < draws[limit - 1]!
     if (!isBetter && suiting >= counted) continue

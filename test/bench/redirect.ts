@@ -18,7 +18,7 @@ const repositoryCount = 1000
 const tagCount = 20
 const layerBytes = 40_000_000
 const rounds = 3
-const seconds = 2
+const seconds = 3
 const goal = 0.5
 
 type Server = { readonly name: string; readonly port: number; readonly pid: number; stop(): Promise<void> }

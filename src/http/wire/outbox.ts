@@ -1,5 +1,9 @@
 // What one socket has still to send. Text gathers until `flush`, so that the answers of one turn leave in one write.
-export type OutboxSocket = { write(data: string | Uint8Array): number }
+export type OutboxSocket = { write(data: string | Uint8Array, byteOffset?: number, byteLength?: number): number }
+
+/** Where a head and the bytes behind it are put side by side for one write; used within one turn only, so one is enough. */
+let scratch: Buffer | undefined
+const scratchBytes = 64 * 1024
 
 export class Outbox {
   readonly #socket: OutboxSocket
@@ -40,9 +44,23 @@ export class Outbox {
 
   /** `bytes` in one write with the text before them. They are not copied: they must stay as they are until there is room. */
   send(bytes: Uint8Array): void {
-    const all = this.#text.length > 0 ? Buffer.concat([Buffer.from(this.#text, 'latin1'), bytes]) : bytes
-    this.#text = ''
-    this.#keep(all, this.#unsent ? 0 : this.#socket.write(all))
+    const text = this.#text
+    const length = text.length + bytes.length
+    if (text.length > 0 && length <= scratchBytes && !this.#unsent) {
+      this.#text = ''
+      this.#sendJoined(text, bytes, length)
+      return
+    }
+    this.flush()
+    this.#keep(bytes, this.#unsent ? 0 : this.#socket.write(bytes))
+  }
+
+  #sendJoined(text: string, bytes: Uint8Array, length: number): void {
+    scratch ??= Buffer.allocUnsafeSlow(scratchBytes)
+    scratch.write(text, 0, 'latin1')
+    scratch.set(bytes, text.length)
+    const written = this.#socket.write(scratch, 0, length)
+    if (written >= 0 && written < length) this.#keep(Buffer.from(scratch.subarray(written, length)), 0)
   }
 
   /** True: there is room for more. False: the client is gone. */

@@ -56,10 +56,21 @@ export type FrontParts = ProbeParts & {
   readonly now: () => number
 }
 
-/** What is the same for all requests of one address. */
-type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'>
+/** What is the same for all requests of one address, and what it was read from. */
+type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'> & {
+  readonly peer: string
+  readonly forwarded: string
+}
 
-const maxKnown = 20_000
+/** A power of two. */
+const knownSlots = 8192
+
+function slotOf(text: string): number {
+  let hash = 0
+  for (let i = Math.max(0, text.length - 16); i < text.length; i++)
+    hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0
+  return (hash ^ (hash >>> 13)) & (knownSlots - 1)
+}
 
 export class FrontDoor {
   readonly options: FrontOptions
@@ -71,10 +82,8 @@ export class FrontDoor {
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
   readonly kindOf: (userAgent: string | undefined) => ClientKind
-  /** By peer, and behind a proxy by what it forwards; forgotten all at once when they are too many. */
-  readonly #direct = new Map<string, Known>()
-  readonly #forwarded = new Map<string, Map<string, Known>>()
-  #knownCount = 0
+  /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
+  readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
 
   constructor(parts: FrontParts, options: FrontOptions) {
     this.parts = parts
@@ -103,28 +112,15 @@ export class FrontDoor {
   }
 
   #knownOf(ask: Sender): Known {
-    const forwarded = ask.header('x-forwarded-for')
-    const known = forwarded === undefined ? this.#direct.get(ask.peer) : this.#forwarded.get(ask.peer)?.get(forwarded)
-    return known ?? this.#know(ask, forwarded)
-  }
-
-  #know(ask: Sender, forwarded: string | undefined): Known {
+    const { peer } = ask
+    const forwarded = ask.header('x-forwarded-for') ?? ''
+    const slot = slotOf(forwarded === '' ? peer : forwarded)
+    const known = this.#known[slot]
+    if (known && known.forwarded === forwarded && known.peer === peer) return known
     const { places, readClientAddress } = this.parts
     const { address, prefixKey } = readClientAddress(ask)
-    const known = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address) }
-    if (forwarded !== undefined && forwarded.length > 200) return known
-    if (this.#knownCount++ >= maxKnown) {
-      this.#direct.clear()
-      this.#forwarded.clear()
-      this.#knownCount = 1
-    }
-    if (forwarded === undefined) {
-      this.#direct.set(ask.peer, known)
-      return known
-    }
-    let ofPeer = this.#forwarded.get(ask.peer)
-    if (!ofPeer) this.#forwarded.set(ask.peer, (ofPeer = new Map()))
-    ofPeer.set(forwarded, known)
-    return known
+    const read = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address), peer, forwarded }
+    if (forwarded.length <= 200) this.#known[slot] = read
+    return read
   }
 }

@@ -43,7 +43,7 @@ async function knownBytes(
   digest: Digest,
   range: ByteRange,
 ): Promise<Buffer | undefined> {
-  const body = await openBlob?.(digest, range).catch(() => undefined)
+  const body = await openBlob?.(digest, range)
   if (!body) return undefined
   await using _ = body
   return await collect(body.stream())
@@ -55,7 +55,8 @@ export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<Prob
   const length = Math.min(blockBytes, sizeBytes)
   const first = Math.floor(parts.random() * (sizeBytes - length + 1))
   const range = { first, last: first + length - 1 }
-  const known = knownBytes(parts.openBlob, digest, range)
+  // What we cannot read ourselves is no fault of the host.
+  const known = knownBytes(parts.openBlob, digest, range).catch(() => undefined)
   try {
     const { timeoutMs, family, userAgent } = ask
     const answer = await parts.outbound.send({
@@ -80,8 +81,6 @@ export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<Prob
     return { isGood: true }
   } catch (error) {
     return bad(true, error instanceof Error ? error.message : String(error))
-  } finally {
-    await known.catch(() => undefined)
   }
 }
 

@@ -194,6 +194,21 @@ describe('a host that answers with', () => {
     expect(known.stateOf(pairing(), { isTrusted: true, sinceMs: 0, nowMs: nowMs + 60_000 })).toBe('proven')
   })
 
+  test.each<[string, ReturnType<typeof openBlobIn>]>([
+    ['cannot be opened', () => Promise.reject(new Error('the disk is gone'))],
+    [
+      'break while they are read',
+      async () => ({
+        sizeBytes: 256,
+        file: undefined,
+        stream: () => new ReadableStream({ pull: (controller) => controller.error(new Error('the disk is gone')) }),
+        [Symbol.asyncDispose]: async () => undefined,
+      }),
+    ],
+  ])('the right block passes though our own bytes %s', async (_, openBlob) => {
+    expect(await proofs({}, openBlob).prove(pairing(), ask)).toBe(true)
+  })
+
   test('other bytes passes where we have none to compare with', async () => {
     host.fault = ({ response, bytes, first, last }) => {
       response.writeHead(206, range(first, last, bytes.length)).end(Buffer.alloc(last - first + 1))
