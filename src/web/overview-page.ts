@@ -48,9 +48,13 @@ function headline({ channel, serving, hosts, published }: OverviewView, nowMs: n
     return html`<h1>Channel ${channel}</h1>
       <p class="lead">${known === '' ? 'Nothing has been published yet.' : `Published: ${known}.`}</p>`
   }
+  const from =
+    hosts.used === 0
+      ? 'Everything comes from the front door while no host is in use.'
+      : 'Manifests come from the front door, layers from a host near you.'
   const others = published.filter((one) => one.channel !== channel)
   return html`<h1>Channel ${channel}, generation ${serving.generation}</h1>
-    <p class="lead">Served since ${ago(serving.createdAt, nowMs)}. Manifests come from the front door, layers from a host near you.</p>
+    <p class="lead">Published ${ago(serving.createdAt, nowMs)}. ${from}</p>
     <dl class="facts">
       <div><dt>Repositories</dt><dd>${count(serving.repositories)}</dd></div>
       <div><dt>Hosts in use</dt><dd>${count(hosts.used)} <small>of ${count(hosts.shown)}</small></dd></div>
@@ -116,8 +120,11 @@ function tagList(name: string, tags: readonly string[], tagCount: number): Html 
 
 function watchNote({ hosts }: OverviewView, nowMs: number): Html | '' {
   if (hosts.isWatchFresh || hosts.shown === 0) return ''
-  const since = hosts.watchedAt === undefined ? 'yet' : html`since ${ago(hosts.watchedAt, nowMs)}`
-  return html`<p class="warn" role="status">Nobody has looked at the hosts ${since}: until then each is probed before a client is sent to it.</p>`
+  const last =
+    hosts.watchedAt === undefined
+      ? html`Nobody has looked at the hosts yet`
+      : html`The hosts were last looked at ${ago(hosts.watchedAt, nowMs)}`
+  return html`<p class="warn" role="status">${last}: for now each is probed before a client is sent to it.</p>`
 }
 
 function hostsPart(view: HostsView, nowMs: number): Html {
