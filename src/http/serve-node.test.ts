@@ -109,7 +109,7 @@ describe('answers', () => {
       (one) => logged.push(one),
     )
     expect(await send(listener, get)).not.toContain('\r\n\r\nx')
-    expect(String(logged[0])).toContain('ended at 0 of 10')
+    expect(String(logged[0])).toContain('ended 10 bytes early')
     await listener.stop(0)
   })
 })
