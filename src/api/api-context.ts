@@ -26,6 +26,8 @@ export type ApiStores = {
   readonly now: () => number
   /** Tells the worker that a job is due, where it runs in this process. */
   readonly nudge: () => void
+  /** Resolves to the id of the new key. */
+  readonly rotateTokenKeys: () => Promise<string>
   readonly hostPolicy: () => HostPolicy
   /** Liveness, circuit and last crawl of a host, for its admin. */
   readonly describeHost: (hostId: number) => Promise<unknown>

@@ -134,3 +134,7 @@ export async function findLastCheckIn(
     .executeTakeFirst()
   return row && { generation: row.generation, atMs: row.at_ms }
 }
+
+export async function forgetCheckIns(db: Catalogue, beforeMs: number): Promise<void> {
+  await db.deleteFrom('check_ins').where('at_ms', '<', beforeMs).execute()
+}

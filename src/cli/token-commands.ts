@@ -73,5 +73,17 @@ export function tokenCommand(connect: Connect): Command {
       await client.delete(`/api/v1/tokens/${encodeURIComponent(name)}`)
       print(output, { name, revoked: true }, () => `${name} opens nothing any more.\n`)
     })
+  token
+    .command('rotate-keys')
+    .description('sign registry tokens with a new key; running pushes go on with theirs')
+    .action(async () => {
+      const { client, output } = connect()
+      const made = await client.post<{ kid: string }>('/api/v1/token-keys/rotations')
+      print(
+        output,
+        made,
+        () => `Key ${made.kid} signs from now on; the one before is accepted until the next rotation.\n`,
+      )
+    })
   return token
 }

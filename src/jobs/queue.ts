@@ -296,3 +296,13 @@ export async function nextDueMs(db: Reader, kinds: readonly string[]): Promise<n
 export function maxAttemptsOf(db: Reader, id: string): Promise<{ max_attempts: number; attempts: number }> {
   return db.selectFrom('jobs').select(['max_attempts', 'attempts']).where('id', '=', id).executeTakeFirstOrThrow()
 }
+
+/** Jobs that are over. */
+export async function forgetJobs(
+  catalogue: Catalogue,
+  which: { readonly finishedBeforeMs: number; readonly kind?: string },
+): Promise<void> {
+  let query = catalogue.deleteFrom('jobs').where('finished_at_ms', '<', which.finishedBeforeMs)
+  if (which.kind !== undefined) query = query.where('kind', '=', which.kind)
+  await query.execute()
+}

@@ -85,6 +85,7 @@ export async function startControl(
         publicSide: publicSideOf(config, front!, frontdoor),
         now,
         nudge: nudge.jobs,
+        rotateTokenKeys: () => resources.tokenKeys.rotate(),
         hostPolicy: () => ({
           allowPrivate: settings.allowPrivateHosts || settings.demo,
           isOperator: true,

@@ -6,6 +6,7 @@ import { endAllLeases } from '#jobs/queue.ts'
 import { type JobHandler, JobRunner } from '#jobs/runner.ts'
 import { renderGeneration } from '#stages/publish/render-generation.ts'
 import { openFileSigner } from '#trust/file-signer.ts'
+import { forgetOldRows } from '#upkeep/forget-old-rows.ts'
 import { sweepUploads } from '#upkeep/sweep-uploads.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
@@ -47,7 +48,10 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
   runner.start()
   const recurring = [
     every(sequenceMs, log, () => sequenceEvents(catalogue)),
-    every(sweepMs, log, () => sweepUploads(blobs, config.settings.uploadAge, now())),
+    every(sweepMs, log, async () => {
+      await sweepUploads(blobs, config.settings.uploadAge, now())
+      await forgetOldRows(catalogue, now())
+    }),
   ]
   return {
     name: 'worker',

@@ -60,7 +60,19 @@ const revoke = createRoute({
   responses: { 204: { description: 'It opens nothing any more.' }, ...refusals },
 })
 
-export function tokenRoutes(app: ApiApp, { catalogue, now }: ApiStores): void {
+const rotate = createRoute({
+  method: 'post',
+  path: '/api/v1/token-keys/rotations',
+  summary: 'Sign registry tokens with a new key; those of the key before are good until they run out',
+  responses: { 201: json(z.object({ kid: z.string() }), 'The id of the new key.'), ...refusals },
+})
+
+export function tokenRoutes(app: ApiApp, { catalogue, now, rotateTokenKeys }: ApiStores): void {
+  app.openapi(rotate, async (context) => {
+    need(context, 'tokens')
+    return context.json({ kid: await rotateTokenKeys() }, 201)
+  })
+
   app.openapi(list, async (context) => {
     need(context, 'tokens')
     return context.json({ tokens: (await listTokens(catalogue)).map(toToken) }, 200)

@@ -1,0 +1,28 @@
+// Rows that only told of the day: jobs that are over, answers kept for repeated requests, check-ins. The log of acts and the events stay.
+
+import { forgetCheckIns } from '#catalogue/host-copies.ts'
+import { forgetAnswers } from '#catalogue/idempotency.ts'
+import type { Catalogue } from '#catalogue/schema.ts'
+import { forgetJobs } from '#jobs/queue.ts'
+
+export type Ages = {
+  /** Jobs that are over, but for crawls, which come every minute and leave a record of their own. */
+  readonly jobMs: number
+  readonly crawlJobMs: number
+  readonly answerMs: number
+  readonly checkInMs: number
+}
+
+export const defaultAges: Ages = {
+  jobMs: 30 * 86_400_000,
+  crawlJobMs: 3_600_000,
+  answerMs: 7 * 86_400_000,
+  checkInMs: 90 * 86_400_000,
+}
+
+export async function forgetOldRows(catalogue: Catalogue, nowMs: number, ages: Ages = defaultAges): Promise<void> {
+  await forgetJobs(catalogue, { finishedBeforeMs: nowMs - ages.jobMs })
+  await forgetJobs(catalogue, { finishedBeforeMs: nowMs - ages.crawlJobMs, kind: 'crawl' })
+  await catalogue.transaction().execute((tx) => forgetAnswers(tx, nowMs - ages.answerMs))
+  await forgetCheckIns(catalogue, nowMs - ages.checkInMs)
+}
