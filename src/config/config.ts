@@ -3,6 +3,7 @@
 import { join, resolve } from 'node:path'
 import { ConfigError, type Settings } from './load-config.ts'
 import type { Listen } from './option-kinds.ts'
+import { namesOf } from './options.ts'
 
 export type TlsFiles = { readonly cert: string; readonly key: string }
 export type ListenerName = 'registry' | 'frontdoor' | 'api' | 'origin'
@@ -23,6 +24,9 @@ export type Config = {
   readonly candidateChannel: string
   readonly publicChannel: string
 }
+
+/** Times that something is repeated after, or that something is good for. */
+const neverZero = ['tokenLifetime', 'stall', 'crawlInterval', 'livenessInterval', 'uploadAge'] as const
 
 const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 
@@ -52,13 +56,16 @@ export function makeConfig(settings: Settings): Config {
   const publicChannel = settings.publicChannels.at(-1)
   if (!candidateChannel) throw new ConfigError('channels: at least one is needed, pushes land in the first')
   if (!publicChannel) throw new ConfigError('public-channels: at least one is needed, the front door serves the last')
-  for (const name of settings.channels) {
-    if (!/^[a-z][a-z0-9-]{0,31}$/.test(name))
-      throw new ConfigError(`channels: ${JSON.stringify(name)} is no channel name (a-z, 0-9, -; at most 32)`)
+  for (const option of ['publicChannels', 'foreignLayerChannels'] as const) {
+    for (const name of settings[option]) {
+      if (!settings.channels.includes(name))
+        throw new ConfigError(
+          `${namesOf(option).key}: ${JSON.stringify(name)} is no channel; channels lists ${settings.channels.join(', ')}`,
+        )
+    }
   }
-  for (const name of [...settings.publicChannels, ...settings.foreignLayerChannels]) {
-    if (!settings.channels.includes(name))
-      throw new ConfigError(`${JSON.stringify(name)} is named as a channel, but channels does not list it`)
+  for (const option of neverZero) {
+    if (settings[option] === 0) throw new ConfigError(`${namesOf(option).key}: must be more than 0`)
   }
   if (settings.publicChannels.includes(candidateChannel)) {
     throw new ConfigError(
@@ -90,6 +97,5 @@ function checkPublicUrl(name: ListenerName, listen: Listen, url: string | undefi
 
 function parseCatalogue(text: string): Config['cataloguePath'] {
   if (text.startsWith('sqlite:')) return { kind: 'sqlite', path: resolve(text.slice('sqlite:'.length)) }
-  if (/^postgres(ql)?:\/\//.test(text)) return { kind: 'postgres', url: text }
-  throw new ConfigError('catalogue: write sqlite:<path> or postgres://<user>@<host>/<database>')
+  return { kind: 'postgres', url: text }
 }

@@ -31,12 +31,13 @@ export function loadSettings({ flags, environment, folder }: ConfigSources): {
   settings: Settings
   warnings: readonly string[]
 } {
-  const file = readFile(environment.FLOTILLA_CONFIG, folder)
+  const file = readFile(environment.FLOTILLA_CONFIG || undefined, folder)
   const settings: Record<string, unknown> = {}
   for (const [name, row] of Object.entries(options) as [OptionName, OptionRow][]) {
     const { flag, variable, key } = namesOf(name)
     const fromFlag = [flags[name], flag] as const
-    const fromEnvironment = [environment[variable], variable] as const
+    // Empty is how a shell or a compose file writes unset.
+    const fromEnvironment = [environment[variable] || undefined, variable] as const
     const candidates: readonly (readonly [string | undefined, string])[] = [
       ...(row.environmentWins ? [fromEnvironment, fromFlag] : [fromFlag, fromEnvironment]),
       [file.get(key), `${key} in ${file.path}`],

@@ -1,14 +1,24 @@
 // How the text of an option becomes a value. Each kind says in one clause what it takes, so that a refusal can say it too.
 
+import { parseCidr } from '#kit/address.ts'
+
 export type Listen = { readonly host: string; readonly port: number }
 
 export type Kind<T> = { readonly takes: string; parse(text: string): T | undefined; format(value: T): string }
 
-const text: Kind<string> = { takes: 'text', parse: (value) => value, format: (value) => value }
+const text: Kind<string> = { takes: 'text, not empty', parse: (value) => value || undefined, format: (value) => value }
+
+const path: Kind<string> = { ...text, takes: 'a path' }
 
 const integer: Kind<number> = {
   takes: 'a whole number, 0 or more',
-  parse: (value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined),
+  parse: (value) => (/^\d{1,9}$/.test(value) ? Number(value) : undefined),
+  format: String,
+}
+
+const count: Kind<number> = {
+  takes: 'a whole number, 1 or more',
+  parse: (value) => (/^[1-9]\d{0,8}$/.test(value) ? Number(value) : undefined),
   format: String,
 }
 
@@ -36,7 +46,8 @@ const bytes: Kind<number> = {
   parse(value) {
     const match = /^(\d{1,12})\s*([A-Za-z]*)$/.exec(value.trim())
     const unit = match && byteUnits[match[2]!.toUpperCase()]
-    return unit ? Number(match[1]) * unit : undefined
+    const size = unit ? Number(match[1]) * unit : Number.NaN
+    return Number.isSafeInteger(size) ? size : undefined
   },
   format(value) {
     for (const [unit, size] of [
@@ -53,11 +64,15 @@ const bytes: Kind<number> = {
 
 const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
+/** What a timer can wait for: a longer one would fire at once. */
+const maxDurationMs = 2 ** 31 - 1
+
 const duration: Kind<number> = {
-  takes: 'a time: 250ms, 10s, 5m, 12h, 30d',
+  takes: 'a time, at most 24 days: 250ms, 10s, 5m, 12h, 7d',
   parse(value) {
     const match = /^(\d{1,12})\s*(ms|s|m|h|d)$/.exec(value.trim())
-    return match ? Number(match[1]) * durationUnits[match[2]!]! : undefined
+    const ms = match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
+    return ms <= maxDurationMs ? ms : undefined
   },
   format(value) {
     for (const unit of ['d', 'h', 'm', 's'] as const) {
@@ -87,12 +102,47 @@ const list: Kind<readonly string[]> = {
   format: (value) => value.join(','),
 }
 
+/** As its name stands in paths of the published tree and in the roles of signatures. */
+const channelPattern = /^[a-z](?:[a-z0-9-]{0,30}[a-z0-9])?$/
+
+const channels: Kind<readonly string[]> = {
+  ...list,
+  takes: 'different channel names parted by commas (a-z, 0-9 and - inside; at most 32 characters each)',
+  parse(value) {
+    const names = list.parse(value)!
+    return names.every((name) => channelPattern.test(name)) && new Set(names).size === names.length ? names : undefined
+  },
+}
+
+const networks: Kind<readonly string[]> = {
+  ...list,
+  takes: 'networks parted by commas, as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1',
+  parse(value) {
+    const words = list.parse(value)!
+    return words.every((word) => parseCidr(word) !== undefined) ? words : undefined
+  },
+}
+
+const catalogue: Kind<string> = {
+  takes: 'sqlite:<path> or postgres://<user>@<host>/<database>',
+  parse: (value) => (/^(sqlite:.|postgres(ql)?:\/\/.)/.test(value) ? value : undefined),
+  format: (value) => value,
+}
+
+const levels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+
+const level: Kind<string> = {
+  takes: `one of ${levels.join(', ')}`,
+  parse: (value) => (levels.includes(value) ? value : undefined),
+  format: (value) => value,
+}
+
 const url: Kind<string> = {
   takes: 'an http or https address without a path',
   parse(value) {
     try {
       const parsed = new URL(value)
-      const isPlain = parsed.pathname === '/' && parsed.search === '' && parsed.username === '' && parsed.hash === ''
+      const isPlain = parsed.href === `${parsed.origin}/` && !value.includes('?') && !value.includes('#')
       return isPlain && (parsed.protocol === 'http:' || parsed.protocol === 'https:') ? parsed.origin : undefined
     } catch {
       return undefined
@@ -101,6 +151,20 @@ const url: Kind<string> = {
   format: (value) => value,
 }
 
-export const kinds = { text, path: text, integer, flag, bytes, duration, listen, list, url } as const
+export const kinds = {
+  text,
+  path,
+  integer,
+  count,
+  flag,
+  bytes,
+  duration,
+  listen,
+  channels,
+  networks,
+  catalogue,
+  level,
+  url,
+} as const
 export type KindName = keyof typeof kinds
 export type ValueOf<K extends KindName> = (typeof kinds)[K] extends Kind<infer T> ? T : never

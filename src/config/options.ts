@@ -17,7 +17,7 @@ export type OptionRow = {
 export const options = {
   data: { kind: 'path', default: './var', group: 'Places', help: 'folder of everything that this installation keeps' },
   catalogue: {
-    kind: 'text',
+    kind: 'catalogue',
     group: 'Places',
     help: 'sqlite:<path>, or postgres://… for many processes; default: sqlite: in the data folder',
   },
@@ -77,7 +77,7 @@ export const options = {
     help: 'how long running requests may go on after a stop was asked for',
   },
   trustedProxies: {
-    kind: 'list',
+    kind: 'networks',
     default: '',
     group: 'Listeners',
     help: 'networks (CIDR) of our own proxies, whose X-Forwarded-For is believed, counted from the right',
@@ -98,19 +98,19 @@ export const options = {
   tokenLifetime: { kind: 'duration', default: '5m', group: 'Access', help: 'how long a registry token is good for' },
 
   channels: {
-    kind: 'list',
+    kind: 'channels',
     default: 'candidate,testing,stable',
     group: 'Content',
     help: 'channels in order; pushes land in the first',
   },
   publicChannels: {
-    kind: 'list',
+    kind: 'channels',
     default: 'stable',
     group: 'Content',
     help: 'channels that are published; nothing of any other is ever in a published byte. The last one is what the front door serves',
   },
   foreignLayerChannels: {
-    kind: 'list',
+    kind: 'channels',
     default: '',
     group: 'Content',
     help: 'channels into which images with layers that live elsewhere (urls) may be promoted',
@@ -128,15 +128,15 @@ export const options = {
     help: 'promotions of this long are published together',
   },
   maxManifestBytes: { kind: 'bytes', default: '4MiB', group: 'Content', help: 'largest manifest that is taken' },
-  maxDescriptors: { kind: 'integer', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },
+  maxDescriptors: { kind: 'count', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },
   maxPageSize: {
-    kind: 'integer',
+    kind: 'count',
     default: '1000',
     group: 'Content',
     help: 'most entries in one page of tags, repositories or referrers',
   },
   maxTagsPerPut: {
-    kind: 'integer',
+    kind: 'count',
     default: '100',
     group: 'Content',
     help: 'most tags that one manifest push may set',
@@ -161,7 +161,7 @@ export const options = {
     help: 'how often each host must answer a probe',
   },
   crawlConnections: {
-    kind: 'integer',
+    kind: 'count',
     default: '4',
     group: 'Hosts',
     help: 'requests that one crawl has under way at one host',
@@ -196,10 +196,10 @@ export const options = {
     help: 'publishes a sample image and runs two demonstration hosts',
   },
   log: {
-    kind: 'text',
+    kind: 'level',
     default: 'info',
     group: 'Running',
-    help: 'least severity that is logged: trace, debug, info, warn, error, silent',
+    help: 'least severity that is logged',
   },
 } as const satisfies Record<string, OptionRow>
 

@@ -13,7 +13,8 @@ export type Ask = {
   /** Address of the TCP peer, as text, IPv4-mapped ones already as IPv4. */
   readonly peer: string
   readonly isTls: boolean
-  /** Undefined when the request carries none. Throws when the connection breaks or stalls before its end. */
+  /** Undefined when the request carries none. Throws when the connection breaks or stalls before its end. A chunk's bytes are good
+   *  until the next one is asked for: whoever keeps them copies them. */
   readonly body: AsyncIterable<Uint8Array> | undefined
 }
 

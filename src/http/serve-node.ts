@@ -19,15 +19,18 @@ const timeouts = {
   connectionsCheckingInterval: 1000,
 }
 
+type NodeServer = { readonly server: Server; readonly connections: ReadonlyMap<Duplex, NodeConnection> }
+
 export async function listenNode(handler: Handler, options: ListenOptions): Promise<Listener> {
   const { host, stallMs, log } = options
-  const start = async (port: number, tls: TlsFiles | undefined): Promise<Server> => {
-    const connections = new WeakMap<Duplex, NodeConnection>()
+  const start = async (port: number, tls: TlsFiles | undefined): Promise<NodeServer> => {
+    const connections = new Map<Duplex, NodeConnection>()
     const connectionOf = (socket: Duplex) => {
       const known = connections.get(socket)
       if (known) return known
       const connection = new NodeConnection(socket, { handler, isTls: tls !== undefined, stallMs, log })
       connections.set(socket, connection)
+      socket.once('close', () => connections.delete(socket))
       return connection
     }
     const onRequest = (request: IncomingMessage, response: ServerResponse) =>
@@ -35,34 +38,35 @@ export async function listenNode(handler: Handler, options: ListenOptions): Prom
     const server = tls
       ? createTlsServer({ ...timeouts, cert: await readFile(tls.cert), key: await readFile(tls.key) }, onRequest)
       : createServer(timeouts, onRequest)
+    server.on(tls ? 'secureConnection' : 'connection', connectionOf)
     server.on('clientError', (error: Error, socket: Duplex) => connectionOf(socket).onClientError(error))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen({ port, host }, resolve)
     })
-    return server
+    return { server, connections }
   }
-  const drain = async (old: Server, graceMs: number) => {
-    const closed = new Promise<void>((resolve) => old.close(() => resolve()))
-    old.closeIdleConnections()
-    const timer = setTimeout(() => old.closeAllConnections(), graceMs)
+  const drain = async ({ server, connections }: NodeServer, graceMs: number) => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    for (const connection of connections.values()) connection.drain()
+    const timer = setTimeout(() => server.closeAllConnections(), graceMs)
     await closed
     clearTimeout(timer)
   }
-  let server = await start(options.port, options.tls)
-  const { port } = server.address() as AddressInfo
+  let current = await start(options.port, options.tls)
+  const { port } = current.server.address() as AddressInfo
   return {
     host,
     port,
-    // NOTE node:http in Bun cannot share a port with itself (serve-node.test.ts), so here the old listener ends before the new one
-    // begins: connections are refused for a moment of some milliseconds. Files that are no certificate are found before that.
+    // NOTE node:http in Bun cannot share a port with itself, so here the old listener ends before the new one begins: connections are
+    // refused for a moment of some milliseconds. Files that are no certificate are found before that.
     async replaceCertificate(tls) {
       createSecureContext({ cert: await readFile(tls.cert), key: await readFile(tls.key) })
-      const drained = drain(server, stallMs)
-      server = await startAgain(() => start(port, tls))
+      const drained = drain(current, stallMs)
+      current = await startAgain(() => start(port, tls))
       await drained
     },
-    stop: (graceMs) => drain(server, graceMs),
+    stop: (graceMs) => drain(current, graceMs),
   }
 }
 
@@ -70,7 +74,7 @@ const releaseTries = 200
 const releaseMs = 5
 
 /** The port is free as soon as the old listener has let go of it. */
-async function startAgain(start: () => Promise<Server>): Promise<Server> {
+async function startAgain<T>(start: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await start()

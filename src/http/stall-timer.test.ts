@@ -29,19 +29,40 @@ test('a body that breaks off is an error that says so, with its cause', async ()
   await expect(read()).rejects.toMatchObject({ code: 'SIZE_INVALID', cause: new Error('reset') })
 })
 
-test('no chunk is held after it was passed on', async () => {
-  const seen: WeakRef<Uint8Array>[] = []
-  const body = (async function* () {
-    for (let at = 0; at < 200; at++) {
-      const chunk = new Uint8Array(1000)
-      seen.push(new WeakRef(chunk))
-      yield chunk
-      await Bun.sleep(0) // a WeakRef keeps its target until the turn ends
-    }
-    Bun.gc(true)
-    yield new Uint8Array(1)
-  })()
-  for await (const chunk of withStallTimer(body, 60_000)) {
-    if (chunk.length === 1) expect(seen.filter((one) => one.deref() !== undefined).length).toBeLessThan(100)
+test('a chunk is held until the next one is asked for, and no longer', async () => {
+  const seen: Uint8Array[] = []
+  for await (const chunk of withStallTimer(chunksThen(3, Promise.resolve()), 60_000)) {
+    expect(seen.map((one) => one.length)).toEqual(seen.map(() => 0))
+    expect(chunk).toHaveLength(1)
+    seen.push(chunk)
   }
+  expect(seen.map((one) => one.length)).toEqual([0, 0, 0])
+})
+
+test('a reader that is slower than the limit loses nothing', async () => {
+  async function* body() {
+    yield Buffer.from('a')
+    yield Buffer.from('b')
+  }
+  let text = ''
+  for await (const chunk of withStallTimer(body(), 5)) {
+    text += Buffer.from(chunk).toString()
+    const started = performance.now()
+    while (performance.now() - started < 10) await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(text).toBe('ab')
+})
+
+test('a reader that leaves early ends the source', async () => {
+  let isOver = false
+  async function* body() {
+    try {
+      yield Buffer.from('a')
+      yield Buffer.from('b')
+    } finally {
+      isOver = true
+    }
+  }
+  for await (const _ of withStallTimer(body(), 60_000)) break
+  expect(isOver).toBe(true)
 })

@@ -1,6 +1,8 @@
+import { releaseBytes } from '#kit/release-bytes.ts'
 import { RegistryError } from '#oci/errors.ts'
 
-/** The same chunks, but an error when none came for `stallMs`: a slow live body lives, a dead one does not. */
+/** The same chunks, but an error when none came for `stallMs`: a slow live body lives, a dead one does not. A chunk's memory is
+ *  taken back when the next one is asked for. */
 export async function* withStallTimer(body: AsyncIterable<Uint8Array>, stallMs: number): AsyncIterable<Uint8Array> {
   const chunks = body[Symbol.asyncIterator]()
   try {
@@ -8,6 +10,7 @@ export async function* withStallTimer(body: AsyncIterable<Uint8Array>, stallMs: 
       const next = await nextWithin(chunks, stallMs)
       if (next.done) return
       yield next.value
+      releaseBytes(next.value)
     }
   } finally {
     // Not awaited: a stalled source may never answer.

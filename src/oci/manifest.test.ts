@@ -102,6 +102,8 @@ describe('refused as MANIFEST_INVALID, with what is wrong and where', () => {
     [image, mediaTypes.ociIndex, `the Content-Type header ${mediaTypes.ociIndex}`],
     [image, 'application/json', 'the Content-Type header application/json'],
     [{ ...image, mediaType: undefined }, undefined, 'neither a Content-Type'],
+    [{ ...image, mediaType: undefined }, mediaTypes.dockerManifest, 'must name itself'],
+    [{ ...index, mediaType: undefined }, mediaTypes.dockerList, 'must name itself'],
     [{ ...image, mediaType: 5 }, undefined, 'mediaType: must be a string'],
     [{ ...image, mediaType: 'x' }, undefined, 'mediaType: not a media type'],
     [{ ...image, mediaType: 'application/x' }, undefined, 'not a media type of manifests'],

@@ -10,7 +10,14 @@ import {
   parseOptionalMediaType,
 } from './descriptor.ts'
 import { RegistryError } from './errors.ts'
-import { bareMediaType, isNonDistributable, isSchema1, type ManifestKind, manifestKindOf } from './media-type.ts'
+import {
+  bareMediaType,
+  isDocker,
+  isNonDistributable,
+  isSchema1,
+  type ManifestKind,
+  manifestKindOf,
+} from './media-type.ts'
 
 export type ManifestLimits = {
   readonly maxManifestBytes: number
@@ -128,6 +135,8 @@ function readManifest(value: JsonObject, declared: string | undefined, limits: M
   }
   const mediaType = inBody ?? declared
   if (!mediaType) throw new MalformedValue('neither a Content-Type header nor a mediaType in the body')
+  // The type must follow from the bytes: otherwise the first push of the same bytes, anywhere, would decide it for all.
+  if (!inBody && isDocker(mediaType)) throw new MalformedValue(`mediaType: missing, ${mediaType} must name itself`)
   const kind = manifestKindOf(mediaType)
   if (!kind) throw new MalformedValue(`${mediaType} is not a media type of manifests that this registry takes`)
 

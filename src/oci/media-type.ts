@@ -35,6 +35,10 @@ export function manifestKindOf(mediaType: string): ManifestKind | undefined {
   return Object.hasOwn(manifestKinds, mediaType) ? manifestKinds[mediaType] : undefined
 }
 
+export function isDocker(mediaType: string): boolean {
+  return mediaType.startsWith('application/vnd.docker.')
+}
+
 /** Docker schema 1, and `application/json`, under which old clients sent it. */
 export function isSchema1(mediaType: string): boolean {
   return schema1.has(mediaType)

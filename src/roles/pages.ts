@@ -27,14 +27,16 @@ const manifestMemoryBytes = 16 << 20
 
 export function publicSideOf(
   config: Config,
-  front: Pick<OpenFront, 'front'> | undefined,
+  { front }: Pick<OpenFront, 'front'>,
   frontdoor: FrontdoorRole | undefined,
 ): PublicSide {
   const reader = new PackedBytesReader(manifestMemoryBytes)
-  const port = frontdoor?.listeners.frontdoor?.port
+  // Apart, with its port left to chance, only the front door itself knows it.
+  const port = frontdoor?.listeners.frontdoor?.port ?? config.listen.frontdoor.port
+  const isKnown = config.urls.frontdoor !== undefined || port !== 0
   return {
-    frontdoorUrl: config.urls.frontdoor ?? (port === undefined ? undefined : addressOf(config, 'frontdoor', port)),
-    view: () => front?.front.parts.holder.current,
+    frontdoorUrl: isKnown ? addressOf(config, 'frontdoor', port) : undefined,
+    view: () => front.parts.holder.current,
     readManifest: async ({ digest, bytes }) => reader.find(digest) ?? (await reader.read(digest, bytes)),
   }
 }

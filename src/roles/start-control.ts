@@ -82,7 +82,7 @@ export async function startControl(
         candidateChannel: config.candidateChannel,
         publicChannel: config.publicChannel,
         publicChannels: settings.publicChannels,
-        publicSide: publicSideOf(config, front, frontdoor),
+        publicSide: publicSideOf(config, front!, frontdoor),
         now,
         nudge: nudge.jobs,
         hostPolicy: () => ({

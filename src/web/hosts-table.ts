@@ -89,7 +89,7 @@ function lookedAt({ checkedAt, roundTripMs, lastCrawl }: HostView, nowMs: number
   const probe =
     checkedAt === undefined
       ? html`<span class="none">no probe yet</span>`
-      : html`probe ${ago(checkedAt, nowMs)}${roundTripMs === undefined ? '' : `, ${Math.max(1, Math.round(roundTripMs))} ms`}`
+      : html`probe ${ago(checkedAt, nowMs)}${roundTripMs === undefined ? '' : `, ${Math.max(1, Math.round(roundTripMs))}\u00a0ms`}`
   const crawl = lastCrawl
     ? html`crawl ${ago(lastCrawl.at, nowMs)}: ${outcomes[lastCrawl.outcome] ?? lastCrawl.outcome}`
     : html`no crawl yet`

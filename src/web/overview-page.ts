@@ -2,7 +2,6 @@
 
 import { html } from 'hono/html'
 import type { GenerationsView, HostsView, OverviewView, RepositoriesView } from '#api/client/status-views.ts'
-import { ApiError } from '#api/client.ts'
 import { ago, bytes, count, type Html, moment } from './format.ts'
 import { privateNote } from './hosts-page.ts'
 import { hostsTable } from './hosts-table.ts'
@@ -16,8 +15,8 @@ export async function overviewPage({ client, query, nowMs }: PageAsk): Promise<P
   const [q, after] = ['q', 'after'].map((name) => query.get(name) ?? '') as [string, string]
   const overview = await client.get<OverviewView>('/api/v1/status')
   const served = { q, after, limit: shownRepositories }
-  const repositories = await unlessElsewhere(client.get<RepositoriesView>('/api/v1/status/repositories', served))
-  const hosts = await unlessElsewhere(client.get<HostsView>('/api/v1/status/hosts', { limit: shownHosts }))
+  const repositories = await client.get<RepositoriesView>('/api/v1/status/repositories', served)
+  const hosts = await client.get<HostsView>('/api/v1/status/hosts', { limit: shownHosts })
   const { generations } = await client.get<GenerationsView>('/api/v1/status/generations', { limit: 8 })
   return {
     title: 'Overview',
@@ -25,12 +24,12 @@ export async function overviewPage({ client, query, nowMs }: PageAsk): Promise<P
     body: html`${headline(overview, nowMs)}
       <section aria-labelledby="repositories">
         <h2 id="repositories">Repositories</h2>
-        ${repositories ? repositoriesPart(repositories, overview, { q, after }) : elsewhere()}
+        ${repositoriesPart(repositories, overview, { q, after })}
       </section>
       <section aria-labelledby="hosts">
         <h2 id="hosts">Hosts</h2>
         ${watchNote(overview, nowMs)}
-        ${hosts ? hostsPart(hosts, nowMs) : elsewhere()}
+        ${hostsPart(hosts, nowMs)}
       </section>
       <section aria-labelledby="generations">
         <h2 id="generations">Recent generations</h2>
@@ -43,29 +42,19 @@ export async function overviewPage({ client, query, nowMs }: PageAsk): Promise<P
   }
 }
 
-/** The front door may run in another process, which then is the one that knows. */
-async function unlessElsewhere<T>(asked: Promise<T>): Promise<T | undefined> {
-  try {
-    return await asked
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 503) return undefined
-    throw error
-  }
-}
-
-function elsewhere(): Html {
-  return html`<p class="empty">The front door runs in another process, which alone knows these.</p>`
-}
-
 function headline({ channel, serving, hosts, published }: OverviewView, nowMs: number): Html {
   if (!serving) {
     const known = published.map((one) => `${one.channel}: generation ${one.generation}`).join(', ')
     return html`<h1>Channel ${channel}</h1>
       <p class="lead">${known === '' ? 'Nothing has been published yet.' : `Published: ${known}.`}</p>`
   }
+  const from =
+    hosts.used === 0
+      ? 'Everything comes from the front door while no host is in use.'
+      : 'Manifests come from the front door, layers from a host near you.'
   const others = published.filter((one) => one.channel !== channel)
   return html`<h1>Channel ${channel}, generation ${serving.generation}</h1>
-    <p class="lead">Served since ${ago(serving.createdAt, nowMs)}. Manifests come from the front door, layers from a host near you.</p>
+    <p class="lead">Published ${ago(serving.createdAt, nowMs)}. ${from}</p>
     <dl class="facts">
       <div><dt>Repositories</dt><dd>${count(serving.repositories)}</dd></div>
       <div><dt>Hosts in use</dt><dd>${count(hosts.used)} <small>of ${count(hosts.shown)}</small></dd></div>
@@ -131,8 +120,11 @@ function tagList(name: string, tags: readonly string[], tagCount: number): Html 
 
 function watchNote({ hosts }: OverviewView, nowMs: number): Html | '' {
   if (hosts.isWatchFresh || hosts.shown === 0) return ''
-  const since = hosts.watchedAt === undefined ? 'yet' : html`since ${ago(hosts.watchedAt, nowMs)}`
-  return html`<p class="warn" role="status">Nobody has looked at the hosts ${since}: until then each is probed before a client is sent to it.</p>`
+  const last =
+    hosts.watchedAt === undefined
+      ? html`Nobody has looked at the hosts yet`
+      : html`The hosts were last looked at ${ago(hosts.watchedAt, nowMs)}`
+  return html`<p class="warn" role="status">${last}: for now each is probed before a client is sent to it.</p>`
 }
 
 function hostsPart(view: HostsView, nowMs: number): Html {

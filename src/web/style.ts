@@ -58,11 +58,11 @@ tbody tr{border-bottom:1px solid var(--line)}
 tbody th{font-weight:600}
 .number{text-align:right;white-space:nowrap}
 th.name{overflow-wrap:anywhere}
-.repositories :is(th,td):nth-child(1){width:30%}
-.repositories :is(th,td):nth-child(2){width:23%}
+.repositories :is(th,td):nth-child(1){width:27%}
+.repositories :is(th,td):nth-child(2){width:21%}
 .repositories :is(th,td):nth-child(3){width:9%}
-.hosts :is(th,td):nth-child(1){width:25%}
-.hosts :is(th,td):nth-child(2){width:28%}
+.hosts :is(th,td):nth-child(1){width:24%}
+.hosts :is(th,td):nth-child(2){width:26%}
 .hosts :is(th,td):nth-child(3){width:16%}
 .hosts :is(th,td):nth-child(4){width:8%}
 .hosts :is(th,td):nth-child(5){width:9%}

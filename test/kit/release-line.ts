@@ -62,6 +62,8 @@ export type ReleaseLineOptions = {
   /** Root of the published trees, when it is to lie elsewhere. */
   readonly trees?: string
   readonly foreignLayerChannels?: readonly string[]
+  /** Opens the catalogue; SQLite in the folder when it is not given. */
+  readonly openCatalogue?: () => Promise<Catalogue>
 }
 
 export const largeLayer = (text: string, sizeBytes = 600) =>
@@ -70,7 +72,7 @@ const encoder = new TextEncoder()
 
 export async function openReleaseLine(folder: string, options: ReleaseLineOptions = {}): Promise<ReleaseLine> {
   await mkdir(folder, { recursive: true })
-  const catalogue = await openSqlite(join(folder, 'catalogue.sqlite'))
+  const catalogue = await (options.openCatalogue ?? (() => openSqlite(join(folder, 'catalogue.sqlite'))))()
   const blobs = await DiskBlobStore.open(join(folder, 'store'))
   const signer = await openFileSigner(join(folder, 'keys'))
   let clockMs = 1_764_000_000_000

@@ -14,8 +14,10 @@ import { readPack } from '#snapshots/read-pack.ts'
 import type { ReleaseLine } from './release-line.ts'
 
 /** Takes the pointer whoever signed it: what it says is what is checked here. */
+const openAnyPointer = (bytes: Uint8Array): Pointer => openPointer(bytes, () => 'anyone')
+
 export async function readPointer(root: string): Promise<Pointer> {
-  return openPointer(await readFile(join(root, pointerPath)), () => 'anyone')
+  return openAnyPointer(await readFile(join(root, pointerPath)))
 }
 
 async function checkFile(root: string, file: TreeFile): Promise<void> {
@@ -59,13 +61,15 @@ async function listedBlobs(
 
 export type TreeReading = {
   readonly pointer: Pointer
+  readonly pointerDigest: string
   readonly publication: Publication
   readonly blobs: ReadonlyMap<string, string>
 }
 
 /** Reads the whole tree as a newcomer, and once more as one who held `held`; both must agree, and every byte must be right. */
 export async function readTree(root: string, held?: TreeReading): Promise<TreeReading> {
-  const pointer = await readPointer(root)
+  const pointerBytes = await readFile(join(root, pointerPath))
+  const pointer = openAnyPointer(pointerBytes)
   for (const file of [...pointer.lists, ...pointer.packs]) await checkFile(root, file)
   const publication = await follow(root, pointer, undefined)
   const blobs = await listedBlobs(root, pointer, cheapestChain(pointer.lists, 0, pointer.generation)!, new Map())
@@ -83,7 +87,7 @@ export async function readTree(root: string, held?: TreeReading): Promise<TreeRe
     const sorted = (map: ReadonlyMap<string, string>) => JSON.stringify([...map].sort())
     if (sorted(lateBlobs) !== sorted(blobs)) throw new Error('a follower sees another list than a newcomer')
   }
-  return { pointer, publication, blobs }
+  return { pointer, pointerDigest: digestOf(pointerBytes), publication, blobs }
 }
 
 type Content = Record<

@@ -284,6 +284,7 @@ describe('refused manifests', () => {
     ['another mediaType than its Content-Type', json(good), types.index, 400],
     ['a mediaType, sent as JSON', json(good), 'application/json', 400],
     ['an unknown type', json({ ...good, mediaType: types.example }), types.example, 400],
+    ['a docker manifest that does not say so', json({ ...good, mediaType: undefined }), types.dockerManifest, 400],
     ['both manifests and layers', json({ ...good, manifests: [] }), types.manifest, 400],
     ['an index with layers', json({ ...good, mediaType: types.index, manifests: [] }), types.index, 400],
     ['Manifests in other letters', json({ ...good, Manifests: [] }), types.manifest, 400],

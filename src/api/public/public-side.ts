@@ -1,18 +1,17 @@
 // What may be told to anybody: the front door's own snapshots, which hold nothing of a channel that is not public.
 
 import type { View } from '#snapshots/holder.ts'
-import type { PublishedManifest, PublishedRepository } from '#snapshots/publication.ts'
+import type { PublishedManifest } from '#snapshots/publication.ts'
 
 export type PublicSide = {
-  /** Where users pull; undefined: no front door is known here. */
+  /** Where users pull; undefined: not known in this process. */
   readonly frontdoorUrl: string | undefined
-  /** Undefined where no front door runs in this process. */
-  readonly view: () => View | undefined
+  readonly view: () => View
   readonly readManifest: (manifest: PublishedManifest) => Promise<Uint8Array>
 }
 
 export type PageAsk = { readonly q: string; readonly after: string; readonly limit: number }
-export type Page<T> = { readonly items: readonly T[]; readonly matches: number; readonly next: string | undefined }
+export type Page<T> = { readonly items: readonly T[]; readonly matches: number; readonly next?: string }
 
 /** A page of a sorted list, of those that contain `q`. */
 export function pageOf<T>(sorted: readonly T[], keyOf: (item: T) => string, { q, after, limit }: PageAsk): Page<T> {
@@ -20,7 +19,7 @@ export function pageOf<T>(sorted: readonly T[], keyOf: (item: T) => string, { q,
   const start = placeAfter(wanted, keyOf, after)
   const items = wanted.slice(start, start + limit)
   const isLast = start + limit >= wanted.length
-  return { items, matches: wanted.length, next: isLast ? undefined : keyOf(items.at(-1)!) }
+  return { items, matches: wanted.length, ...(isLast ? {} : { next: keyOf(items.at(-1)!) }) }
 }
 
 function placeAfter<T>(sorted: readonly T[], keyOf: (item: T) => string, after: string): number {
@@ -32,15 +31,4 @@ function placeAfter<T>(sorted: readonly T[], keyOf: (item: T) => string, after: 
     else high = middle
   }
   return low
-}
-
-/** Tags that clients without the referrers API make for signatures and the like: nobody pulls those by name. */
-const companion = /^sha(256|512)-[0-9a-f]{32,}/
-const naturally = new Intl.Collator('en', { numeric: true }).compare
-
-/** The tags that people pull: `latest`, then the highest versions. */
-export function leadingTags(repository: PublishedRepository, most: number): string[] {
-  const tags = [...repository.tags.keys()].filter((tag) => tag !== 'latest' && !companion.test(tag))
-  const lead = repository.tags.has('latest') ? ['latest'] : []
-  return [...lead, ...tags.sort((a, b) => naturally(b, a))].slice(0, most)
 }

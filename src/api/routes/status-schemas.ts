@@ -1,6 +1,7 @@
-// What the status routes answer, for the OpenAPI description.
+// The status routes and what they answer, for the OpenAPI description.
 
-import { z } from '@hono/zod-openapi'
+import { createRoute, z } from '@hono/zod-openapi'
+import { json, refusals } from '#api/api-context.ts'
 import { hostStates } from '#api/public/describe-host.ts'
 
 const page = { matches: z.int(), next: z.string().optional().openapi({ description: 'Give it back as `after`.' }) }
@@ -107,3 +108,58 @@ export const StatusHosts = z
     ),
   })
   .openapi('StatusHosts')
+
+export const mostGenerations = 100
+
+const pageQuery = {
+  q: z.string().max(255).default('').openapi({ description: 'Only names that contain this.' }),
+  after: z.string().max(255).default('').openapi({ description: 'The `next` of the page before.' }),
+  limit: z.coerce.number().int().min(1).max(100).default(25),
+}
+
+export const routes = {
+  overview: createRoute({
+    method: 'get',
+    path: '/api/v1/status',
+    summary: 'The public channels and their fleet in numbers; no login needed',
+    security: [],
+    responses: { 200: json(StatusOverview, 'The overview.') },
+  }),
+  generations: createRoute({
+    method: 'get',
+    path: '/api/v1/status/generations',
+    summary: 'The last generations of the public channels, newest first; no login needed',
+    security: [],
+    request: { query: z.object({ limit: z.coerce.number().int().min(1).max(mostGenerations).default(10) }) },
+    responses: { 200: json(StatusGenerations, 'The generations.'), 400: refusals[400] },
+  }),
+  repositories: createRoute({
+    method: 'get',
+    path: '/api/v1/status/repositories',
+    summary: 'Repositories that the front door serves, by name; no login needed',
+    security: [],
+    request: { query: z.object(pageQuery) },
+    responses: { 200: json(StatusRepositories, 'A page of repositories.'), 400: refusals[400] },
+  }),
+  repository: createRoute({
+    method: 'get',
+    path: '/api/v1/status/repository',
+    summary: 'One repository with its tags; no login needed',
+    security: [],
+    request: { query: z.object({ name: z.string().max(255), ...pageQuery }) },
+    responses: { 200: json(StatusRepository, 'The repository and a page of its tags.'), ...refusals },
+  }),
+  hosts: createRoute({
+    method: 'get',
+    path: '/api/v1/status/hosts',
+    summary: 'Hosts, and why each is used or not; private ones are only counted; no login needed',
+    security: [],
+    request: {
+      query: z.object({
+        ...pageQuery,
+        used: z.enum(['yes', 'no', '']).default('').openapi({ description: 'Only hosts that are, or are not, used.' }),
+      }),
+    },
+    responses: { 200: json(StatusHosts, 'A page of hosts.'), 400: refusals[400] },
+  }),
+}

@@ -7,12 +7,11 @@ import { join } from 'node:path'
 import { type BlobStat, DigestMismatch, StorageFull, type Upload, UploadBusy } from '#blobs/blob-store.ts'
 import { type DigestHasher, openHasher } from '#blobs/hashing.ts'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '#oci/digest.ts'
-import { asStorageError, isMissing, writeFully } from './write-fully.ts'
+import { BatchWriter } from './batch-writer.ts'
+import { asStorageError, isMissing } from './write-fully.ts'
 
-/** Bytes gathered before one write: large enough that the thread pool is asked rarely, small enough for a hundred uploads at once. */
-const batchBytes = 1 << 18
-/** The kernel is asked to write back this often, so that the last fsync has little left to wait for. */
-const writeBackBytes = 32 << 20
+/** One read of a file whose hash is made again. */
+const readBytes = 1 << 18
 
 export type UploadAbout = { readonly repository: string; readonly algorithm: DigestAlgorithm }
 /** Moves a verified file into its place in the store. */
@@ -119,42 +118,19 @@ export class DiskUpload implements Upload {
 
   async #take(file: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> {
     const hasher = await this.#runningHash()
-    let batch: Uint8Array[] = []
-    let size = 0
-    let inFlight: Promise<void> = Promise.resolve()
-    let writeBack: Promise<void> = Promise.resolve()
-    let sinceWriteBack = 0
-    const flush = async () => {
-      await inFlight
-      const [writing, at, length] = [batch, this.#offset, size]
-      batch = []
-      size = 0
-      this.#offset += length
-      inFlight = writeFully(file, writing, at)
-      inFlight.catch(() => undefined)
-      sinceWriteBack += length
-      if (sinceWriteBack >= writeBackBytes) {
-        sinceWriteBack = 0
-        await writeBack
-        writeBack = file.datasync()
-        writeBack.catch(() => undefined)
-      }
-    }
+    const writer = new BatchWriter(file, this.#offset)
     const from = this.#offset
     try {
       try {
         for await (const chunk of chunks) {
-          if (chunk.length === 0) continue
           hasher.update(chunk)
-          batch.push(chunk)
-          size += chunk.length
-          if (size >= batchBytes) await flush()
+          await writer.add(chunk)
+          this.#offset = writer.position
         }
       } finally {
-        if (size > 0) await flush()
-        await inFlight
-        await writeBack
+        await writer.end()
       }
+      this.#offset = writer.position
     } catch (error) {
       // The source may have broken, then all that came is on disk; or a write did, then only the file knows how far it got.
       this.#hasher = undefined
@@ -204,7 +180,7 @@ export async function hashFile(path: string, algorithm: DigestAlgorithm): Promis
   const hasher = openHasher(algorithm)
   const file = await open(path, constants.O_RDONLY)
   try {
-    const buffer = new Uint8Array(batchBytes)
+    const buffer = new Uint8Array(readBytes)
     for (let at = 0; ; ) {
       const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
       if (bytesRead === 0) return hasher

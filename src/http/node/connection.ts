@@ -65,6 +65,12 @@ export class NodeConnection {
     }
   }
 
+  /** The listener closes: an idle connection ends now, a busy one with its answer. */
+  drain(): void {
+    this.#isLast = true
+    if (!this.#current) this.#socket.end(() => this.#socket.destroy())
+  }
+
   /** Our end is told at once; what still arrives is dropped for a while, since a reset could reach the client before the answer did. */
   #end(request: IncomingMessage): void {
     request.resume()

@@ -56,17 +56,25 @@ async function* readStored(body: StoredBody): AsyncIterable<Uint8Array> {
   yield* stored.file ? readFile(stored, stored.file) : stored.stream()
 }
 
+/** The next piece is read while the last one leaves. Of the three buffers one is read into, one was given and is held, one is being
+ *  written: whoever takes the pieces has handed on the one before the last when it asks for another. */
 async function* readFile(
   { sizeBytes }: StoredBody,
   { path, first }: NonNullable<StoredBody['file']>,
 ): AsyncIterable<Uint8Array> {
   await using file = await open(path, 'r')
-  for (let at = first, end = first + sizeBytes; at < end; ) {
-    // A new buffer each time: the one before may still wait in the socket.
-    const buffer = Buffer.allocUnsafe(Math.min(readBytes, end - at))
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, at)
-    if (bytesRead === 0) throw new Error(`${path} ended at ${at} of ${end}`)
-    at += bytesRead
+  const size = Math.min(readBytes, sizeBytes)
+  const buffers = Array.from({ length: Math.min(3, Math.ceil(sizeBytes / readBytes)) }, () => Buffer.allocUnsafe(size))
+  let turn = 0
+  const read = (done: number) =>
+    file.read(buffers[turn++ % buffers.length]!, 0, Math.min(size, sizeBytes - done), first + done)
+  let reading = sizeBytes > 0 ? read(0) : undefined
+  for (let done = 0; reading; ) {
+    const { bytesRead, buffer } = await reading
+    if (bytesRead === 0) throw new Error(`${path} ended ${sizeBytes - done} bytes early`)
+    done += bytesRead
+    reading = done < sizeBytes ? read(done) : undefined
+    reading?.catch(() => undefined)
     yield bytesRead === buffer.length ? buffer : buffer.subarray(0, bytesRead)
   }
 }

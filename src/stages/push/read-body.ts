@@ -10,7 +10,7 @@ export async function readBody(ask: Ask, maxBytes: number, code: ErrorCode): Pro
   for await (const chunk of ask.body ?? []) {
     size += chunk.length
     if (size > maxBytes) throw tooLarge(code, maxBytes)
-    chunks.push(chunk)
+    chunks.push(new Uint8Array(chunk)) // the chunk itself is good only until the next one is asked for
   }
   return chunks.length === 1 ? chunks[0]! : new Uint8Array(Buffer.concat(chunks, size))
 }
