@@ -63,13 +63,14 @@ type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'> 
 }
 
 /** A power of two. */
-const knownSlots = 8192
+const knownSlots = 16_384
 
+/** FNV-1a of the end of the text, where addresses differ. */
 function slotOf(text: string): number {
-  let hash = 0
+  let hash = 0x811c9dc5
   for (let i = Math.max(0, text.length - 16); i < text.length; i++)
-    hash = (Math.imul(hash, 31) + text.charCodeAt(i)) | 0
-  return (hash ^ (hash >>> 13)) & (knownSlots - 1)
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
+  return (hash ^ (hash >>> 15)) & (knownSlots - 1)
 }
 
 export class FrontDoor {
