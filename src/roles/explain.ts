@@ -3,6 +3,7 @@ import { RegistryError } from '#oci/errors.ts'
 import { parseImageReference } from '#oci/reference.ts'
 import { type ExplainedBlob, explainBlob } from '#stages/redirect/explain-blob.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
+import { listImageBlobs } from '#stages/redirect/image-blobs.ts'
 
 export type ExplainRequest = {
   readonly address: string
@@ -12,11 +13,11 @@ export type ExplainRequest = {
 }
 
 /** For a digest its decision; for an image that of each of its blobs that may travel. */
-export function explainAt(
+export async function explainAt(
   front: FrontDoor,
   ask: ExplainRequest,
-): ExplainedBlob | { readonly reference: string; readonly blobs: readonly ExplainedBlob[] } {
-  const digests = ask.digest === undefined ? blobsOf(front, ask.reference!) : [requireDigest(ask.digest)]
+): Promise<ExplainedBlob | { readonly reference: string; readonly blobs: readonly ExplainedBlob[] }> {
+  const digests = ask.digest === undefined ? await blobsOf(front, ask.reference!) : [requireDigest(ask.digest)]
   const explained = digests.map((digest) => {
     const one = explainBlob({ ip: ask.address, digest, ...(ask.seed === undefined ? {} : { atMs: ask.seed }) }, front)
     if (!one) throw new RegistryError('REQUEST_INVALID', `${JSON.stringify(ask.address)} is no IP address`)
@@ -32,11 +33,9 @@ function requireDigest(text: string) {
   return digest
 }
 
-/** The blobs of the repository that lie in the tree: what the image needs is among them. */
-function blobsOf(front: FrontDoor, text: string) {
+async function blobsOf(front: FrontDoor, text: string) {
   const reference = parseImageReference(text)
-  const repository = reference && front.parts.holder.current.publication?.publication.repositories.get(reference.name)
-  if (!reference || !repository)
-    throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(text)}`)
-  return [...repository.blobs.values()].filter((blob) => blob.small === undefined).map((blob) => blob.digest)
+  const digests = reference && (await listImageBlobs(reference, front))
+  if (!digests) throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(text)}`)
+  return digests
 }

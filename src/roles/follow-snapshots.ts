@@ -58,14 +58,17 @@ export async function followSnapshots(
       log: logError,
     }),
   ]
-  const follower = startFollower(
-    async () => {
+  // Each for itself: a pointer that is refused must not keep news of the hosts away.
+  const options = { intervalMs: followEveryMs, maxBackoffMs, random: Math.random, log: logError }
+  const followers = [
+    startFollower(async () => {
       verifier ??= await openVerifier(tree, kept)
       if (verifier) await publication.step()
-      for (const step of documents) await step()
-    },
-    { intervalMs: followEveryMs, maxBackoffMs, random: Math.random, log: logError },
-  )
+    }, options),
+    ...documents.map((step) => startFollower(step, options)),
+  ]
+  const all = (what: 'runNow' | 'stop') => Promise.all(followers.map((one) => one[what]())).then(() => undefined)
+  const follower: Follower = { runNow: () => all('runNow'), stop: () => all('stop') }
   await follower.runNow()
   return { holder, follower }
 }
