@@ -4,6 +4,7 @@ import { judge } from '#access/authenticate.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import type { Handler } from '#http/listener.ts'
 import { parseName } from '#oci/name.ts'
+import { isAllowed, refuseMethod } from './allowed-methods.ts'
 import { answerBlob } from './answer-blob.ts'
 import { answerCatalog } from './answer-catalog.ts'
 import { answerManifest } from './answer-manifest.ts'
@@ -51,31 +52,29 @@ async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
       return refuse('DENIED', `${caller.identity.name} may not ${what}`)
     }
   }
+  if (!isAllowed(path.kind, ask.method)) return refuseMethod(path.kind)
   if ('name' in path) return await answerRepository(path, { ask, name: name!, query, caller }, options)
-  if (!isRead(ask)) return notAllowed()
   return path.kind === 'catalog' ? await answerCatalog(caller, query, options) : pong
 }
 
 async function answerRepository(path: RepositoryPath, at: RepositoryAsk, options: RegistryOptions): Promise<Answer> {
   switch (path.kind) {
     case 'tags':
-      return isRead(at.ask) ? await answerTags(at, options) : notAllowed()
+      return await answerTags(at, options)
     case 'referrers':
-      return isRead(at.ask) ? await answerReferrers(at, path.last, options) : notAllowed()
+      return await answerReferrers(at, path.last, options)
     case 'manifest':
       return await answerManifest(at, path.last, options)
     case 'blob':
       return await answerBlob(at, path.last, options)
     case 'uploads':
-      return at.ask.method === 'POST' ? await answerStartUpload(at, options) : notAllowed()
+      return await answerStartUpload(at, options)
     case 'upload':
       return await answerUpload(at, path.last, options)
   }
 }
 
 const pong: Answer = { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' }
-const isRead = (ask: Ask) => ask.method === 'GET' || ask.method === 'HEAD'
-const notAllowed = () => refuse('UNSUPPORTED', 'this endpoint does not know that method')
 
 const loopback = /^(127\.|::1$)/
 const proxyHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']
