@@ -3,7 +3,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Answer, type Ask, answerError } from '#http/answer.ts'
+import { type Answer, answerError } from '#http/answer.ts'
 import type { Handler } from '#http/listener.ts'
 import { errorBody } from '#oci/errors.ts'
 import { checkHead } from './check-head.ts'
@@ -46,9 +46,8 @@ export class NodeConnection {
 
   async #ask(request: IncomingMessage): Promise<Answer> {
     const { handler, isTls, stallMs, log } = this.#options
-    const ask: Ask = new NodeAsk(request, isTls, stallMs)
     try {
-      return await handler(ask)
+      return await handler(new NodeAsk(request, isTls, stallMs))
     } catch (error) {
       return answerError(error, log)
     }

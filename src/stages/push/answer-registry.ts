@@ -31,11 +31,13 @@ async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
   if (path.kind === 'token') return await answerToken(ask, options, isAdminAllowed)
 
   const query = new URLSearchParams(ask.query)
-  const need = needOf(path, ask.method)
+  const needs = needsOf(path, ask.method)
+  const challenged = (why: Parameters<typeof challenge>[2]) =>
+    challenge(options, [...needs, ...helpfulNeeds(path, query)], why)
   const authorization = ask.header('authorization')
-  if (authorization === undefined) return challenge(options, [...need, ...helpful(path, query)], 'missing')
+  if (authorization === undefined) return challenged('missing')
   const caller = await options.authenticator.authenticate(authorization, isAdminAllowed)
-  if (!caller) return challenge(options, [...need, ...helpful(path, query)], 'invalid_token')
+  if (!caller) return challenged('invalid_token')
 
   const name = 'name' in path ? parseName(path.name) : undefined
   if ('name' in path && !name) {
@@ -44,11 +46,11 @@ async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
       'a name is lower-case words joined by . _ __ - and parted by /, at most 255 characters',
     )
   }
-  for (const one of need) {
-    const verdict = judge(caller, one)
-    if (verdict === 'scope') return challenge(options, [...need, ...helpful(path, query)], 'insufficient_scope')
+  for (const need of needs) {
+    const verdict = judge(caller, need)
+    if (verdict === 'scope') return challenged('insufficient_scope')
     if (verdict === 'no') {
-      const what = one.kind === 'catalog' ? 'list repositories' : `${one.action} ${one.name}`
+      const what = need.kind === 'catalog' ? 'list repositories' : `${need.action} ${need.name}`
       return refuse('DENIED', `${caller.identity.name} may not ${what}`)
     }
   }
@@ -85,7 +87,7 @@ function isFromThisMachine(ask: Ask): boolean {
 }
 
 /** What the caller must be allowed to do. */
-function needOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string): RegistryNeed[] {
+function needsOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string): RegistryNeed[] {
   switch (path.kind) {
     case 'ping':
       return []
@@ -102,7 +104,7 @@ function needOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string):
 }
 
 /** What a challenge asks for besides: with pull on its source a mount spares the upload. */
-function helpful(path: RegistryPath, query: URLSearchParams): RegistryNeed[] {
+function helpfulNeeds(path: RegistryPath, query: URLSearchParams): RegistryNeed[] {
   const source = path.kind === 'uploads' && query.has('mount') ? parseName(query.get('from') ?? '') : undefined
   return source ? [{ kind: 'repository', name: source, action: 'pull' }] : []
 }
