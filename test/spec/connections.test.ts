@@ -124,6 +124,7 @@ describe('a request that two parsers could read differently is refused, and the 
     const answer = await onlyAnswer(head(`PATCH ${location}`, ...headers), body, smuggled)
     expectError(toAnswer(answer), status, status === 501 ? 'UNSUPPORTED' : 'REQUEST_INVALID')
     expect(answer.header('connection')).toBe('close')
+    expect(Date.parse(answer.header('date') ?? '')).toBeGreaterThan(0)
     expect((await client.ask('GET', location)).status).toBe(204)
     await client.ask('DELETE', location)
   })

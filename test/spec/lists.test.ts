@@ -108,10 +108,16 @@ test.each(numbers)('n=%s is PAGINATION_NUMBER_INVALID', async (n) => {
 })
 
 test.each([
-  ['POST', `/v2/${name}/tags/list`],
-  ['DELETE', `/v2/${name}/tags/list`],
-  ['POST', '/v2/_catalog'],
-  ['POST', '/v2/'],
-])('%s %s is UNSUPPORTED', async (method, path) => {
-  expectError(await registry.admin.ask(method, path), 405, 'UNSUPPORTED')
+  ['POST', `/v2/${name}/tags/list`, 'GET, HEAD'],
+  ['DELETE', `/v2/${name}/tags/list`, 'GET, HEAD'],
+  ['POST', '/v2/_catalog', 'GET, HEAD'],
+  ['POST', '/v2/', 'GET, HEAD'],
+  ['OPTIONS', `/v2/${name}/manifests/latest`, 'GET, HEAD, PUT, DELETE'],
+  ['PUT', `/v2/${name}/blobs/${emptyConfig.digest}`, 'GET, HEAD, DELETE'],
+  ['GET', `/v2/${name}/blobs/uploads/`, 'POST'],
+  ['PUT', '/token', 'GET, POST'],
+])('%s %s is UNSUPPORTED, and Allow tells what is not', async (method, path, allow) => {
+  const answer = await registry.admin.ask(method, path)
+  expectError(answer, 405, 'UNSUPPORTED')
+  expect(answer.headers.get('allow')).toBe(allow)
 })

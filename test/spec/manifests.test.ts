@@ -47,6 +47,8 @@ describe('a manifest is read', () => {
       expect(answer.headers.get('content-length')).toBe(String(image.manifest.bytes.length))
       expect(answer.headers.get('docker-content-digest')).toBe(image.manifest.digest)
       expect(answer.headers.get('content-encoding')).toBeNull()
+      // What a tag answers depends on Accept; what a digest answers does not.
+      expect(answer.headers.get('vary')).toBe(reference === 'latest' ? 'accept' : null)
       expect(answer.bytes.equals(method === 'GET' ? image.manifest.bytes : Buffer.alloc(0))).toBe(true)
     }
   })

@@ -3,8 +3,9 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type Answer, type Ask, answerError, refuse } from '#http/answer.ts'
+import { type Answer, answerError } from '#http/answer.ts'
 import type { Handler } from '#http/listener.ts'
+import { errorBody } from '#oci/errors.ts'
 import { checkHead } from './check-head.ts'
 import { hasBody, NodeAsk } from './node-ask.ts'
 import { ClientGone, sendAnswer } from './send-answer.ts'
@@ -45,9 +46,8 @@ export class NodeConnection {
 
   async #ask(request: IncomingMessage): Promise<Answer> {
     const { handler, isTls, stallMs, log } = this.#options
-    const ask: Ask = new NodeAsk(request, isTls, stallMs)
     try {
-      return await handler(ask)
+      return await handler(new NodeAsk(request, isTls, stallMs))
     } catch (error) {
       return answerError(error, log)
     }
@@ -93,10 +93,9 @@ export class NodeConnection {
       return
     }
     this.#isLast = true
-    const { status, body } = refusalOf(error)
     const hasEnded = error.code === 'HPE_INVALID_EOF_STATE'
     this.#socket.end(
-      `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      refusalOf(error),
       // Whoever reads the body must learn that no more of it comes.
       () => hasEnded && this.#socket.destroy(),
     )
@@ -104,12 +103,21 @@ export class NodeConnection {
   }
 }
 
-function refusalOf({ code }: NodeJS.ErrnoException): { status: string; body: string } {
+function refusalOf({ code }: NodeJS.ErrnoException): string {
   const [status, detail] =
     code === 'HPE_HEADER_OVERFLOW'
       ? ['431 Request Header Fields Too Large', 'the head of the request is too long']
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? ['408 Request Timeout', 'the head of the request did not arrive in time']
         : ['400 Bad Request', 'the request is not well-formed HTTP/1.1']
-  return { status, body: refuse('REQUEST_INVALID', detail).body as string }
+  const body = errorBody('REQUEST_INVALID', detail)
+  return [
+    `HTTP/1.1 ${status}`,
+    `date: ${new Date().toUTCString()}`,
+    'connection: close',
+    'content-type: application/json',
+    `content-length: ${body.length}`,
+    '',
+    body,
+  ].join('\r\n')
 }

@@ -14,10 +14,13 @@ export async function answerBlob(
 ): Promise<Answer> {
   const digest = requireDigest(last)
   if (ask.method === 'DELETE') {
-    await deleteBlob(name, digest, caller.identity.name, stores)
+    const user = await deleteBlob(name, digest, caller.identity.name, stores)
+    if (user) {
+      const detail = `manifest ${user} refers to the blob: delete the manifest first`
+      return refuse('UNSUPPORTED', detail, { headers: { allow: 'GET, HEAD' } })
+    }
     return { status: 202, headers: { 'docker-content-digest': digest } }
   }
-  if (ask.method !== 'GET' && ask.method !== 'HEAD') return refuse('UNSUPPORTED', 'a blob knows GET, HEAD and DELETE')
   const sizeBytes = await findIntactBlob(name, digest, stores)
   if (sizeBytes === undefined) return refuse('BLOB_UNKNOWN', `${name} holds no blob ${digest}`)
   const headers = {

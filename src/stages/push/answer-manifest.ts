@@ -6,6 +6,7 @@ import { type Answer, refuse } from '#http/answer.ts'
 import { ifNoneMatchHits } from '#http/range.ts'
 import { parseTag, type Tag } from '#oci/name.ts'
 import { parseReference, type Reference } from '#oci/reference.ts'
+import { refuseMethod } from './allowed-methods.ts'
 import { deleteManifest } from './delete-manifest.ts'
 import type { RegistryOptions, RepositoryAsk } from './push-stores.ts'
 import { putManifest } from './put-manifest.ts'
@@ -32,7 +33,7 @@ export async function answerManifest(at: RepositoryAsk, last: string, options: R
       await deleteManifest(name, reference, caller.identity.name, options)
       return { status: 202, headers: reference.kind === 'digest' ? { 'docker-content-digest': reference.digest } : {} }
     default:
-      return refuse('UNSUPPORTED', 'a manifest knows GET, HEAD, PUT and DELETE')
+      return refuseMethod('manifest')
   }
 }
 
@@ -54,7 +55,7 @@ async function answerRead(
   if (reference.kind === 'tag' && !accepts(ask.header('accept'), row.mediaType)) {
     return refuse('MANIFEST_UNKNOWN', `the manifest is a ${row.mediaType}, which the Accept header does not list`)
   }
-  const headers = manifestHeaders(row)
+  const headers = { ...manifestHeaders(row), ...(reference.kind === 'tag' ? { vary: 'accept' } : {}) }
   if (ifNoneMatchHits(ask.header('if-none-match'), headers.etag)) return { status: 304, headers }
   if (ask.method === 'HEAD') return { status: 200, headers, contentLength: row.sizeBytes }
   const body = await blobs.open(row.digest)

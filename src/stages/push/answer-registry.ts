@@ -4,6 +4,7 @@ import { judge } from '#access/authenticate.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import type { Handler } from '#http/listener.ts'
 import { parseName } from '#oci/name.ts'
+import { isAllowed, refuseMethod } from './allowed-methods.ts'
 import { answerBlob } from './answer-blob.ts'
 import { answerCatalog } from './answer-catalog.ts'
 import { answerManifest } from './answer-manifest.ts'
@@ -30,11 +31,13 @@ async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
   if (path.kind === 'token') return await answerToken(ask, options, isAdminAllowed)
 
   const query = new URLSearchParams(ask.query)
-  const need = needOf(path, ask.method)
+  const needs = needsOf(path, ask.method)
+  const challenged = (why: Parameters<typeof challenge>[2]) =>
+    challenge(options, [...needs, ...helpfulNeeds(path, query)], why)
   const authorization = ask.header('authorization')
-  if (authorization === undefined) return challenge(options, [...need, ...helpful(path, query)], 'missing')
+  if (authorization === undefined) return challenged('missing')
   const caller = await options.authenticator.authenticate(authorization, isAdminAllowed)
-  if (!caller) return challenge(options, [...need, ...helpful(path, query)], 'invalid_token')
+  if (!caller) return challenged('invalid_token')
 
   const name = 'name' in path ? parseName(path.name) : undefined
   if ('name' in path && !name) {
@@ -43,39 +46,37 @@ async function route(ask: Ask, options: RegistryOptions): Promise<Answer> {
       'a name is lower-case words joined by . _ __ - and parted by /, at most 255 characters',
     )
   }
-  for (const one of need) {
-    const verdict = judge(caller, one)
-    if (verdict === 'scope') return challenge(options, [...need, ...helpful(path, query)], 'insufficient_scope')
+  for (const need of needs) {
+    const verdict = judge(caller, need)
+    if (verdict === 'scope') return challenged('insufficient_scope')
     if (verdict === 'no') {
-      const what = one.kind === 'catalog' ? 'list repositories' : `${one.action} ${one.name}`
+      const what = need.kind === 'catalog' ? 'list repositories' : `${need.action} ${need.name}`
       return refuse('DENIED', `${caller.identity.name} may not ${what}`)
     }
   }
+  if (!isAllowed(path.kind, ask.method)) return refuseMethod(path.kind)
   if ('name' in path) return await answerRepository(path, { ask, name: name!, query, caller }, options)
-  if (!isRead(ask)) return notAllowed()
   return path.kind === 'catalog' ? await answerCatalog(caller, query, options) : pong
 }
 
 async function answerRepository(path: RepositoryPath, at: RepositoryAsk, options: RegistryOptions): Promise<Answer> {
   switch (path.kind) {
     case 'tags':
-      return isRead(at.ask) ? await answerTags(at, options) : notAllowed()
+      return await answerTags(at, options)
     case 'referrers':
-      return isRead(at.ask) ? await answerReferrers(at, path.last, options) : notAllowed()
+      return await answerReferrers(at, path.last, options)
     case 'manifest':
       return await answerManifest(at, path.last, options)
     case 'blob':
       return await answerBlob(at, path.last, options)
     case 'uploads':
-      return at.ask.method === 'POST' ? await answerStartUpload(at, options) : notAllowed()
+      return await answerStartUpload(at, options)
     case 'upload':
       return await answerUpload(at, path.last, options)
   }
 }
 
 const pong: Answer = { status: 200, headers: { 'content-type': 'application/json' }, body: '{}' }
-const isRead = (ask: Ask) => ask.method === 'GET' || ask.method === 'HEAD'
-const notAllowed = () => refuse('UNSUPPORTED', 'this endpoint does not know that method')
 
 const loopback = /^(127\.|::1$)/
 const proxyHeaders = ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']
@@ -86,7 +87,7 @@ function isFromThisMachine(ask: Ask): boolean {
 }
 
 /** What the caller must be allowed to do. */
-function needOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string): RegistryNeed[] {
+function needsOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string): RegistryNeed[] {
   switch (path.kind) {
     case 'ping':
       return []
@@ -103,7 +104,7 @@ function needOf(path: Exclude<RegistryPath, { kind: 'token' }>, method: string):
 }
 
 /** What a challenge asks for besides: with pull on its source a mount spares the upload. */
-function helpful(path: RegistryPath, query: URLSearchParams): RegistryNeed[] {
+function helpfulNeeds(path: RegistryPath, query: URLSearchParams): RegistryNeed[] {
   const source = path.kind === 'uploads' && query.has('mount') ? parseName(query.get('from') ?? '') : undefined
   return source ? [{ kind: 'repository', name: source, action: 'pull' }] : []
 }

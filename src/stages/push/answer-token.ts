@@ -4,6 +4,7 @@ import { type Caller, judge } from '#access/authenticate.ts'
 import { parseScope, type Scope } from '#access/registry-token.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { parseName } from '#oci/name.ts'
+import { refuseMethod } from './allowed-methods.ts'
 import type { RegistryOptions } from './push-stores.ts'
 import { readBody } from './read-body.ts'
 
@@ -19,7 +20,7 @@ export async function answerToken(ask: Ask, options: RegistryOptions, isAdminAll
     if (!caller) return refuseLogin(options, authorization !== undefined)
     return await issue(caller, new URLSearchParams(ask.query).getAll('scope'), options)
   }
-  if (ask.method !== 'POST') return refuse('UNSUPPORTED', 'the token endpoint knows GET and POST')
+  if (ask.method !== 'POST') return refuseMethod('token')
   const form = new URLSearchParams(new TextDecoder().decode(await readBody(ask, maxFormBytes, 'REQUEST_INVALID')))
   if (form.get('grant_type') !== 'password') {
     return refuse('UNSUPPORTED', 'only grant_type=password is served: no refresh tokens are issued', { status: 400 })

@@ -4,6 +4,7 @@ import type { Upload } from '#blobs/blob-store.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { type Digest, parseDigest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/name.ts'
+import { refuseMethod } from './allowed-methods.ts'
 import { chunkOf } from './chunk.ts'
 import { findIntactBlob } from './find-intact-blob.ts'
 import { finishUpload } from './finish-upload.ts'
@@ -30,7 +31,7 @@ export async function answerUpload(at: RepositoryAsk, id: string, options: Regis
       return (await append(ask, name, upload)) ?? (await end(name, upload, digest, options))
     }
     default:
-      return refuse('UNSUPPORTED', 'an upload knows GET, PATCH, PUT and DELETE')
+      return refuseMethod('upload')
   }
 }
 

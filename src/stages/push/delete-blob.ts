@@ -8,18 +8,19 @@ import { RegistryError } from '#oci/errors.ts'
 import type { RepositoryName } from '#oci/name.ts'
 import type { PushStores } from './push-stores.ts'
 
-/** Takes the blob out of the repository. Its bytes stay while anything may need them; collection takes them later. */
+/** Takes the blob out of the repository, unless a manifest of it needs the blob: then that manifest is given back. The bytes stay while
+ *  anything may need them; collection takes them later. */
 export async function deleteBlob(
   name: RepositoryName,
   digest: Digest,
   actor: string,
   { catalogue, now }: PushStores,
-): Promise<void> {
-  await catalogue.transaction().execute(async (tx) => {
+): Promise<string | undefined> {
+  return await catalogue.transaction().execute(async (tx) => {
     const repositoryId = await findRepositoryId(tx, name)
     if (repositoryId === undefined) throw new RegistryError('NAME_UNKNOWN', `there is no repository ${name}`)
     const user = await findManifestUsingBlob(tx, repositoryId, digest)
-    if (user) throw new RegistryError('UNSUPPORTED', `manifest ${user} refers to the blob: delete the manifest first`)
+    if (user) return user
     if (!(await removeRepositoryBlob(tx, repositoryId, digest))) {
       throw new RegistryError('BLOB_UNKNOWN', `${name} holds no blob ${digest}`)
     }
@@ -31,5 +32,6 @@ export async function deleteBlob(
       data: { repository: name, digest, actor },
       atMs,
     })
+    return undefined
   })
 }
