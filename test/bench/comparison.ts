@@ -73,7 +73,8 @@ export async function alternate<S extends { readonly name: Side }, T>(
 
 export function isMet(row: Row): boolean | undefined {
   if (row.goal === undefined) return undefined
-  return 'ratio' in row.goal ? row.ratio >= row.goal.ratio : row.flotilla <= row.goal.atMost
+  // By processor time where there is one: the rates are also those of whoever else uses the machine.
+  return 'ratio' in row.goal ? (row.cpuRatio ?? row.ratio) >= row.goal.ratio : row.flotilla <= row.goal.atMost
 }
 
 export function formatRow(row: Row): string {

@@ -9,7 +9,7 @@ import { type BenchServer, peakMemory, resetPeakMemory } from './servers.ts'
 const mebibyte = 1024 * 1024
 
 const sizes = [
-  { label: '1 MiB', sizeBytes: mebibyte, count: 48 },
+  { label: '1 MiB', sizeBytes: mebibyte, count: 96 },
   { label: '10 MiB', sizeBytes: 10 * mebibyte, count: 12 },
   { label: '100 MiB', sizeBytes: 100 * mebibyte, count: 4 },
 ]

@@ -31,7 +31,9 @@ test.each([
 ])('a file that %s', async (name, source, expected) => {
   const file = join(folder, `${name.replaceAll(' ', '-')}.test.ts`)
   writeFileSync(file, head + source)
-  const verdict = await runTestFile(relative('.', file), `${file}.xml`, { perTestMs: 60_000, perFileMs: 3_000 })
+  // Only the file that never ends may meet its limit, however busy the machine is.
+  const perFileMs = name === 'never ends' ? 3_000 : 50_000
+  const verdict = await runTestFile(relative('.', file), `${file}.xml`, { perTestMs: 60_000, perFileMs })
   expect(verdict).toMatchObject(expected)
 })
 
