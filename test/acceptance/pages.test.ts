@@ -206,6 +206,9 @@ describeWith('status pages', ['chromium'])('status pages', () => {
     ['/repositories/..%2f..%2fetc', 404],
     [`/?q=${'x'.repeat(300)}`, 400],
     ['/hosts?used=perhaps', 400],
+    ['/?q=%00', 400],
+    ['/?after=%1b[2J', 400],
+    ['/repositories/%00', 404],
     [`/repositories/${'x'.repeat(300)}`, 400],
   ])('%s is answered %i with a page', async (path, status) => {
     const answer = await get(path)
