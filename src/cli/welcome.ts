@@ -87,11 +87,11 @@ function steps(places: Places, { addresses, demo }: Omit<Shown, 'roles'>, screen
   const found: Step[] = []
   const environment = environmentFor(places, api, screen)
   if (api !== undefined && environment.length > 0)
-    found.push({ why: 'In another shell, first, so that commands find this server:', commands: [environment] })
+    found.push({ why: 'In another shell, so that commands find this server:', commands: [environment] })
   const sample = demo && frontdoor ? `${bare(frontdoor)}/demo/hello` : undefined
   if (sample !== undefined) {
     found.push({
-      why: 'In another shell, pull the sample image: its large layer comes from a host.',
+      why: `${found.length === 0 ? 'In another shell: pull' : 'Pull'} the sample image; a host sends its large layer.`,
       commands: [`docker pull ${sample}`],
     })
     if (api !== undefined)

@@ -4,11 +4,15 @@ import { bytes, count, type Html } from './format.ts'
 import type { Page, PageAsk } from './page.ts'
 import { matches, pager, pullCommand, repositoryPath, search } from './parts.ts'
 
+/** More of them want a way to find one. */
+const tagsAtAGlance = 12
+
 export async function repositoryPage(name: string, { client, query }: PageAsk): Promise<Page> {
   const [q, after] = ['q', 'after'].map((one) => query.get(one) ?? '') as [string, string]
   const view = await client.get<RepositoryView>('/api/v1/status/repository', { name, q, after, limit: 50 })
   const { channel, frontdoorUrl } = await client.get<OverviewView>('/api/v1/status')
   const path = repositoryPath(view.name)
+  const isLong = view.tagCount > view.tags.length || view.tagCount > tagsAtAGlance
   return {
     title: view.name,
     section: 'none',
@@ -22,8 +26,8 @@ export async function repositoryPage(name: string, { client, query }: PageAsk): 
         <div><dt>All versions together</dt><dd>${bytes(view.storedBytes)}</dd></div>
       </dl>
       <h2>Tags</h2>
-      ${search({ path, label: 'Tag', q })}
-      <p>${matches(view.matches, q, 'tag', 'tags')}.</p>
+      ${isLong ? search({ path, label: 'Tag', q }) : ''}
+      ${isLong ? html`<p>${matches(view.matches, q, 'tag', 'tags')}.</p>` : ''}
       ${view.tags.length === 0 ? html`<p class="empty">No tag is like that.</p>` : tagsTable(view)}
       ${pager({ path, query: { q, after }, next: view.next, what: 'tags' })}`,
   }

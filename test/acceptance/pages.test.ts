@@ -8,8 +8,8 @@ import { type Browser, startBrowser, type View } from '../kit/browser.ts'
 import { type Flotilla, startFlotilla } from '../kit/flotilla.ts'
 import { type Image, makeImage, makeLayer, otherPlatform } from '../kit/images.ts'
 import { describeWith } from '../kit/need-tool.ts'
+import { pushImage, pushIndex } from '../kit/push-image.ts'
 import { waitUntil } from '../kit/wait-until.ts'
-import { pushImage, pushIndex } from './push-image.ts'
 
 const views: readonly View[] = [
   { width: 1280, scheme: 'light' },
@@ -36,19 +36,19 @@ describeWith('status pages', ['chromium'])('status pages', () => {
   beforeAll(async () => {
     flotilla = await startFlotilla({ folder, env: { FLOTILLA_ALLOW_PRIVATE_HOSTS: 'true' } })
     base = flotilla.url('api')
-    const registry = {
-      url: flotilla.url('registry'),
+    const target = {
+      registry: flotilla.url('registry'),
       user: 'builder',
-      password: readFileSync(join(flotilla.data, 'keys/builder-token'), 'utf8').trim(),
+      secret: readFileSync(join(flotilla.data, 'keys/builder-token'), 'utf8').trim(),
     }
-    for (const name of ['fedora', longest, ...many]) await pushImage(registry, name, ['latest', '44', '9'], image)
+    for (const name of ['fedora', longest, ...many]) await pushImage(target, name, ['latest', '44', '9'], image)
     const other = makeImage(image.layers, otherPlatform)
-    await pushIndex(registry, 'fedora', ['both'], [image, other])
+    await pushIndex(target, 'fedora', 'both', [image, other])
     const tags = Array.from({ length: 120 }, (_, i) => `1.${i}`)
-    await pushImage(registry, 'many-tags', ['x'.repeat(128), ...tags.slice(0, 99)], image)
-    await pushImage(registry, 'many-tags', tags.slice(99), image)
-    await pushImage(registry, 'secret-project/app', ['hush'], secret)
-    await pushImage(registry, 'fedora', ['unreleased-tag'], secret)
+    await pushImage(target, 'many-tags', ['x'.repeat(128), ...tags.slice(0, 99)], image)
+    await pushImage(target, 'many-tags', tags.slice(99), image)
+    await pushImage(target, 'secret-project/app', ['hush'], secret)
+    await pushImage(target, 'fedora', ['unreleased-tag'], secret)
     const released = ['fedora:latest', 'fedora:44', 'fedora:9', 'fedora:both', `${longest}:latest`]
     const tagged = ['x'.repeat(128), ...tags].map((tag) => `many-tags:${tag}`)
     await flotilla.run('promote', ...released, ...many.map((name) => `${name}:latest`), ...tagged, '--to', 'stable')
@@ -206,6 +206,9 @@ describeWith('status pages', ['chromium'])('status pages', () => {
     ['/repositories/..%2f..%2fetc', 404],
     [`/?q=${'x'.repeat(300)}`, 400],
     ['/hosts?used=perhaps', 400],
+    ['/?q=%00', 400],
+    ['/?after=%1b[2J', 400],
+    ['/repositories/%00', 404],
     [`/repositories/${'x'.repeat(300)}`, 400],
   ])('%s is answered %i with a page', async (path, status) => {
     const answer = await get(path)

@@ -111,9 +111,15 @@ export const StatusHosts = z
 
 export const mostGenerations = 100
 
+/** Of one line, as every name is. */
+const text = z
+  .string()
+  .max(255)
+  .regex(/^\P{Cc}*$/u, 'has control characters')
+
 const pageQuery = {
-  q: z.string().max(255).default('').openapi({ description: 'Only names that contain this.' }),
-  after: z.string().max(255).default('').openapi({ description: 'The `next` of the page before.' }),
+  q: text.default('').openapi({ description: 'Only names that contain this.' }),
+  after: text.default('').openapi({ description: 'The `next` of the page before.' }),
   limit: z.coerce.number().int().min(1).max(100).default(25),
 }
 
@@ -146,7 +152,7 @@ export const routes = {
     path: '/api/v1/status/repository',
     summary: 'One repository with its tags; no login needed',
     security: [],
-    request: { query: z.object({ name: z.string().max(255), ...pageQuery }) },
+    request: { query: z.object({ name: text, ...pageQuery }) },
     responses: { 200: json(StatusRepository, 'The repository and a page of its tags.'), ...refusals },
   }),
   hosts: createRoute({

@@ -32,8 +32,13 @@ export function statusRoutes(app: ApiApp, stores: ApiStores): void {
   const lastCrawls = keepFor(crawlCacheMs, now, () => listLastCrawls(catalogue, publicChannel))
   let tree: { readonly generation: number; readonly sum: ReturnType<typeof sumTree> } | undefined
   const treeOf = (generation: number) => {
-    if (tree?.generation !== generation) tree = { generation, sum: sumTree(catalogue, publicChannel) }
-    return tree.sum
+    if (tree?.generation === generation) return tree.sum
+    const mine = { generation, sum: sumTree(catalogue, publicChannel) }
+    tree = mine
+    mine.sum.catch(() => {
+      if (tree === mine) tree = undefined
+    })
+    return mine.sum
   }
 
   app.openapi(routes.overview, async (context) => {

@@ -1,0 +1,4 @@
+import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
+import { overviewContract } from './overview-contract.ts'
+
+overviewContract('SQLite', () => openSqlite(':memory:'))
