@@ -21,6 +21,8 @@ export type KillLoop = {
   prepare(server: Flotilla): Promise<void>
   /** One worker's endless work; an error after the kill ends it. */
   readonly work: readonly ((server: Flotilla, hammer: Hammer) => Promise<void>)[]
+  /** After each kill, before the restart: what lies there now is what the kill left. */
+  afterKill?(): Promise<void>
   /** After each restart, before the work goes on; `round` counts the kills that were survived. */
   check(server: Flotilla, round: number): Promise<void>
 }
@@ -49,6 +51,7 @@ export async function surviveKills(loop: KillLoop): Promise<KillReport> {
     await loop.prepare(server)
     for (let round = 1; round <= loop.kills; round++) {
       inside += (await killAtWork(server, loop)) > 0 ? 1 : 0
+      await loop.afterKill?.()
       server = await start()
       await loop.check(server, round)
     }

@@ -41,6 +41,17 @@ describeWith('two managers on one PostgreSQL', ['initdb', 'postgres', 'psql'])('
     expect(acts.map((act) => act.id)).toEqual([both[0]!.id])
   })
 
+  test('the same rollback under one key, sent to both at once, goes back once', async () => {
+    for (const note of ['1', '2', '3']) {
+      await one.push('back', { tags: ['t'], note })
+      await one.promote(['back:t'])
+    }
+    const more = { idempotencyKey: 'back' }
+    const both = await Promise.all([one, two, one, two].map((line) => line.rollback(['back'], more)))
+    expect(new Set(both.map((result) => JSON.stringify(result))).size).toBe(1)
+    expect(both[0]!.repositories[0]!.version).toBe(4)
+  })
+
   test('promotions of the same repositories in any order all happen, each whole', async () => {
     const names = ['x', 'y', 'z']
     for (let i = 0; i < 6; i++) for (const name of names) await one.push(name, { tags: [`v${i}`], note: `${i}` })
