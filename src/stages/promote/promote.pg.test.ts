@@ -24,7 +24,7 @@ describeWith('two managers on one PostgreSQL', ['initdb', 'postgres', 'psql'])('
     const openCatalogue = () => openPostgres(url, { maxConnections: 6 })
     one = await openReleaseLine(folder, { openCatalogue })
     two = await openReleaseLine(folder, { openCatalogue })
-  })
+  }, 60_000)
   afterAll(async () => {
     for (const line of [one, two]) await line?.[Symbol.asyncDispose]()
     await server?.[Symbol.asyncDispose]()
