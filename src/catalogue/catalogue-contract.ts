@@ -103,7 +103,7 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
       subject = await start()
       place = await subject.openEmpty()
       db = await place.open()
-    })
+    }, 60_000)
     afterAll(async () => {
       await db?.destroy()
       await subject?.[Symbol.asyncDispose]()

@@ -28,7 +28,7 @@ describeWith('the catalogue on PostgreSQL', ['initdb', 'postgres', 'psql'])('on 
   beforeAll(async () => {
     server = await startPostgres()
     db = await openPostgres(await server.createDatabase(), { maxConnections: 8 })
-  })
+  }, 60_000)
   afterAll(async () => {
     await db?.destroy()
     await server?.[Symbol.asyncDispose]()

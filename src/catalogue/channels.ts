@@ -47,7 +47,7 @@ export async function findVersion(db: Reader, repositoryId: number, channel: str
 export async function lockVersion(tx: Tx, repositoryId: number, channel: string): Promise<number> {
   const row = await tx
     .insertInto('channel_versions')
-    .values({ repository_id: repositoryId, channel, version: 0 })
+    .values({ repository_id: repositoryId, channel, version: 0, published_version: 0 })
     .onConflict((conflict) =>
       conflict
         .columns(['repository_id', 'channel'])

@@ -123,24 +123,13 @@ export async function listUnpublished(
     .selectFrom('channel_versions')
     .select(['repository_id', 'version'])
     .where('channel', '=', channel)
-    .where('version', '>', 0)
-    .where((where) =>
-      where.not(
-        where.exists(
-          where
-            .selectFrom('generation_repositories')
-            .select('number')
-            .where('generation_repositories.channel', '=', channel)
-            .whereRef('generation_repositories.repository_id', '=', 'channel_versions.repository_id')
-            .whereRef('generation_repositories.version', '>=', 'channel_versions.version'),
-        ),
-      ),
-    )
+    .whereRef('version', '>', 'published_version')
     .orderBy('repository_id')
     .execute()
   return rows.map((row) => ({ repositoryId: row.repository_id, version: row.version }))
 }
 
+/** From here on these versions count as published: the generation that holds them is finished, whatever happens. */
 export async function addGenerationRepositories(
   tx: Tx,
   channel: string,
@@ -154,6 +143,20 @@ export async function addGenerationRepositories(
         repositories
           .slice(at, at + 1000)
           .map(({ repositoryId, version }) => ({ channel, number, repository_id: repositoryId, version })),
+      )
+      .execute()
+    await tx
+      .updateTable('channel_versions')
+      .from('generation_repositories as taken')
+      .set((set) => ({ published_version: set.ref('taken.version') }))
+      .where('taken.channel', '=', channel)
+      .where('taken.number', '=', number)
+      .whereRef('taken.repository_id', '=', 'channel_versions.repository_id')
+      .where('channel_versions.channel', '=', channel)
+      .where(
+        'channel_versions.repository_id',
+        'in',
+        repositories.slice(at, at + 1000).map((one) => one.repositoryId),
       )
       .execute()
   }
@@ -174,10 +177,12 @@ export async function listChangedRepositories(
       'version',
       select
         .selectFrom('generation_repositories as before')
-        .select((before) => before.fn.max('before.version').as('version'))
+        .select('before.version')
         .where('before.channel', '=', channel)
         .whereRef('before.repository_id', '=', 'generation_repositories.repository_id')
         .where('before.number', '<', number)
+        .orderBy('before.number', 'desc')
+        .limit(1)
         .as('from'),
     ])
     .where('channel', '=', channel)

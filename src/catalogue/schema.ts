@@ -38,8 +38,8 @@ export type Schema = {
     added_at_ms: number
   }
   tags: { repository_id: number; channel: string; tag: string; digest: string; version: number; updated_at_ms: number }
-  /** Where the log of a (repository, channel) stands. A version is a position in that log. */
-  channel_versions: { repository_id: number; channel: string; version: number }
+  /** Where the log of a (repository, channel) stands, and up to where generations took it in. A version is a position in that log. */
+  channel_versions: { repository_id: number; channel: string; version: number; published_version: number }
   tag_log: {
     id: Generated<number>
     repository_id: number

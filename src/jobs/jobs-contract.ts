@@ -2,18 +2,8 @@
 
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type { Catalogue } from '#catalogue/schema.ts'
-import {
-  cancel,
-  claim,
-  endAllLeases,
-  enqueue,
-  findJob,
-  heartbeat,
-  listJobs,
-  type NewJob,
-  nextDueMs,
-  settle,
-} from './queue.ts'
+import { claim, endAllLeases } from './claim.ts'
+import { cancel, enqueue, findJob, heartbeat, listJobs, type NewJob, nextDueMs, settle } from './queue.ts'
 import { type JobHandler, JobRunner, type RunnerOptions } from './runner.ts'
 
 export type QueueUnderTest = AsyncDisposable & {
@@ -31,7 +21,7 @@ export function jobsContract(engine: string, start: () => Promise<QueueUnderTest
     beforeAll(async () => {
       subject = await start()
       db = subject.connections[0]!
-    })
+    }, 60_000)
     afterAll(async () => {
       await subject?.[Symbol.asyncDispose]()
     })

@@ -2,7 +2,8 @@
 
 import { randomUUID } from 'node:crypto'
 import type { Catalogue } from '#catalogue/schema.ts'
-import { claim, heartbeat, type Job, type Lease, maxAttemptsOf, nextDueMs, settle } from './queue.ts'
+import { claim } from './claim.ts'
+import { heartbeat, type Job, type Lease, maxAttemptsOf, nextDueMs, settle } from './queue.ts'
 
 export type JobControl = {
   /** Aborted when the job is canceled, its lease is lost or the process stops. */

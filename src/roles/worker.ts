@@ -2,7 +2,7 @@
 
 import type { Logger } from 'pino'
 import { sequenceEvents } from '#catalogue/events.ts'
-import { endAllLeases } from '#jobs/queue.ts'
+import { endAllLeases } from '#jobs/claim.ts'
 import { type JobHandler, JobRunner } from '#jobs/runner.ts'
 import { renderGeneration } from '#stages/publish/render-generation.ts'
 import { openFileSigner } from '#trust/file-signer.ts'

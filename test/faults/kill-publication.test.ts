@@ -9,7 +9,7 @@ import { parseTreePath } from '#snapshots/tree-path.ts'
 import type { Flotilla } from '../kit/flotilla.ts'
 import { adminToken, askApi, pushImage } from '../kit/flotilla-client.ts'
 import { describeKills, type Hammer, surviveKills } from '../kit/kill-loop.ts'
-import { readTree, type TreeReading } from '../kit/tree-reading.ts'
+import { readPointer, readTree, type TreeReading } from '../kit/tree-reading.ts'
 
 const repositories = ['base', 'web', 'db']
 const releasesAhead = 3
@@ -25,6 +25,14 @@ async function publish(server: Flotilla): Promise<number> {
     if (job.state !== 'waiting' && job.state !== 'running') throw new Error(`not published: ${JSON.stringify(job)}`)
     await pause(3)
   }
+}
+
+/** A generation whose files are partly there while the pointer still names the one before. */
+async function isHalfRendered(root: string): Promise<boolean> {
+  const { generation } = await readPointer(root)
+  const names = [...(await readdir(join(root, 'lists'))), ...(await readdir(join(root, 'catalogue')))]
+  const ends = names.map((name) => /(\d+)\.(gz|pack)$/.exec(name)?.[1])
+  return ends.some((end) => Number(end ?? 0) > generation) || (await strangers(root)).length > 0
 }
 
 /** Names in a tree that no tree has: what a crash left. */
@@ -44,7 +52,8 @@ test('a publication survives kills: what is signed is whole, and stays what it w
   let answeredGeneration = 0
   const pointers = new Map<number, string>()
   let held: TreeReading | undefined
-  let resumed = 0
+  let halfRendered = 0
+  const root = join(folder, 'data', 'tree', 'stable')
 
   /** Pushed between kills, so that kills meet what is looked at here: the promotion and its publication. */
   const ready: Map<string, string>[] = []
@@ -81,8 +90,7 @@ test('a publication survives kills: what is signed is whole, and stays what it w
     })
   }
 
-  const check = async (server: Flotilla) => {
-    const root = join(server.data, 'tree', 'stable')
+  const check = async () => {
     const reading = await readTree(root, held)
     const { generation } = reading.pointer
     expect(generation).toBeGreaterThanOrEqual(answeredGeneration)
@@ -108,14 +116,15 @@ test('a publication survives kills: what is signed is whole, and stays what it w
         await release(server, { isOver: () => false, doing: (request) => request() })
       },
       work: [release],
+      async afterKill() {
+        if (await isHalfRendered(root)) halfRendered++
+      },
       async check(server, round) {
-        await check(server)
+        await check()
         await pushSome(server)
         if (round % 20 !== 0) return
-        const before = held!.pointer.generation
         await publish(server)
-        await check(server)
-        resumed += held!.pointer.generation > before ? 1 : 0
+        await check()
         const { generations } = await askApi<{ generations: { generation: number; state: string }[] }>(
           server,
           'GET',
@@ -126,11 +135,11 @@ test('a publication survives kills: what is signed is whole, and stays what it w
         expect(generations.every((one) => one.state === 'published')).toBe(true)
       },
     })
-    const root = join(folder, 'data', 'tree', 'stable')
     console.log(
-      `${describeKills('publication', report)}; ${answeredGeneration} generations, ${resumed} finished when asked`,
+      `${describeKills('publication', report)}; ${answeredGeneration} generations, ${halfRendered} of them half rendered at a kill`,
     )
     expect(report.inside).toBeGreaterThan(report.kills / 2)
+    expect(halfRendered).toBeGreaterThan(0)
     expect((await strangers(root)).length).toBeLessThan(5)
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -21,6 +21,8 @@ export type KillLoop = {
   prepare(server: Flotilla): Promise<void>
   /** One worker's endless work; an error after the kill ends it. */
   readonly work: readonly ((server: Flotilla, hammer: Hammer) => Promise<void>)[]
+  /** After each kill, before the restart: what lies there now is what the kill left. */
+  afterKill?(): Promise<void>
   /** After each restart, before the work goes on; `round` counts the kills that were survived. */
   check(server: Flotilla, round: number): Promise<void>
 }
@@ -36,10 +38,8 @@ export async function surviveKills(loop: KillLoop): Promise<KillReport> {
   const startMs: number[] = []
   const start = async () => {
     const beganMs = performance.now()
-    const server = await startFlotilla({
-      folder: loop.folder,
-      env: { FLOTILLA_DEMO: '0', FLOTILLA_LOG: 'warn', ...loop.env },
-    })
+    const env = { FLOTILLA_DEMO: '0', FLOTILLA_LOG: 'warn', ...loop.env }
+    const server = await startOnFreePorts(() => startFlotilla({ folder: loop.folder, env }))
     startMs.push(performance.now() - beganMs)
     return server
   }
@@ -49,6 +49,7 @@ export async function surviveKills(loop: KillLoop): Promise<KillReport> {
     await loop.prepare(server)
     for (let round = 1; round <= loop.kills; round++) {
       inside += (await killAtWork(server, loop)) > 0 ? 1 : 0
+      await loop.afterKill?.()
       server = await start()
       await loop.check(server, round)
     }
@@ -56,6 +57,17 @@ export async function surviveKills(loop: KillLoop): Promise<KillReport> {
     await server[Symbol.asyncDispose]()
   }
   return { kills: loop.kills, inside, startMs }
+}
+
+/** Ports that were free when they were chosen may have become another's: over hundreds of starts that happens. */
+async function startOnFreePorts(start: () => Promise<Flotilla>): Promise<Flotilla> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start()
+    } catch (error) {
+      if (tries === 3 || !String(error).trimEnd().split('\n').at(-1)?.includes('in use')) throw error
+    }
+  }
 }
 
 /** Resolves to the number of requests that were under way when the kill came. */

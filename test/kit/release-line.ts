@@ -52,7 +52,7 @@ export type ReleaseLine = AsyncDisposable & {
   /** `to`: a generation, or a repository with one of its versions (none: the one before). */
   rollback(
     to: number | readonly [repository: string, version?: number],
-    more?: { isDryRun: boolean },
+    more?: { isDryRun?: boolean; idempotencyKey?: string },
   ): Promise<ActResult>
   publish(channel?: string): Promise<Published>
 }
@@ -169,13 +169,14 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
         },
         stores,
       ),
-    rollback: (to, more = { isDryRun: false }) =>
+    rollback: (to, more) =>
       applyRollback(
         {
           channel: 'stable',
           to: typeof to === 'number' ? { generation: to } : { name: to[0] as RepositoryName, version: to[1] },
           reason: 'it broke',
           actor: 'engineer',
+          isDryRun: false,
           idempotencyKey: undefined,
           ...more,
         },

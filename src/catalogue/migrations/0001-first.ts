@@ -62,7 +62,7 @@ const tables: Readonly<Record<string, Table>> = {
     key: ['repository_id', 'channel', 'tag'],
   },
   channel_versions: {
-    columns: { repository_id: 'integer', channel: 'text', version: 'integer' },
+    columns: { repository_id: 'integer', channel: 'text', version: 'integer', published_version: 'integer' },
     key: ['repository_id', 'channel'],
   },
   tag_log: {
@@ -253,5 +253,9 @@ export async function up(db: Kysely<unknown>, types: ColumnTypes): Promise<void>
   }
   await sql`create unique index jobs_waiting on jobs (kind, dedupe_key) where state = 'waiting'`.execute(db)
   await sql`create unique index jobs_running on jobs (kind, exclusive_key) where state = 'running'`.execute(db)
+  // What is not published yet is found without a look at all that is.
+  await sql`create index channel_versions_unpublished on channel_versions (channel, repository_id) where version > published_version`.execute(
+    db,
+  )
   await sql`create index events_unsequenced on events (at_ms) where sequence is null`.execute(db)
 }

@@ -29,7 +29,8 @@ export async function actOnce<R extends Keyed>(
       if (!(await keepAnswer(tx, key, requestDigest, result, stores.now()))) throw new KeyTaken()
     })
   } catch (error) {
-    const first = error instanceof KeyTaken && (await answerBefore(key, requestDigest, stores))
+    // Whatever this one failed of, the other one may have moved the ground below it.
+    const first = await answerBefore(key, requestDigest, stores)
     if (first) return first
     throw error
   }

@@ -24,7 +24,7 @@ describeWith('two managers on one PostgreSQL', ['initdb', 'postgres', 'psql'])('
     const openCatalogue = () => openPostgres(url, { maxConnections: 6 })
     one = await openReleaseLine(folder, { openCatalogue })
     two = await openReleaseLine(folder, { openCatalogue })
-  })
+  }, 60_000)
   afterAll(async () => {
     for (const line of [one, two]) await line?.[Symbol.asyncDispose]()
     await server?.[Symbol.asyncDispose]()
@@ -39,6 +39,17 @@ describeWith('two managers on one PostgreSQL', ['initdb', 'postgres', 'psql'])('
     expect(new Set(both.map((result) => JSON.stringify(result))).size).toBe(1)
     const acts = await one.catalogue.selectFrom('acts').select('id').where('kind', '=', 'promote').execute()
     expect(acts.map((act) => act.id)).toEqual([both[0]!.id])
+  })
+
+  test('the same rollback under one key, sent to both at once, goes back once', async () => {
+    for (const note of ['1', '2', '3']) {
+      await one.push('back', { tags: ['t'], note })
+      await one.promote(['back:t'])
+    }
+    const more = { idempotencyKey: 'back' }
+    const both = await Promise.all([one, two, one, two].map((line) => line.rollback(['back'], more)))
+    expect(new Set(both.map((result) => JSON.stringify(result))).size).toBe(1)
+    expect(both[0]!.repositories[0]!.version).toBe(4)
   })
 
   test('promotions of the same repositories in any order all happen, each whole', async () => {

@@ -266,6 +266,16 @@ describe('an idempotency key', () => {
     expect(await line.catalogue.selectFrom('acts').select('id').where('kind', '=', 'promote').execute()).toHaveLength(1)
   })
 
+  test('of a rollback goes back once, and is no key of a promotion', async () => {
+    for (const note of ['1', '2', '3']) {
+      await line.push('a', { tags: ['t'], note })
+      await line.promote(['a:t'])
+    }
+    const first = await line.rollback(['a'], { idempotencyKey: 'k' })
+    expect(await line.rollback(['a'], { idempotencyKey: 'k' })).toEqual(JSON.parse(JSON.stringify(first)))
+    await expect(line.promote(['a:t'], { idempotencyKey: 'k' })).rejects.toThrow('used for another request')
+  })
+
   test('of a refused promotion is still free', async () => {
     await expect(line.promote(['a:t'], { idempotencyKey: 'k' })).rejects.toThrow()
     await line.push('a', { tags: ['t'] })

@@ -27,7 +27,7 @@ let folder: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'publish-'))
 })
-afterAll(() => rm(folder, { recursive: true, force: true }))
+afterAll(() => rm(folder, { recursive: true, force: true }), 60_000)
 let count = 0
 const newFolder = () => join(folder, `${++count}`)
 const control = { signal: new AbortController().signal, progress: () => undefined }
@@ -236,6 +236,7 @@ describe('a publication', () => {
     await line.catalogue.deleteFrom('generation_repositories').where('number', '=', 2).execute()
     await line.catalogue.updateTable('generations').set({ number: 0 }).execute()
     await line.catalogue.updateTable('generation_repositories').set({ number: 0 }).execute()
+    await line.catalogue.updateTable('channel_versions').set({ published_version: 0 }).execute()
     const pointer = await readFile(join(line.treeOf('stable'), pointerPath))
     await expect(line.publish()).rejects.toThrow('pointer-stable 1 is older than pointer-stable 2, signed before')
     expect(await readFile(join(line.treeOf('stable'), pointerPath))).toEqual(pointer)
