@@ -172,6 +172,12 @@ export const options = {
     group: 'Hosts',
     help: 'lets host addresses be private or loopback ones: for tests and closed networks only',
   },
+  allowHttpHosts: {
+    kind: 'flag',
+    default: 'false',
+    group: 'Hosts',
+    help: 'lets clients that came over https be sent to hosts that speak only http: the bytes are checked, but others can watch',
+  },
   hostCa: {
     kind: 'path',
     group: 'Hosts',

@@ -32,7 +32,9 @@ export class JobRunner {
   readonly #lease: Lease
   readonly #stopping = new AbortController()
   #lanes: Promise<void>[] = []
-  #wake = Promise.withResolvers<void>()
+  /** Counted, so that a nudge which comes while the queue is read is not lost. */
+  #nudges = 0
+  readonly #waiting = new Set<() => void>()
   #busy = 0
 
   constructor(catalogue: Catalogue, handlers: Readonly<Record<string, JobHandler>>, options: RunnerOptions) {
@@ -49,8 +51,8 @@ export class JobRunner {
 
   /** Looks for due jobs now rather than at the next poll. */
   nudge(): void {
-    this.#wake.resolve()
-    this.#wake = Promise.withResolvers()
+    this.#nudges++
+    for (const wake of this.#waiting) wake()
   }
 
   /** Resolves when no job is due and none is running: for tests and for orderly ends. */
@@ -72,13 +74,12 @@ export class JobRunner {
 
   async #runLane(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      // Taken before the queue is read: a nudge that comes while it is read must not be lost.
-      const nudged = this.#wake.promise
+      const nudges = this.#nudges
       this.#busy++
       const hasRun = await this.#runNext()
         .catch((error) => this.#options.log('the job queue could not be used', error))
         .finally(() => this.#busy--)
-      if (!hasRun) await this.#wait(nudged)
+      if (!hasRun && nudges === this.#nudges) await this.#wait()
     }
   }
 
@@ -90,13 +91,16 @@ export class JobRunner {
     return job !== undefined
   }
 
-  async #wait(nudged: Promise<void>): Promise<void> {
-    let timer: Timer | undefined
-    const poll = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, this.#options.pollMs)
+  #wait(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#waiting.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, this.#options.pollMs)
+      this.#waiting.add(wake)
     })
-    await Promise.race([poll, nudged])
-    clearTimeout(timer)
   }
 
   async #run(job: Job): Promise<void> {

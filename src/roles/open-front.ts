@@ -57,6 +57,7 @@ export async function openFront(
     },
     {
       ...frontDefaults,
+      choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
       clientRules:

@@ -1,9 +1,12 @@
 // GET, HEAD, PUT and DELETE of a manifest, by tag or by digest. Its bytes are kept and sent exactly as they were pushed.
 
+import type { BlobStore } from '#blobs/blob-store.ts'
+import { digestOf } from '#blobs/hashing.ts'
 import { findManifest, findTaggedManifest, type ManifestRow } from '#catalogue/manifests.ts'
 import { accepts } from '#http/accept.ts'
 import { type Answer, refuse } from '#http/answer.ts'
 import { ifNoneMatchHits } from '#http/range.ts'
+import { algorithmOf } from '#oci/digest.ts'
 import { parseTag, type Tag } from '#oci/name.ts'
 import { parseReference, type Reference } from '#oci/reference.ts'
 import { refuseMethod } from './allowed-methods.ts'
@@ -40,7 +43,7 @@ export async function answerManifest(at: RepositoryAsk, last: string, options: R
 async function answerRead(
   { ask, name }: RepositoryAsk,
   reference: Reference,
-  { catalogue, blobs, channel }: RegistryOptions,
+  { catalogue, blobs, channel, manifestBytes }: RegistryOptions,
 ): Promise<Answer> {
   const row =
     reference.kind === 'tag'
@@ -58,9 +61,17 @@ async function answerRead(
   const headers = { ...manifestHeaders(row), ...(reference.kind === 'tag' ? { vary: 'accept' } : {}) }
   if (ifNoneMatchHits(ask.header('if-none-match'), headers.etag)) return { status: 304, headers }
   if (ask.method === 'HEAD') return { status: 200, headers, contentLength: row.sizeBytes }
-  const body = await blobs.open(row.digest)
-  if (!body) throw new Error(`the bytes of manifest ${row.digest} are missing from the blob store`)
+  const body = manifestBytes.find(row.digest) ?? (await manifestBytes.load(row.digest, () => readManifest(row, blobs)))
   return { status: 200, headers, body }
+}
+
+async function readManifest({ digest }: ManifestRow, blobs: BlobStore): Promise<Uint8Array> {
+  await using body = await blobs.open(digest)
+  const bytes = body && (await new Response(body.stream()).bytes())
+  if (!bytes || digestOf(bytes, algorithmOf(digest)) !== digest) {
+    throw new Error(`the bytes of manifest ${digest} are ${bytes ? 'damaged' : 'missing'} in the blob store`)
+  }
+  return bytes
 }
 
 function manifestHeaders(row: ManifestRow) {

@@ -3,6 +3,7 @@ import type { RegistryTokens } from '#access/registry-token.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { Ask } from '#http/answer.ts'
+import type { BytesCache } from '#kit/bytes-cache.ts'
 import type { ManifestLimits } from '#oci/manifest.ts'
 import type { RepositoryName } from '#oci/name.ts'
 
@@ -17,6 +18,8 @@ export type PushStores = {
 }
 
 export type RegistryOptions = PushStores & {
+  /** Bytes of manifests by digest. It grants nothing: the catalogue is asked first whether the repository holds it. */
+  readonly manifestBytes: BytesCache
   readonly authenticator: Authenticator
   readonly tokens: RegistryTokens
   /** Absolute address of `/token`, never taken from a request. */

@@ -26,7 +26,7 @@ export type ChooseOptions = {
 }
 
 export const chooseDefaults: ChooseOptions = {
-  allowHttpHosts: true,
+  allowHttpHosts: false,
   epochMs: 600_000,
   maxCandidates: 5,
   echoMs: 2_000,
