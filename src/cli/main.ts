@@ -40,7 +40,7 @@ function addOptions(command: Command): Command {
   }
   return command.addHelpText(
     'after',
-    '\nEvery option can also be set in the environment (the name in brackets) or in flotilla.toml (the flag without --).',
+    '\nEvery option can also be set in the environment (the name in brackets) or in flotilla.toml (the flag without --);\nFLOTILLA_CONFIG names another file than ./flotilla.toml.',
   )
 }
 
