@@ -12,5 +12,5 @@ test.each([
     '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54',
   ],
 ])('key %s', (key, text, expected) => {
-  expect(Buffer.from(hmacSha256(bytes(key), text)).toString('hex')).toBe(expected)
+  expect(Buffer.from(hmacSha256(bytes(key), text), 'base64url').toString('hex')).toBe(expected)
 })

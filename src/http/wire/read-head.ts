@@ -49,15 +49,20 @@ const framing = { hosts: 0, hasBody: false, isRefused: '', wantsClose: false, wa
 let lineStarts = new Uint32Array(128)
 let lineCount = 0
 
+const isSpace = (code: number) => code === SP || code === TAB
+
 function valueText(bytes: Buffer, start: number, end: number): string {
   return bytes.toString('latin1', start, end).trim()
 }
 
 function noteHost(bytes: Buffer, start: number, end: number): void {
   framing.hosts++
-  const host = valueText(bytes, start, end)
-  for (let i = 0; i < host.length; i++) {
-    if (isHostChar[host.charCodeAt(i)] === 0) framing.isRefused = 'the Host header is not well formed'
+  let first = start
+  let last = end
+  while (first < last && isSpace(bytes[first]!)) first++
+  while (last > first && isSpace(bytes[last - 1]!)) last--
+  for (let i = first; i < last; i++) {
+    if (isHostChar[bytes[i]!] === 0) framing.isRefused = 'the Host header is not well formed'
   }
 }
 

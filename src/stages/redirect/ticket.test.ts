@@ -7,7 +7,7 @@ const about = { prefixKey: 0xc0_00_02, digest: `sha256:${'a'.repeat(64)}`, nowMs
 describe('a ticket', () => {
   test.each([0, 1, 77, 4_294_967_295])('of host %d comes back, and says nothing else', (hostId) => {
     const text = tickets.issue(hostId, about)
-    expect(text).toMatch(/^[A-Za-z0-9_-]{27}$/)
+    expect(text).toMatch(/^[A-Za-z0-9_-]{20,64}$/)
     expect(tickets.check(text, about)).toBe(hostId)
     for (const minutes of [-1, 1, 10]) {
       expect(tickets.check(text, { ...about, nowMs: about.nowMs + minutes * 60_000 })).toBe(hostId)

@@ -1,13 +1,16 @@
 // The ticket that a redirect carries, so that a host can send a client back with proof that we sent it there. Nothing in it tells
 // a repository; it is worth nothing to another client, for another blob, or later.
 //
-//   minute (4) | host (4) | the first 12 bytes of HMAC-SHA-256(key, "minute host prefix digest")     as base64url
+//   <minute>-<host>-<mac>    the first two in base 36; mac: the first 16 characters (96 bits) of HMAC-SHA-256 over all that it binds
 import { timingSafeEqual } from 'node:crypto'
 import { hmacSha256 } from '#kit/hmac.ts'
 
-const macBytes = 12
-const ticketLength = 27
+const macLength = 16
+/** Both numbers at their largest, two hyphens, the mac. */
+const maxLength = 64
 const minuteMs = 60_000
+
+const form = /^([0-9a-z]{1,10})-([0-9a-z]{1,10})-[A-Za-z0-9_-]{16}$/
 
 export type TicketAbout = { readonly prefixKey: number; readonly digest: string; readonly nowMs: number }
 
@@ -23,27 +26,24 @@ export class Tickets {
   }
 
   issue(hostId: number, about: TicketAbout): string {
-    return this.#make(Math.floor(about.nowMs / minuteMs), hostId, about).toString('base64url')
+    return this.#make(Math.floor(about.nowMs / minuteMs), hostId, about)
   }
 
   /** The host that a good ticket is about. */
   check(text: string, about: TicketAbout): number | undefined {
-    if (text.length !== ticketLength) return undefined
-    const given = Buffer.from(text, 'base64url')
-    if (given.length !== 8 + macBytes) return undefined
-    const minute = given.readUInt32BE(0)
+    const match = text.length <= maxLength ? form.exec(text) : null
+    if (!match) return undefined
+    const minute = Number.parseInt(match[1]!, 36)
+    const hostId = Number.parseInt(match[2]!, 36)
     const age = Math.floor(about.nowMs / minuteMs) - minute
     // One minute ahead: another front door's clock.
     if (age < -1 || age > this.#lifeMinutes) return undefined
-    const hostId = given.readUInt32BE(4)
-    return timingSafeEqual(given, this.#make(minute, hostId, about)) ? hostId : undefined
+    const right = this.#make(minute, hostId, about)
+    return text.length === right.length && timingSafeEqual(Buffer.from(text), Buffer.from(right)) ? hostId : undefined
   }
 
-  #make(minute: number, hostId: number, { prefixKey, digest }: TicketAbout): Buffer {
-    const ticket = Buffer.allocUnsafe(8 + macBytes)
-    ticket.writeUInt32BE(minute, 0)
-    ticket.writeUInt32BE(hostId, 4)
-    ticket.set(hmacSha256(this.#key, `${minute} ${hostId} ${prefixKey} ${digest}`).subarray(0, macBytes), 8)
-    return ticket
+  #make(minute: number, hostId: number, { prefixKey, digest }: TicketAbout): string {
+    const mac = hmacSha256(this.#key, `${minute} ${hostId} ${prefixKey} ${digest}`).slice(0, macLength)
+    return `${minute.toString(36)}-${hostId.toString(36)}-${mac}`
   }
 }
