@@ -99,7 +99,7 @@ test('a promotion survives kills whole, or not at all', async () => {
         if (round % 20 === 0) checkLog(join(server.data, 'catalogue.sqlite'), answered.number)
       },
     })
-    console.log(describeKills('promotion', report), `; ${answered.number} promotions answered`)
+    console.log(`${describeKills('promotion', report)}; ${answered.number} promotions answered`)
     expect(report.inside).toBeGreaterThan(report.kills / 2)
   } finally {
     await rm(folder, { recursive: true, force: true })
