@@ -9,7 +9,7 @@ import { describeVersions, installMissingPackages } from '../kit/debian-packages
 import { formatRow, isMet, type Row } from './comparison.ts'
 import { benchManifests } from './manifests.ts'
 import { benchMemory, benchPushPull } from './push-pull.ts'
-import { startOurs, startTheirs } from './servers.ts'
+import { type BenchServer, startOurs, startTheirs } from './servers.ts'
 
 const parts = ['push-pull', 'manifests', 'memory', 'redirect'] as const
 const rounds = 3
@@ -26,18 +26,26 @@ function moveToLoadCore(): void {
   if (moved.status !== 0) console.log('not pinned: taskset could not move this process')
 }
 
-async function benchRegistries(chosen: readonly string[], say: (row: Row) => void): Promise<void> {
+async function withRegistries(bench: (servers: readonly BenchServer[]) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-bench-'))
   try {
     await using ours = await startOurs(folder)
     await using theirs = await startTheirs(folder)
-    const servers = [ours, theirs]
-    if (chosen.includes('manifests')) await benchManifests(servers, rounds, say)
-    if (chosen.includes('push-pull')) await benchPushPull(servers, rounds, say)
-    if (chosen.includes('memory')) await benchMemory(servers, say)
+    await bench([ours, theirs])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+async function benchRegistries(chosen: readonly string[], say: (rows: readonly Row[]) => void): Promise<void> {
+  if (chosen.includes('manifests') || chosen.includes('push-pull')) {
+    await withRegistries(async (servers) => {
+      if (chosen.includes('manifests')) say(await benchManifests(servers, rounds))
+      if (chosen.includes('push-pull')) say(await benchPushPull(servers, rounds))
+    })
+  }
+  // Servers of its own: what others left in their memory is not what the pushes take.
+  if (chosen.includes('memory')) await withRegistries(async (servers) => say(await benchMemory(servers)))
 }
 
 process.chdir(join(import.meta.dir, '../..'))
