@@ -37,15 +37,15 @@ async function withRegistries(bench: (servers: readonly BenchServer[]) => Promis
   }
 }
 
-async function benchRegistries(chosen: readonly string[], say: (rows: readonly Row[]) => void): Promise<void> {
+async function benchRegistries(chosen: readonly string[], say: (row: Row) => void): Promise<void> {
   if (chosen.includes('manifests') || chosen.includes('push-pull')) {
     await withRegistries(async (servers) => {
-      if (chosen.includes('manifests')) say(await benchManifests(servers, rounds))
-      if (chosen.includes('push-pull')) say(await benchPushPull(servers, rounds))
+      if (chosen.includes('manifests')) await benchManifests(servers, rounds, say)
+      if (chosen.includes('push-pull')) await benchPushPull(servers, rounds, say)
     })
   }
   // Servers of its own: what others left in their memory is not what the pushes take.
-  if (chosen.includes('memory')) await withRegistries(async (servers) => say(await benchMemory(servers)))
+  if (chosen.includes('memory')) await withRegistries((servers) => benchMemory(servers, say))
 }
 
 process.chdir(join(import.meta.dir, '../..'))
