@@ -18,6 +18,8 @@ export type BlobBody = AsyncDisposable & {
   stream(): ReadableStream<Uint8Array>
 }
 
+export type RepairListener = (digest: Digest, place: (target: string) => Promise<unknown>) => Promise<void>
+
 export interface BlobStore extends AsyncDisposable {
   /** Undefined unless a finished blob is there. */
   stat(digest: Digest): Promise<BlobStat | undefined>
@@ -37,8 +39,9 @@ export interface BlobStore extends AsyncDisposable {
   startUpload(about: { readonly repository: string; readonly algorithm: DigestAlgorithm }): Promise<Upload>
   findUpload(id: string): Promise<Upload | undefined>
   listUploads(): AsyncIterable<{ readonly id: string; readonly modifiedMs: number }>
-  /** Told of every blob whose damaged bytes a new upload replaced, so that links elsewhere can follow. */
-  onRepair(listener: (digest: Digest) => Promise<void>): void
+  /** Told of every blob whose damaged bytes a new upload replaces, before they are replaced here: a crash in between leaves the damage
+   *  here too, where the next push finds it again. `place` puts the new bytes at a path, as the method does. */
+  onRepair(listener: RepairListener): void
 }
 
 export interface Upload {

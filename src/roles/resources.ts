@@ -42,8 +42,8 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
     stack.defer(() => catalogue.destroy())
     const blobs = stack.use(await DiskBlobStore.open(config.blobs))
     const treeOf = (channel: string) => join(config.tree, channel)
-    blobs.onRepair((digest) =>
-      repairLinks(digest, { catalogue, blobs, publicChannels: config.settings.publicChannels, treeOf }),
+    blobs.onRepair((digest, place) =>
+      repairLinks(digest, { catalogue, place, publicChannels: config.settings.publicChannels, treeOf }),
     )
     const tokenKeys = await TokenKeys.open(join(config.keys, 'token-keys.json'))
     const registryTokens = new RegistryTokens(tokenKeys, service)

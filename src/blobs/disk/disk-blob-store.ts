@@ -8,12 +8,13 @@ import {
   type BlobStore,
   type ByteRange,
   DigestMismatch,
+  type RepairListener,
   type Upload,
 } from '#blobs/blob-store.ts'
 import { digestOf } from '#blobs/hashing.ts'
 import { makeFolder, syncFolder, temporaryPath } from '#kit/atomic-file.ts'
 import { algorithmOf, blobPath, type Digest, type DigestAlgorithm, digestAlgorithms, parseDigest } from '#oci/digest.ts'
-import { DiskUpload, hashFile, syncAndRename } from './disk-upload.ts'
+import { DiskUpload, hashFile, syncFile } from './disk-upload.ts'
 import { openBlobFile, statBlobFile } from './open-blob-file.ts'
 import { asStorageError, isMissing, writeFully } from './write-fully.ts'
 
@@ -24,7 +25,7 @@ export class DiskBlobStore implements BlobStore {
   readonly #uploadsFolder: string
   readonly #live = new Map<string, DiskUpload>()
   readonly #folders = new Set<string>()
-  readonly #repairListeners: ((digest: Digest) => Promise<void>)[] = []
+  readonly #repairListeners: RepairListener[] = []
 
   private constructor(root: string) {
     this.#root = root
@@ -100,22 +101,8 @@ export class DiskBlobStore implements BlobStore {
     }
   }
 
-  async place(digest: Digest, target: string): Promise<'linked' | 'copied'> {
-    const source = join(this.#root, blobPath(digest))
-    const temporary = temporaryPath(target)
-    await makeFolder(dirname(target))
-    try {
-      const how = await linkOrCopy(source, temporary)
-      if (how === 'copied') await syncAndRename(temporary, target)
-      else await rename(temporary, target)
-      await syncFolder(dirname(target))
-      return how
-    } catch (error) {
-      throw asStorageError(error)
-    } finally {
-      // rename(2) of two links to one file does nothing and keeps both names.
-      await unlink(temporary).catch(() => undefined)
-    }
+  place(digest: Digest, target: string): Promise<'linked' | 'copied'> {
+    return placeFile(join(this.#root, blobPath(digest)), target)
   }
 
   async startUpload(about: { repository: string; algorithm: DigestAlgorithm }): Promise<Upload> {
@@ -146,7 +133,7 @@ export class DiskBlobStore implements BlobStore {
     }
   }
 
-  onRepair(listener: (digest: Digest) => Promise<void>): void {
+  onRepair(listener: RepairListener): void {
     this.#repairListeners.push(listener)
   }
 
@@ -166,11 +153,29 @@ export class DiskBlobStore implements BlobStore {
         await makeFolder(folder)
         this.#folders.add(folder)
       }
-      await syncAndRename(path, target)
+      await syncFile(path)
+      if (existing) for (const tell of this.#repairListeners) await tell(digest, (place) => placeFile(path, place))
+      await rename(path, target)
     }
     // Also when it was there already: another request may have renamed it a moment ago and not synced yet.
     await syncFolder(folder)
-    if (existing && !isGood) for (const tell of this.#repairListeners) await tell(digest)
+  }
+}
+
+async function placeFile(source: string, target: string): Promise<'linked' | 'copied'> {
+  const temporary = temporaryPath(target)
+  await makeFolder(dirname(target))
+  try {
+    const how = await linkOrCopy(source, temporary)
+    if (how === 'copied') await syncFile(temporary)
+    await rename(temporary, target)
+    await syncFolder(dirname(target))
+    return how
+  } catch (error) {
+    throw asStorageError(error)
+  } finally {
+    // rename(2) of two links to one file does nothing and keeps both names.
+    await unlink(temporary).catch(() => undefined)
   }
 }
 

@@ -2,7 +2,7 @@
 // does not and is made again from the bytes.
 
 import { constants } from 'node:fs'
-import { type FileHandle, open, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BlobStat, DigestMismatch, StorageFull, type Upload, UploadBusy } from '#blobs/blob-store.ts'
 import { type DigestHasher, openHasher } from '#blobs/hashing.ts'
@@ -164,8 +164,8 @@ export class DiskUpload implements Upload {
   }
 }
 
-/** Syncs the file, then gives it its name; the caller syncs the folder. */
-export async function syncAndRename(path: string, target: string): Promise<void> {
+/** Makes the bytes of a finished file durable, readable by all; the caller renames it and syncs the folder. */
+export async function syncFile(path: string): Promise<void> {
   const file = await open(path, constants.O_RDWR)
   try {
     await file.chmod(0o644)
@@ -173,7 +173,6 @@ export async function syncAndRename(path: string, target: string): Promise<void>
   } finally {
     await file.close()
   }
-  await rename(path, target)
 }
 
 export async function hashFile(path: string, algorithm: DigestAlgorithm): Promise<DigestHasher> {
