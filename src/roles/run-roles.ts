@@ -26,13 +26,13 @@ export type Running = AsyncDisposable & {
 }
 
 const controlRoles: readonly RoleName[] = ['registry', 'manager', 'worker', 'mirror']
-/** In this order they stop: first what takes new work from users, last what carries it out. */
-const stopOrder: readonly RoleName[] = ['frontdoor', 'registry', 'manager', 'mirror', 'worker', 'origin']
+/** In this order they stop: first what takes new work from users, then what carries it out, and what that stands on after it. */
+const stopOrder: readonly RoleName[] = ['frontdoor', 'registry', 'manager', 'worker', 'mirror', 'origin']
 
 export async function runRoles(names: readonly RoleName[], config: Config, log: Logger): Promise<Running> {
   const stack = new AsyncDisposableStack()
-  // Apart, because it closes last: what the roles stand on.
-  const ground = new AsyncDisposableStack()
+  // First here, so that it closes last, also after a role that failed to stop: what the roles stand on.
+  const ground = stack.use(new AsyncDisposableStack())
   const roles: Role[] = []
   const start = async <R extends Role>(name: RoleName, open: () => Promise<R>): Promise<R | undefined> => {
     if (!names.includes(name)) return undefined
@@ -41,7 +41,10 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     return role
   }
   stack.defer(async () => {
-    for (const name of stopOrder) for (const role of roles.filter((one) => one.name === name)) await role.stop()
+    for (const name of stopOrder) {
+      for (const role of roles.filter((one) => one.name === name))
+        await role.stop().catch((error) => log.error({ err: error, role: name }, 'a role did not stop as it should'))
+    }
   })
   try {
     mkdirSync(config.data, { recursive: true })
@@ -62,10 +65,14 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const control =
       resources &&
       (await startControl(resources, { start, frontdoor, front, metrics, onMirror: (one) => (mirror = one) }))
+    // Its hosts copy from the origin here, and a worker and a mirror here make them known: with less there is nothing to show.
+    const isWhole = originUrl !== undefined && control?.worker !== undefined && control.mirror !== undefined
+    if (config.settings.demo && !isWhole)
+      log.warn('the demonstration is left out: it needs a worker, a mirror and an origin')
     const demo =
-      resources && control && config.settings.demo
+      resources && control && isWhole && config.settings.demo
         ? await startDemo(resources, control, {
-            originUrl: originUrl!,
+            originUrl,
             frontDoorUrl: frontdoor && addressOf(config, 'frontdoor', frontdoor.listeners.frontdoor!.port),
           })
         : undefined
@@ -82,18 +89,9 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
         addresses[name] = addressOf(config, name as 'registry', port)
     }
     const stopping = stack.move()
-    return {
-      roles,
-      demo,
-      addresses,
-      async [Symbol.asyncDispose]() {
-        await stopping.disposeAsync()
-        await ground.disposeAsync()
-      },
-    }
+    return { roles, demo, addresses, [Symbol.asyncDispose]: () => stopping.disposeAsync() }
   } catch (error) {
     await stack.disposeAsync()
-    await ground.disposeAsync()
     throw error
   }
 }
