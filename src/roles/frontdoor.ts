@@ -18,9 +18,11 @@ export async function startFrontdoor(
   report: ReportEvidence,
   originUrl: string | undefined,
 ): Promise<FrontdoorRole> {
-  const opened = await openFront(config, log, { kept: join(config.data, 'frontdoor'), report, originUrl })
-  const { front, followNow } = opened
   const { host, port } = config.listen.frontdoor
+  // Copies of its own: several front doors may share a data folder, and each forgets what it no longer serves.
+  const kept = join(config.data, 'frontdoor', String(port))
+  const opened = await openFront(config, log, { kept, report, originUrl })
+  const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
   const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : 'nothing is published yet')

@@ -9,7 +9,7 @@ import type { Config } from '#config/config.ts'
 import { clientAddressReader } from '#http/client-address.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { parseCidr } from '#kit/address.ts'
-import { createFileAtomically } from '#kit/atomic-file.ts'
+import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
 import { bundledCountryFile, openPlaces } from '#snapshots/places.ts'
 import type { ClientRule } from '#stages/redirect/client-kind.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
@@ -48,7 +48,7 @@ export async function openFront(
       holder,
       places: await openPlaces({ countryFile, asnFile: undefined, countryOverrides: [] }),
       readClientAddress: clientAddressReader(settings.trustedProxies.map(requireCidr)),
-      ticketKey: await ticketKey(kept),
+      ticketKey: await ticketKey(config),
       report,
       now: Date.now,
       outbound,
@@ -80,8 +80,10 @@ function requireCidr(text: string) {
   return cidr
 }
 
-async function ticketKey(kept: string): Promise<Uint8Array> {
-  const path = join(kept, 'ticket.key')
+/** One for all front doors of this folder: a host may send a client back to another one than it came from. */
+async function ticketKey(config: Config): Promise<Uint8Array> {
+  await makeFolder(config.keys, 0o700)
+  const path = join(config.keys, 'ticket.key')
   await createFileAtomically(path, randomBytes(32), 0o600)
   return await readFile(path)
 }
