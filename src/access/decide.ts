@@ -24,4 +24,12 @@ export function decide(identity: Identity, need: Need): boolean {
   )
 }
 
+/** Whether the identity may do all that a grant allows: nobody hands on more than they have. */
+export function mayGrant(identity: Identity, grant: Grant): boolean {
+  // A pattern covers a narrower one exactly as it covers a name.
+  return grant.kind === 'api'
+    ? grant.actions.every((action) => decide(identity, { kind: 'api', action }))
+    : grant.actions.every((action) => decide(identity, { kind: 'repository', name: grant.pattern, action }))
+}
+
 export const adminIdentity: Identity = { kind: 'admin', name: 'admin', grants: [] }

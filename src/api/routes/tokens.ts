@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { mayGrant } from '#access/decide.ts'
 import { formatGrant, parseGrant } from '#access/grants.ts'
 import { hashSecret, makeSecret } from '#access/secrets.ts'
 import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
@@ -84,12 +85,16 @@ export function tokenRoutes(app: ApiApp, { catalogue, now, rotateTokenKeys }: Ap
     if (!namePattern.test(body.name) || body.name === 'admin') {
       throw new RegistryError('REQUEST_INVALID', 'a name is 1 to 63 of a-z 0-9 . _ -, and not admin')
     }
+    const grants = body.grants.map(parseGrant)
+    const excess = grants.find((grant) => !mayGrant(identity, grant))
+    if (excess)
+      throw new RegistryError('DENIED', `${identity.name} may not give away ${formatGrant(excess)}: it has less itself`)
     const secret = makeSecret()
     const nowMs = now()
     const row = await addToken(catalogue, {
       name: body.name,
       secretHash: hashSecret(secret),
-      grants: body.grants.map((text) => formatGrant(parseGrant(text))),
+      grants: grants.map(formatGrant),
       createdBy: identity.name,
       createdAtMs: nowMs,
       expiresAtMs: body.lifetimeDays === undefined ? undefined : nowMs + body.lifetimeDays * 86_400_000,
