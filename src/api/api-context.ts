@@ -49,6 +49,18 @@ export function need(context: Context<ApiEnv>, action: ApiAction): Identity {
   return identity
 }
 
+/** The channel named, or the one that the front door serves. */
+export function requirePublic(channel: string | undefined, { publicChannel, publicChannels }: ApiStores): string {
+  const wanted = channel ?? publicChannel
+  if (!publicChannels.includes(wanted)) {
+    throw new RegistryError(
+      'REQUEST_INVALID',
+      `${JSON.stringify(wanted)} is no public channel: use ${publicChannels.join(', ')}`,
+    )
+  }
+  return wanted
+}
+
 export const Problem = z
   .object({ type: z.string(), title: z.string(), status: z.int(), code: z.string(), detail: z.string() })
   .openapi('Problem')

@@ -1,5 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
-import { type ApiApp, type ApiStores, json, need, refusals } from '#api/api-context.ts'
+import { type ApiApp, type ApiStores, json, need, refusals, requirePublic } from '#api/api-context.ts'
 import { findGeneration, type GenerationRow, listGenerations } from '#catalogue/generations.ts'
 import { enqueue } from '#jobs/queue.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -96,17 +96,6 @@ export function generationRoutes(app: ApiApp, stores: ApiStores): void {
     stores.nudge()
     return context.json(await requireJob(stores.catalogue, id), 202)
   })
-}
-
-function requirePublic(channel: string | undefined, { publicChannel, publicChannels }: ApiStores): string {
-  const wanted = channel ?? publicChannel
-  if (!publicChannels.includes(wanted)) {
-    throw new RegistryError(
-      'REQUEST_INVALID',
-      `${JSON.stringify(wanted)} is no public channel: use ${publicChannels.join(', ')}`,
-    )
-  }
-  return wanted
 }
 
 function toGeneration(row: GenerationRow): z.infer<typeof Generation> {

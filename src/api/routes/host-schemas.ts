@@ -13,6 +13,14 @@ export const Site = z
   })
   .openapi('Site')
 
+/** Of one line: it is shown on terminals and pages. */
+const line = (longest: number) =>
+  z
+    .string()
+    .max(longest)
+    .regex(/^\P{Cc}*$/u, 'has control characters')
+const siteName = line(100).min(1)
+
 const Category = z.object({ category: z.string(), urls: z.array(z.string().max(500)) })
 
 const hostFields = {
@@ -48,8 +56,7 @@ export const Host = z
 
 const NewHost = z.strictObject({
   name: z.string(),
-  site: z
-    .string()
+  site: siteName
     .optional()
     .openapi({ description: 'Default: a site of the name of the host, made when it is not there.' }),
   urls: z
@@ -77,7 +84,7 @@ const HostChange = z
     urls: z.array(z.string().max(500)).max(4),
     isAdminActive: z.boolean(),
     isUserActive: z.boolean(),
-    disableReason: z.string().max(500),
+    disableReason: line(500),
   })
   .partial()
 
@@ -98,10 +105,10 @@ export const routes = {
     request: {
       body: body(
         z.strictObject({
-          name: z.string().min(1).max(100),
+          name: siteName,
           organisationUrl: z.url().max(500).optional(),
           isPrivate: z.boolean().default(false),
-          contact: z.string().max(320).optional(),
+          contact: line(320).optional(),
         }),
       ),
     },
@@ -151,7 +158,7 @@ export const routes = {
         z.strictObject({
           generation: z.int().min(1),
           channel: z.string().optional(),
-          software: z.string().max(200).optional(),
+          software: line(200).optional(),
         }),
       ),
     },

@@ -2,10 +2,11 @@
 
 import type { z } from '@hono/zod-openapi'
 import type { ApiStores } from '#api/api-context.ts'
+import { emit } from '#catalogue/events.ts'
 import { findLatestGeneration } from '#catalogue/generations.ts'
 import { findLastCheckIn, findPresence } from '#catalogue/host-copies.ts'
 import { type HostFacts, type HostRow, listHosts } from '#catalogue/hosts.ts'
-import type { Tx } from '#catalogue/schema.ts'
+import type { Reader, Tx } from '#catalogue/schema.ts'
 import { enqueue } from '#jobs/queue.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { validateHost } from '#stages/mirror/validate-host.ts'
@@ -26,8 +27,13 @@ export function requestCrawl(tx: Tx, hostId: number, channel: string, nowMs: num
   )
 }
 
-export async function requireHost(id: string, { catalogue }: ApiStores): Promise<HostRow> {
-  const host = (await listHosts(catalogue)).find((one) => one.name === id || String(one.id) === id)
+/** In the stream of events, who changed which host. */
+export function emitChange(tx: Tx, host: string, actor: string, atMs: number): Promise<void> {
+  return emit(tx, { type: 'host.changed', subject: host, data: { host, actor }, atMs })
+}
+
+export async function requireHost(id: string, db: Reader): Promise<HostRow> {
+  const host = (await listHosts(db)).find((one) => one.name === id || String(one.id) === id)
   if (!host) throw new RegistryError('NOT_FOUND', `there is no host ${JSON.stringify(id.slice(0, 100))}`)
   return host
 }

@@ -1,12 +1,12 @@
 // Sites and hosts: registering, changing, looking, checking.
 
-import { type ApiApp, type ApiStores, need } from '#api/api-context.ts'
+import { type ApiApp, type ApiStores, need, requirePublic } from '#api/api-context.ts'
 import { addCheckIn } from '#catalogue/host-copies.ts'
 import { addHost, addSite, findSite, type HostFacts, listHosts, listSites, updateHost } from '#catalogue/hosts.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { validateHost } from '#stages/mirror/validate-host.ts'
 import { routes } from './host-schemas.ts'
-import { requestCrawl, requireHost, toDeclaration, toFacts, toHost, toSite } from './host-views.ts'
+import { emitChange, requestCrawl, requireHost, toDeclaration, toFacts, toHost, toSite } from './host-views.ts'
 import { requireJob } from './jobs.ts'
 
 export function hostRoutes(app: ApiApp, stores: ApiStores): void {
@@ -34,7 +34,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
   })
 
   app.openapi(routes.add, async (context) => {
-    need(context, 'hosts')
+    const identity = need(context, 'hosts')
     const asked = context.req.valid('json')
     const { site: siteName = asked.name, urls = [], ...declared } = asked
     const categories =
@@ -52,52 +52,60 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
       const added = await addHost(tx, site!.id, facts, nowMs)
       if (added === undefined)
         throw new RegistryError('CONFLICT', `there is a host ${asked.name} already, or another one has its address`)
+      await emitChange(tx, facts.name, identity.name, nowMs)
       await requestCrawl(tx, added, stores.publicChannel, nowMs)
       return added
     })
     stores.nudge()
-    return context.json((await toHost(await requireHost(String(id), stores), stores)) as never, 201)
+    return context.json((await toHost(await requireHost(String(id), catalogue), stores)) as never, 201)
   })
 
   app.openapi(routes.show, async (context) => {
     need(context, 'read')
-    return context.json((await toHost(await requireHost(context.req.valid('param').id, stores), stores)) as never, 200)
+    return context.json(
+      (await toHost(await requireHost(context.req.valid('param').id, catalogue), stores)) as never,
+      200,
+    )
   })
 
   app.openapi(routes.change, async (context) => {
-    need(context, 'hosts')
-    const host = await requireHost(context.req.valid('param').id, stores)
+    const identity = need(context, 'hosts')
+    const { id } = context.req.valid('param')
     const { urls, isAdminActive, isUserActive, disableReason, ...change } = context.req.valid('json')
     const given = Object.fromEntries(
       Object.entries(change).filter(([, value]) => value !== undefined),
     ) as Partial<HostFacts>
-    const categories = urls
-      ? [
-          ...host.categories.filter((one) => one.category !== stores.publicChannel),
-          { category: stores.publicChannel, urls },
-        ]
-      : (given.categories ?? host.categories)
-    const declared = validateHost(toDeclaration({ ...host, ...given, categories }), stores.hostPolicy())
-    const isOn = (isAdminActive ?? host.isAdminActive) && (isUserActive ?? host.isUserActive)
-    const facts = toFacts(declared, {
-      isAdminActive: isAdminActive ?? host.isAdminActive,
-      isUserActive: isUserActive ?? host.isUserActive,
-      disableReason: isOn ? undefined : (disableReason ?? host.disableReason),
-    })
     const nowMs = now()
-    await catalogue.transaction().execute(async (tx) => {
+    const hostId = await catalogue.transaction().execute(async (tx) => {
+      // Read where it is written: of two changes at once neither takes back what the other did.
+      const host = await requireHost(id, tx)
+      const categories = urls
+        ? [
+            ...host.categories.filter((one) => one.category !== stores.publicChannel),
+            { category: stores.publicChannel, urls },
+          ]
+        : (given.categories ?? host.categories)
+      const declared = validateHost(toDeclaration({ ...host, ...given, categories }), stores.hostPolicy())
+      const isOn = (isAdminActive ?? host.isAdminActive) && (isUserActive ?? host.isUserActive)
+      const facts = toFacts(declared, {
+        isAdminActive: isAdminActive ?? host.isAdminActive,
+        isUserActive: isUserActive ?? host.isUserActive,
+        disableReason: isOn ? undefined : (disableReason ?? host.disableReason),
+      })
       if (!(await updateHost(tx, host.id, facts, nowMs)))
         throw new RegistryError('CONFLICT', 'another host has one of these addresses')
+      await emitChange(tx, host.name, identity.name, nowMs)
       if (isOn) await requestCrawl(tx, host.id, stores.publicChannel, nowMs)
+      return host.id
     })
     await stores.hostsChanged()
     stores.nudge()
-    return context.json((await toHost(await requireHost(String(host.id), stores), stores)) as never, 200)
+    return context.json((await toHost(await requireHost(String(hostId), catalogue), stores)) as never, 200)
   })
 
   app.openapi(routes.check, async (context) => {
     need(context, 'hosts')
-    const host = await requireHost(context.req.valid('param').id, stores)
+    const host = await requireHost(context.req.valid('param').id, catalogue)
     const nowMs = now()
     const id = await catalogue.transaction().execute((tx) => requestCrawl(tx, host.id, stores.publicChannel, nowMs))
     stores.nudge()
@@ -106,8 +114,9 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
 
   app.openapi(routes.checkIn, async (context) => {
     need(context, 'hosts')
-    const host = await requireHost(context.req.valid('param').id, stores)
-    const { generation, channel = stores.publicChannel, software } = context.req.valid('json')
+    const host = await requireHost(context.req.valid('param').id, catalogue)
+    const { generation, channel: named, software } = context.req.valid('json')
+    const channel = requirePublic(named, stores)
     const nowMs = now()
     await addCheckIn(catalogue, {
       hostId: host.id,

@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Authenticator } from '#access/authenticate.ts'
+import { RegistryTokens } from '#access/registry-token.ts'
+import { hashSecret, makeSecret } from '#access/secrets.ts'
+import { TokenKeys } from '#access/token-keys.ts'
+import { sequenceEvents } from '#catalogue/events.ts'
+import type { Catalogue } from '#catalogue/schema.ts'
+import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
+import { addToken, findToken } from '#catalogue/tokens.ts'
+import { makeApi } from './api-app.ts'
+import type { ApiStores } from './api-context.ts'
+
+const adminSecret = makeSecret()
+const robotSecret = makeSecret()
+const robots: Readonly<Record<string, readonly string[]>> = {
+  minter: ['api:tokens,read', 'repository:fedora/**:pull,push'],
+  reader: ['api:read'],
+  keeper: ['api:hosts,read'],
+}
+const logged: unknown[] = []
+let folder: string
+let catalogue: Catalogue
+let ask: (path: string, init?: RequestInit & { as?: string }) => Promise<Response>
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'api-'))
+  catalogue = await openSqlite(join(folder, 'catalogue.sqlite'))
+  for (const [name, grants] of Object.entries(robots)) {
+    const about = { createdBy: 'test', createdAtMs: 1, expiresAtMs: undefined }
+    await addToken(catalogue, { name, secretHash: hashSecret(robotSecret), grants, ...about })
+  }
+  const stores = {
+    catalogue,
+    candidateChannel: 'candidate',
+    publicChannel: 'stable',
+    publicChannels: ['stable'],
+    now: Date.now,
+    nudge: () => undefined,
+    hostsChanged: async () => undefined,
+    describeHost: async () => ({}),
+    hostPolicy: () => ({ allowPrivate: false, isOperator: true, channels: ['stable'], ownNames: [] }),
+    publicSide: { frontdoorUrl: undefined },
+  } as unknown as ApiStores
+  const authenticator = new Authenticator({
+    findToken: (by) => findToken(catalogue, by),
+    adminSecretHash: hashSecret(adminSecret),
+    registryTokens: new RegistryTokens(await TokenKeys.open(join(folder, 'keys.json')), 'here'),
+    now: Date.now,
+  })
+  const app = makeApi({ stores, authenticator, log: (error) => logged.push(error) })
+  ask = async (path, { as = 'admin', ...init } = {}) => {
+    const token = as === 'admin' ? adminSecret : `${as}@${robotSecret}`
+    const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}`, ...init.headers }
+    return await app.fetch(new Request(`http://api.test/api/v1${path}`, { ...init, headers }))
+  }
+})
+afterAll(async () => {
+  await catalogue.destroy()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const post = (path: string, body: unknown, as?: string) =>
+  ask(path, { method: 'POST', body: JSON.stringify(body), ...(as ? { as } : {}) })
+
+describe('what cannot be read is refused as a problem document, not logged as our failure', () => {
+  const json = 'application/json'
+  const bodies: readonly (readonly [string, string, string, number])[] = [
+    ['no JSON', '{bad', json, 400],
+    ['nothing', '', json, 400],
+    ['JSON of another shape', '[]', json, 400],
+    ['another media type', '{"name":"a"}', 'text/plain', 415],
+    ['a field that is not known', '{"name":"a","nmae":"b"}', json, 400],
+  ]
+  test.each(bodies)('%s', async (_, body, contentType, status) => {
+    logged.length = 0
+    const answer = await ask('/sites', { method: 'POST', body, headers: { 'content-type': contentType } })
+    expect(answer.status).toBe(status)
+    expect(answer.headers.get('content-type')).toBe('application/problem+json')
+    expect(await answer.json()).toMatchObject({ status, code: 'REQUEST_INVALID', type: 'about:blank' })
+    expect(logged).toEqual([])
+  })
+})
+
+describe('a token hands on no more than it has', () => {
+  const grants: readonly (readonly [string, string, number])[] = [
+    ['the same', 'repository:fedora/**:pull,push', 201],
+    ['a narrower pattern', 'repository:fedora/44/**:pull', 201],
+    ['one repository', 'repository:fedora/44:push', 201],
+    ['another pattern', 'repository:rocky/**:pull', 403],
+    ['every repository', 'repository:**:pull', 403],
+    ['the folder itself, which the pattern leaves out', 'repository:fedora:pull', 403],
+    ['another action', 'repository:fedora/**:delete', 403],
+    ['a part of the API that it has', 'api:read', 201],
+    ['one that it lacks', 'api:read,promote', 403],
+  ]
+  test.each(grants)('%s', async (what, grant, status) => {
+    const name = what.toLowerCase().replace(/[^a-z]+/g, '-')
+    expect((await post('/tokens', { name, grants: [grant] }, 'minter')).status).toBe(status)
+  })
+
+  test('the admin hands on anything', async () => {
+    const grants = ['repository:**:pull,push,delete', 'api:read,promote,publish,hosts,tokens']
+    expect((await post('/tokens', { name: 'all', grants })).status).toBe(201)
+  })
+})
+
+describe('hosts', () => {
+  const host = { name: 'mirror.test', urls: ['https://mirror.test/flotilla'] }
+
+  test('a robot changes them only with that grant', async () => {
+    expect((await post('/hosts', host, 'reader')).status).toBe(403)
+    expect((await post('/hosts', host, 'keeper')).status).toBe(201)
+  })
+
+  test('two changes at once both hold, and the stream of events names who made them', async () => {
+    const change = (body: unknown) => ask('/hosts/mirror.test', { method: 'PATCH', body: JSON.stringify(body) })
+    const answers = await Promise.all([change({ country: 'DE' }), change({ bandwidthMbps: 7 }), change({ asn: 64 })])
+    expect(answers.map((one) => one.status)).toEqual([200, 200, 200])
+    const now = await (await ask('/hosts/mirror.test')).json()
+    expect(now).toMatchObject({ country: 'DE', bandwidthMbps: 7, asn: 64 })
+    await sequenceEvents(catalogue)
+    const { events } = (await (await ask('/events')).json()) as { events: { type: string; data: unknown }[] }
+    expect(events.map((one) => one.type)).toEqual(Array(4).fill('host.changed'))
+    expect(events[0]!.data).toEqual({ host: 'mirror.test', actor: 'keeper' })
+  })
+
+  test('a check-in is for a public channel', async () => {
+    expect((await post('/hosts/mirror.test/check-ins', { generation: 1, channel: 'candidate' })).status).toBe(400)
+    expect((await post('/hosts/mirror.test/check-ins', { generation: 1 })).status).toBe(202)
+  })
+
+  test('names that terminals would obey are refused', async () => {
+    expect((await post('/sites', { name: 'a\u001b[2J' })).status).toBe(400)
+    expect((await post('/hosts', { ...host, name: 'b.test', site: 'a\nb' })).status).toBe(400)
+  })
+})
