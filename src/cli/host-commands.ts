@@ -159,7 +159,7 @@ function hostCommand(connect: Connect): Command {
       .command(verb)
       .argument('<host>', 'name or number')
       .description(isOn ? 'let it serve again' : 'send nobody there')
-      .option('--reason <text>', 'why, for its admin')
+      .option('--reason <text>', 'why; shown with the host, on the status page too')
       .action(async (name: string, { reason }) => {
         const { client, output } = connect()
         const one = await client.patch<Host>(pathOf(name), {
@@ -227,9 +227,10 @@ function explainCommand(connect: Connect): Command {
     .description('where the front door would send an address, and why')
     .requiredOption('--ip <address>', 'who asks')
     .option('--digest <digest>', 'for which blob')
-    .option('--ref <reference>', 'or for the blobs of a repository')
+    .option('--ref <reference>', 'or for the blobs of an image')
     .option('--seed <ms>', 'decide for this time, to see the same again', wholeNumber)
-    .action(async ({ ip, digest, ref, seed }) => {
+    .action(async ({ ip, digest, ref, seed }, command: Command) => {
+      if ((digest === undefined) === (ref === undefined)) command.error('error: name either a --digest or a --ref')
       const { client, output } = connect()
       const found = await client.get<ExplainedBlob | { blobs: readonly ExplainedBlob[] }>('/api/v1/explain', {
         ip,

@@ -16,6 +16,7 @@ import { runReplica } from '#roles/replicate.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { hostCommands } from './host-commands.ts'
+import { clean } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
 import { replicateCommand } from './replicate-command.ts'
@@ -153,7 +154,8 @@ function report(error: unknown): number {
     console.error(`flotilla: ${error.message}`)
     return exitCodes.usage
   }
-  if (error instanceof ApiError) console.error(`flotilla: ${error.message}`)
+  // The message may quote what others named.
+  if (error instanceof ApiError) console.error(`flotilla: ${clean(error.message)}`)
   else if (error instanceof FolderBusy)
     console.error(`flotilla: the data folder is in use by process ${error.pid} (${error.message})`)
   else if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')

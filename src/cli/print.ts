@@ -6,6 +6,11 @@ export function clean(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '\ufffd')
 }
 
+/** Of several lines, each cleaned: they hold words of pushed images and of hosts. */
+function cleanLines(text: string): string {
+  return text.split('\n').map(clean).join('\n')
+}
+
 /** Columns as wide as their widest cell; nothing at all for no rows but `empty`. */
 export function table(
   headings: readonly string[],
@@ -27,7 +32,7 @@ export function table(
 }
 
 export function print(output: Output, value: unknown, forPeople: () => string): void {
-  output.write(output.isJson ? `${JSON.stringify(value)}\n` : forPeople())
+  output.write(output.isJson ? `${JSON.stringify(value)}\n` : cleanLines(forPeople()))
 }
 
 const shortHexDigits = 12

@@ -132,7 +132,13 @@ function rollbackCommand(connect: Connect): Command {
     .option('--dry-run', 'tell what would happen and do nothing')
     .option('--idempotency-key <key>', 'the same key with the same request is done once')
     .action(
-      async (repository: string | undefined, { channel, version, generation, reason, dryRun, idempotencyKey }) => {
+      async (
+        repository: string | undefined,
+        { channel, version, generation, reason, dryRun, idempotencyKey },
+        command: Command,
+      ) => {
+        if ((repository === undefined) === (generation === undefined))
+          command.error('error: name either a repository or a --generation')
         const { client, output } = connect()
         const result = await client.post<ActResult>(
           '/api/v1/rollbacks',
@@ -225,12 +231,12 @@ function generationCommand(connect: Connect): Command {
     })
   generation
     .command('show')
-    .argument('<generation>')
+    .argument('<generation>', 'its number', wholeNumber)
     .description('one generation')
     .option('--channel <channel>', 'default: the one that the front door serves')
-    .action(async (number: string, { channel }) => {
+    .action(async (number: number, { channel }) => {
       const { client, output } = connect()
-      const one = await client.get<Generation>(`/api/v1/generations/${encodeURIComponent(number)}`, { channel })
+      const one = await client.get<Generation>(`/api/v1/generations/${number}`, { channel })
       print(output, one, () => table(['FIELD', 'VALUE'], Object.entries(one), ''))
     })
   return generation
