@@ -1,7 +1,7 @@
 // The contract of every place where bytes are kept by digest; blob-store-contract.ts is its one suite.
 //
 //   <root>/blobs/<algorithm>/<ab>/<hex>   finished, verified, immutable; the layout of the published tree
-//   <root>/uploads/<id>/{data,upload.json} unfinished; swept when stale
+//   <root>/uploads/<id>{,.json}           unfinished; swept when stale
 
 import type { Digest, DigestAlgorithm } from '#oci/digest.ts'
 
@@ -38,7 +38,10 @@ export interface BlobStore extends AsyncDisposable {
 
   startUpload(about: { readonly repository: string; readonly algorithm: DigestAlgorithm }): Promise<Upload>
   findUpload(id: string): Promise<Upload | undefined>
+  /** Also what a crash left of one and nobody can go on with. */
   listUploads(): AsyncIterable<{ readonly id: string; readonly modifiedMs: number }>
+  /** Forgets the bytes of an upload, whether it can be gone on with or not. Throws UploadBusy. */
+  dropUpload(id: string): Promise<void>
   /** Told of every blob whose damaged bytes a new upload replaces, before they are replaced here: a crash in between leaves the damage
    *  here too, where the next push finds it again. `place` puts the new bytes at a path, as the method does. */
   onRepair(listener: RepairListener): void

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, link, open, readdir, rename, stat, unlink } from 'node:fs/promises'
+import { copyFile, link, open, readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
   type BlobBody,
@@ -126,11 +126,21 @@ export class DiskBlobStore implements BlobStore {
   }
 
   async *listUploads(): AsyncIterable<{ id: string; modifiedMs: number }> {
-    for (const name of await namesIn(this.#uploadsFolder)) {
-      if (!uploadId.test(name)) continue
+    const names = new Set(await namesIn(this.#uploadsFolder))
+    for (const name of names) {
+      const id = name.replace(/\.json$/, '')
+      // Its bytes tell its age; a description without bytes is the rest of one.
+      if (!uploadId.test(id) || (name !== id && names.has(id))) continue
       const found = await stat(join(this.#uploadsFolder, name)).catch(() => undefined)
-      if (found) yield { id: name, modifiedMs: found.mtimeMs }
+      if (found) yield { id, modifiedMs: found.mtimeMs }
     }
+  }
+
+  async dropUpload(id: string): Promise<void> {
+    if (!uploadId.test(id)) return
+    const upload = await this.findUpload(id)
+    if (upload) return await upload.cancel()
+    for (const name of [id, `${id}.json`]) await rm(join(this.#uploadsFolder, name), { force: true })
   }
 
   onRepair(listener: RepairListener): void {
