@@ -150,6 +150,7 @@ describe('kinds', () => {
     ['flag', 'TRUE', true],
     ['flag', '0', false],
     ['flag', '', undefined],
+    ['flag', 'constructor', undefined],
     ['listen', '[::1]:80', { host: '::1', port: 80 }],
     ['listen', 'localhost:0', { host: 'localhost', port: 0 }],
     ['listen', '::1:80', undefined],
@@ -223,6 +224,7 @@ describe('rules between options', () => {
     ],
     ['an unknown foreign channel', { foreignLayerChannels: 'prod' }, 'foreign-layer-channels: "prod" is no channel'],
     ['candidates in public', { publicChannels: 'candidate' }, 'public-channels: candidate is where pushes land'],
+    ['a bucket for blobs', { blobs: 's3://bucket/prefix' }, 'blobs: s3://bucket/prefix is an address'],
     ['work without a pause', { livenessInterval: '0s' }, 'liveness-interval: must be more than 0'],
   ])('%s is refused', (_, flags, reason) => {
     expect(() => configOf(flags)).toThrow(ConfigError)

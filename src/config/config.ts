@@ -72,6 +72,12 @@ export function makeConfig(settings: Settings): Config {
       `public-channels: ${candidateChannel} is where pushes land and cannot be public: promote to another channel`,
     )
   }
+  for (const option of ['blobs', 'tree'] as const) {
+    if (/^[a-z0-9]+:\/\//i.test(settings[option] ?? ''))
+      throw new ConfigError(
+        `${namesOf(option).key}: ${settings[option]} is an address; it takes a folder of this machine`,
+      )
+  }
   return {
     settings,
     data,

@@ -22,9 +22,14 @@ const count: Kind<number> = {
   format: String,
 }
 
+const flagWords = new Map([
+  ...['true', '1', 'yes'].map((word) => [word, true] as const),
+  ...['false', '0', 'no'].map((word) => [word, false] as const),
+])
+
 const flag: Kind<boolean> = {
   takes: 'true or false (or 1 or 0)',
-  parse: (value) => ({ true: true, '1': true, yes: true, false: false, '0': false, no: false })[value.toLowerCase()],
+  parse: (value) => flagWords.get(value.toLowerCase()),
   format: String,
 }
 
