@@ -31,8 +31,8 @@ const stopOrder: readonly RoleName[] = ['frontdoor', 'registry', 'manager', 'mir
 
 export async function runRoles(names: readonly RoleName[], config: Config, log: Logger): Promise<Running> {
   const stack = new AsyncDisposableStack()
-  // Apart, because it closes last: what the roles stand on.
-  const ground = new AsyncDisposableStack()
+  // First here, so that it closes last, also after a role that failed to stop: what the roles stand on.
+  const ground = stack.use(new AsyncDisposableStack())
   const roles: Role[] = []
   const start = async <R extends Role>(name: RoleName, open: () => Promise<R>): Promise<R | undefined> => {
     if (!names.includes(name)) return undefined
@@ -41,7 +41,10 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     return role
   }
   stack.defer(async () => {
-    for (const name of stopOrder) for (const role of roles.filter((one) => one.name === name)) await role.stop()
+    for (const name of stopOrder) {
+      for (const role of roles.filter((one) => one.name === name))
+        await role.stop().catch((error) => log.error({ err: error, role: name }, 'a role did not stop as it should'))
+    }
   })
   try {
     mkdirSync(config.data, { recursive: true })
@@ -82,18 +85,9 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
         addresses[name] = addressOf(config, name as 'registry', port)
     }
     const stopping = stack.move()
-    return {
-      roles,
-      demo,
-      addresses,
-      async [Symbol.asyncDispose]() {
-        await stopping.disposeAsync()
-        await ground.disposeAsync()
-      },
-    }
+    return { roles, demo, addresses, [Symbol.asyncDispose]: () => stopping.disposeAsync() }
   } catch (error) {
     await stack.disposeAsync()
-    await ground.disposeAsync()
     throw error
   }
 }

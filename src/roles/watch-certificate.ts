@@ -28,6 +28,7 @@ export function watchCertificate(tls: TlsFiles | undefined, roles: readonly Role
     log.info('the certificate files changed: listeners take them up')
   }
   const timer = every(lookEveryMs, log, look)
-  void look()
+  // Missing now, it is looked for again with the next look.
+  look().catch((error) => log.error({ err: error }, 'the certificate files cannot be looked at'))
   return { [Symbol.dispose]: () => clearInterval(timer) }
 }
