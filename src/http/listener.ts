@@ -10,6 +10,8 @@ export type ListenOptions = {
   readonly tls?: TlsFiles | undefined
   /** A body that brings no byte for this long ends the connection. */
   readonly stallMs: number
+  /** Between requests, where the adapter lets it be chosen. */
+  readonly idleSeconds?: number
   /** Larger bodies are refused before they are read; default: any size. */
   readonly maxBodyBytes?: number
   readonly log: (error: unknown) => void

@@ -1,5 +1,5 @@
 // Bun.serve as a listener of Asks and Answers: origin and api use it, since it sends files from the kernel.
-// Bun's idle timeout would cut slow live requests, so it is off per request and the stall timer runs instead.
+// Bun's idle timeout would cut slow live requests, so it is off while one is read and worked on; the stall timer runs instead.
 
 import { type Answer, type Ask, answerError } from './answer.ts'
 import { type Handler, isStored, type Listener, type ListenOptions, plainPeer, type TlsFiles } from './listener.ts'
@@ -57,17 +57,21 @@ function toResponse(answer: Answer, method: string): Response {
   return new Response(Bun.file(path).slice(first, first + body.sizeBytes), { status, headers })
 }
 
+/** Of a connection that waits for its next request. */
+const defaultIdleSeconds = 60
+
 export type FetchHandler = (request: Request, peer: string) => Response | Promise<Response>
 
 /** A listener of web-standard requests, for the control API and its pages. */
 export function listenFetch(fetch: FetchHandler, options: ListenOptions): Listener {
+  const { idleSeconds = defaultIdleSeconds } = options
   const start = (port: number, tls: TlsFiles | undefined) =>
     Bun.serve({
       hostname: options.host,
       port,
       reusePort: tls !== undefined,
       maxRequestBodySize: options.maxBodyBytes ?? Number.MAX_SAFE_INTEGER,
-      idleTimeout: 60,
+      idleTimeout: idleSeconds,
       ...(tls && { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
       async fetch(request, server) {
         server.timeout(request, 0)
@@ -75,6 +79,9 @@ export function listenFetch(fetch: FetchHandler, options: ListenOptions): Listen
           return await fetch(request, plainPeer(server.requestIP(request)?.address))
         } catch (error) {
           return toResponse(answerError(error, options.log), request.method)
+        } finally {
+          // It stays with the connection: left off, one whose client is gone without a word would stay open for ever.
+          server.timeout(request, idleSeconds)
         }
       },
     })
