@@ -95,11 +95,14 @@ export async function startMirror(
     const host = (await records.listHosts()).find((one) => one.id === task.hostId)
     const latest = await findLatestGeneration(catalogue, task.channel, 'published')
     if (!host || !latest) return { outcome: 'nothing to crawl' }
-    const tools = { client, blobs, records, tree, random: Math.random, now, signal: control.signal }
+    const { signal } = control
+    const tools = { client, blobs, records, tree, random: Math.random, now, signal }
     const record = await crawlHost({ host, channel: task.channel, generation: latest.number }, tools, {
       ...crawlDefaults,
       concurrency: settings.crawlConnections,
     })
+    // Given back, to be done again.
+    signal.throwIfAborted()
     log.info({ host: host.name, outcome: record.outcome, held: record.held, lacking: record.lacking }, 'crawled')
     // A host that was just proven is looked at at once: it must not wait a round to be used.
     await tell(await watch.admit(host.id))

@@ -26,8 +26,8 @@ export type Running = AsyncDisposable & {
 }
 
 const controlRoles: readonly RoleName[] = ['registry', 'manager', 'worker', 'mirror']
-/** In this order they stop: first what takes new work from users, last what carries it out. */
-const stopOrder: readonly RoleName[] = ['frontdoor', 'registry', 'manager', 'mirror', 'worker', 'origin']
+/** In this order they stop: first what takes new work from users, then what carries it out, and what that stands on after it. */
+const stopOrder: readonly RoleName[] = ['frontdoor', 'registry', 'manager', 'worker', 'mirror', 'origin']
 
 export async function runRoles(names: readonly RoleName[], config: Config, log: Logger): Promise<Running> {
   const stack = new AsyncDisposableStack()

@@ -175,6 +175,21 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     expect(told.reason).toMatch(/refused/i)
   })
 
+  test('a crawl that is cancelled ends though its host hangs, and the host does not pay for it', async () => {
+    const cancelling = new AbortController()
+    const silent = createServer((socket) => {
+      socket.resume()
+      cancelling.abort()
+    })
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', () => resolve()))
+    const { port } = silent.address() as { port: number }
+    // Without the end from outside it would wait for minutes.
+    const patient = crawler({ idleMs: 600_000, totalMs: 600_000 })
+    const told = await patient.crawl(`http://127.0.0.1:${port}`, 2, { signal: cancelling.signal })
+    expect(told).toMatchObject({ outcome: 'partial', reason: 'it was cancelled', lacking: 0 })
+    silent.close()
+  })
+
   test('a host that says it is behind is not asked for more; one that says too much is found out', async () => {
     const host = await fleet.addHost('behind')
     const say = (generation: number) => {

@@ -21,7 +21,11 @@ export type CheckOptions = ProbeLimits & {
   readonly blockBytes: number
 }
 
-export type CheckTools = { readonly client: OutboundClient; readonly blobs: BlobSource; readonly random: () => number }
+export type CheckTools = {
+  readonly client: Pick<OutboundClient, 'send'>
+  readonly blobs: BlobSource
+  readonly random: () => number
+}
 
 /** `requests` and `bytes` count what it cost, whatever it found. */
 export type BlobCheck = { readonly sample: Sample; readonly requests: number; readonly bytes: number }
@@ -46,7 +50,12 @@ export async function checkBlob(
   return { sample, requests, bytes }
 }
 
-async function checkSize(base: string, blob: TreeBlob, client: OutboundClient, limits: ProbeLimits): Promise<Sample> {
+async function checkSize(
+  base: string,
+  blob: TreeBlob,
+  client: Pick<OutboundClient, 'send'>,
+  limits: ProbeLimits,
+): Promise<Sample> {
   const url = blobUrl(base, blob.digest)
   const expected = `200 with Content-Length: ${blob.sizeBytes} and no Content-Encoding`
   try {

@@ -36,6 +36,7 @@ export type CrawlTools = CheckTools & {
   readonly records: HostRecords
   readonly tree: TreeRecords
   readonly now: () => number
+  /** Ends it, and what it waits for. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -86,7 +87,9 @@ class Crawl {
     kept: { readonly book: PresenceBook; readonly suspects: ReadonlySet<string> },
   ) {
     this.#task = task
-    this.#tools = tools
+    const { client, signal } = tools
+    // A host that hangs must not hold up whoever cancels.
+    this.#tools = { ...tools, client: { send: (asked) => client.send({ ...asked, signal }) } }
     this.#options = options
     this.#book = kept.book
     this.#suspects = kept.suspects
@@ -116,7 +119,7 @@ class Crawl {
       return await readHint(this.#tools.client, base, this.#options)
     } catch (error) {
       if (!(error instanceof OutboundError)) throw error
-      this.tally.end('trouble', error.message)
+      if (!this.tally.isOver) this.tally.end('trouble', error.message)
       return undefined
     }
   }
@@ -175,7 +178,8 @@ class Crawl {
     }
     const check = await checkBlob(base, blob, this.#tools, this.#options)
     settle(isHeld(check.sample))
-    this.tally.judge(check.sample)
+    // Asked before the judgement: what failed because the crawl was cancelled is no fault of the host.
+    if (!this.tally.isOver) this.tally.judge(check.sample)
     this.tally.count(check, this.#tools.now())
     if (this.#tools.now() - this.#savedAtMs >= this.#options.saveEveryMs) {
       this.#savedAtMs = this.#tools.now()

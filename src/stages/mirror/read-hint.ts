@@ -8,7 +8,11 @@ import { maxPointerBytes, pointerPath } from '#snapshots/pointer.ts'
 import type { ProbeLimits } from './sample-blob.ts'
 
 /** Undefined when it says nothing readable; throws OutboundError when the host cannot be asked at all. */
-export async function readHint(client: OutboundClient, base: string, limits: ProbeLimits): Promise<number | undefined> {
+export async function readHint(
+  client: Pick<OutboundClient, 'send'>,
+  base: string,
+  limits: ProbeLimits,
+): Promise<number | undefined> {
   try {
     const answer = await client.send({ url: `${base}/${pointerPath}`, ...limits, maxBodyBytes: maxPointerBytes })
     const bytes = await readAll(answer.body)

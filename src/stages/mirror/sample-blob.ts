@@ -81,7 +81,7 @@ export function judgeStatus({ status, header }: Pick<OutboundResponse, 'status' 
 }
 
 export async function sampleBlob(
-  client: OutboundClient,
+  client: Pick<OutboundClient, 'send'>,
   base: string,
   blob: Subject,
   block: { readonly range: ByteRange; readonly bytes: Uint8Array },
