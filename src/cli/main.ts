@@ -143,10 +143,12 @@ function shareFlags(command: Command): void {
 
 try {
   await makeProgram().parseAsync()
-  process.exit()
 } catch (error) {
-  process.exit(report(error))
+  process.exitCode = report(error)
 }
+// A pipe takes what was printed in pieces: an exit before the last one would cut it off.
+await new Promise<void>((resolve) => process.stdout.end(resolve))
+process.exit()
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
