@@ -60,7 +60,15 @@ export async function startMirror(
     health: await restore<HealthDocument>(paths.health),
   }
   const watch = new FleetWatch(
-    { client, blobs, random: Math.random, now, tree, records: fleetRecords(catalogue) },
+    {
+      client,
+      blobs,
+      random: Math.random,
+      now,
+      tree,
+      records: fleetRecords(catalogue),
+      log: (error) => log.error({ err: error }, 'whole reads of draining hosts failed'),
+    },
     { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
     written,
   )

@@ -38,6 +38,7 @@ afterAll(() => fleet[Symbol.asyncDispose]())
 async function watchOf(...urls: string[]) {
   const records = new MemoryRecords()
   let nowMs = 1_000_000
+  const failures: unknown[] = []
   const tools = {
     client: fleet.client(),
     blobs: fleet.origin,
@@ -45,6 +46,7 @@ async function watchOf(...urls: string[]) {
     records,
     random: seeded(7),
     now: () => nowMs,
+    log: (error: unknown) => void failures.push(error),
   }
   for (const [i, url] of urls.entries()) {
     records.hosts.push(hostRecord(url, i + 1))
@@ -53,6 +55,7 @@ async function watchOf(...urls: string[]) {
   const watch = new FleetWatch(tools, options)
   return {
     tools,
+    failures,
     records,
     watch,
     round: async () => {
@@ -221,6 +224,23 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     await watch.whenIdle()
     expect((await round()).hosts[0]).toMatchObject({ circuit: 'closed', isAlive: true })
     expect(host.requests().some(({ status, path }) => status === 200 && path.startsWith('/blobs/'))).toBe(true)
+  })
+
+  test('a whole read that fails by our own fault is told, ends nothing else, and the host stays as it was', async () => {
+    const host = await fleet.addHost('innocent')
+    const { round, strike, watch, tools, failures } = await watchOf(host.url)
+    await round()
+    for (const prefix of [100, 101, 102]) await strike(1, prefix)
+    const { client } = tools
+    const outOfFiles = new Error('EMFILE')
+    const send: typeof client.send = (asked) =>
+      asked.headers?.range === undefined ? Promise.reject(outOfFiles) : client.send(asked)
+    tools.client = { send } as typeof client
+    await round()
+    await watch.whenIdle()
+    expect(failures).toEqual([outOfFiles])
+    tools.client = client
+    expect((await round()).hosts[0]).toMatchObject({ circuit: 'draining', isAlive: true })
   })
 
   test('a host that is good to probes and bad to whole reads is found out by the drain', async () => {

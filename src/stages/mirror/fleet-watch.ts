@@ -35,6 +35,8 @@ export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
 export type FleetWatchTools = LivenessTools & {
   readonly records: FleetRecords
   readonly tree: Pick<TreeRecords, 'findBlob' | 'pickBlob'>
+  /** What failed of what nobody waits for. */
+  readonly log: (error: unknown) => void
 }
 
 export type FleetWatchOptions = {
@@ -100,9 +102,11 @@ export class FleetWatch {
       const hasPassed = host.urls.some(({ successes, checkedAtMs }) => successes > 0 && checkedAtMs >= startedAtMs)
       if (hasPassed) this.#strikes.probed(host.hostId, undefined, this.#tools.now())
     }
-    this.#reading ??= this.#readDraining().finally(() => {
-      this.#reading = undefined
-    })
+    this.#reading ??= this.#readDraining()
+      .catch(this.#tools.log)
+      .finally(() => {
+        this.#reading = undefined
+      })
     return this.rebuild()
   }
 
