@@ -65,10 +65,14 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const control =
       resources &&
       (await startControl(resources, { start, frontdoor, front, metrics, onMirror: (one) => (mirror = one) }))
+    // Its hosts copy from the origin here, and a worker and a mirror here make them known: with less there is nothing to show.
+    const isWhole = originUrl !== undefined && control?.worker !== undefined && control.mirror !== undefined
+    if (config.settings.demo && !isWhole)
+      log.warn('the demonstration is left out: it needs a worker, a mirror and an origin')
     const demo =
-      resources && control && config.settings.demo
+      resources && control && isWhole && config.settings.demo
         ? await startDemo(resources, control, {
-            originUrl: originUrl!,
+            originUrl,
             frontDoorUrl: frontdoor && addressOf(config, 'frontdoor', frontdoor.listeners.frontdoor!.port),
           })
         : undefined

@@ -1,7 +1,13 @@
 // Candidates: what the builders pushed, newest first, before anybody promoted it.
 
 import type { BlobStore } from '#blobs/blob-store.ts'
-import { findManifest, findTaggedManifest, listReferences, listReferrers } from '#catalogue/manifests.ts'
+import {
+  findManifest,
+  findTaggedManifest,
+  listReferences,
+  listReferrers,
+  type ManifestReference,
+} from '#catalogue/manifests.ts'
 import { findRepositoryId } from '#catalogue/repositories.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { Digest } from '#oci/digest.ts'
@@ -9,6 +15,8 @@ import { RegistryError } from '#oci/errors.ts'
 import { manifestKindOf } from '#oci/media-type.ts'
 import type { ImageReference } from '#oci/reference.ts'
 import { type ImageFacts, readImageFacts } from './read-image-facts.ts'
+
+const mostConfigBytes = 16 << 20
 
 export type CandidateStores = { readonly catalogue: Catalogue; readonly blobs: BlobStore; readonly channel: string }
 
@@ -80,22 +88,33 @@ export async function describeCandidate(
     mediaType: row.mediaType,
     sizeBytes: row.sizeBytes,
     artifactType: row.artifactType,
-    images: await Promise.all(
-      images.map(async (digest) => {
-        const parts = digest === row.digest ? own : await listReferences(catalogue, [digest])
-        const config = parts.find((part) => part.role === 'config')
-        return {
-          digest,
-          ...(await readImageFacts(blobs, config)),
-          layers: parts
-            .filter((part) => part.role === 'layer')
-            .map((part) => ({ digest: part.digest, sizeBytes: part.sizeBytes, isForeign: part.isForeign })),
-        }
-      }),
-    ),
+    images: await describeImages({ catalogue, blobs }, images, new Map([[row.digest, own]])),
     referrers: (await listReferrers(catalogue, repositoryId, channel, [row.digest])).map((one) => ({
       digest: one.digest,
       artifactType: one.artifactType,
     })),
   }
+}
+
+/** One after the other, and no more of their configs than `mostConfigBytes`: an index may name thousands of images. */
+async function describeImages(
+  { catalogue, blobs }: Pick<CandidateStores, 'catalogue' | 'blobs'>,
+  digests: readonly Digest[],
+  known: ReadonlyMap<Digest, readonly ManifestReference[]>,
+): Promise<CandidateDetail['images']> {
+  const images: CandidateDetail['images'][number][] = []
+  let left = mostConfigBytes
+  for (const digest of digests) {
+    const parts = known.get(digest) ?? (await listReferences(catalogue, [digest]))
+    const config = parts.find((part) => part.role === 'config')
+    left -= config?.sizeBytes ?? 0
+    images.push({
+      digest,
+      ...(await readImageFacts(blobs, left < 0 ? undefined : config)),
+      layers: parts
+        .filter((part) => part.role === 'layer')
+        .map((part) => ({ digest: part.digest, sizeBytes: part.sizeBytes, isForeign: part.isForeign })),
+    })
+  }
+  return images
 }
