@@ -67,7 +67,10 @@ export function welcomeText(places: Places, { roles, addresses, demo }: Shown, s
     '',
     ...rows.map(([title, url, purpose]) => `  ${title.padEnd(titleWidth)}  ${url.padEnd(urlWidth)}  ${dim(purpose)}`),
     `  ${'data folder'.padEnd(titleWidth)}  ${pathIn(screen.folder, places.data)}`,
-    `  ${'admin token'.padEnd(titleWidth)}  ${tokenPlace(places, screen)}`,
+    // A front door or an origin alone has none.
+    ...((addresses.registry ?? addresses.api)
+      ? [`  ${'admin token'.padEnd(titleWidth)}  ${tokenPlace(places, screen)}`]
+      : []),
     '',
   ]
   for (const { why, commands } of steps(places, { addresses, demo }, screen)) {
