@@ -72,6 +72,14 @@ describe('credentials', () => {
     expect(await nameOf(header(), isAdminAllowed)).toBe(expected)
   })
 
+  test.each(['a.b.c', 'robot@a', 'pass word', 'admin'])('an admin token of the operator may be %j', async (chosen) => {
+    const findToken = async () => undefined
+    const admin = { findToken, adminSecretHash: hashSecret(chosen), registryTokens: tokens, now: () => clock }
+    const bearer = `Bearer ${chosen}`
+    const callers = [true, false].map((isAllowed) => new Authenticator(admin).authenticate(bearer, isAllowed))
+    expect((await Promise.all(callers)).map((caller) => caller?.identity.kind)).toEqual(['admin', undefined])
+  })
+
   test('run out', async () => {
     expect(await nameOf(basic('expiring', secret))).toBe('expiring')
     const bearer = `Bearer ${await tokens.sign({ subject: 'id-expiring', scopes: [] }, 600_000, nowMs)}`

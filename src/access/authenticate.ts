@@ -50,9 +50,10 @@ export class Authenticator {
       return colon < 0 ? undefined : await this.login(pair.slice(0, colon), pair.slice(colon + 1), isAdminAllowed)
     }
     if (scheme !== 'bearer') return undefined
-    return rest.includes('.')
-      ? await this.#bySignedToken(rest, isAdminAllowed)
-      : await this.#bySecret(rest, isAdminAllowed)
+    // First, since an operator who chose the admin token may have put a dot or an at sign into it.
+    const admin = isAdminAllowed ? this.#admin(rest) : undefined
+    if (admin) return admin
+    return rest.includes('.') ? await this.#bySignedToken(rest, isAdminAllowed) : await this.#byNamedSecret(rest)
   }
 
   async login(user: string, secret: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
@@ -62,11 +63,10 @@ export class Authenticator {
     return token && isRight && this.#isLive(token) ? robot(token, undefined) : undefined
   }
 
-  /** The bare secret: `Authorization: Bearer flt_…`, as scripts use it at the control API. Robots name themselves: `name@flt_…`. */
-  async #bySecret(text: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
+  /** `Authorization: Bearer name@flt_…`, as scripts use it at the control API: robots name themselves. */
+  async #byNamedSecret(text: string): Promise<Caller | undefined> {
     const at = text.indexOf('@')
-    if (at >= 0) return await this.login(text.slice(0, at), text.slice(at + 1), false)
-    return isAdminAllowed ? this.#admin(text) : undefined
+    return at < 0 ? undefined : await this.login(text.slice(0, at), text.slice(at + 1), false)
   }
 
   async #bySignedToken(text: string, isAdminAllowed: boolean): Promise<Caller | undefined> {

@@ -30,7 +30,8 @@ export function rsyncdConfig(options: RsyncdOptions): string {
   if (!modulePattern.test(module)) throw new Error(`not a module name: ${module}`)
   for (const one of allow) if (!addressPattern.test(one)) throw new Error(`not an address or a network: ${one}`)
   if (!folder.startsWith('/')) throw new Error(`the folder must be given from the root: ${folder}`)
-  const rights = isRoot ? ['use chroot = yes', 'uid = nobody', 'gid = nogroup'] : ['use chroot = no']
+  // By number: the group of nobody has another name on every family of distributions.
+  const rights = isRoot ? ['use chroot = yes', 'uid = 65534', 'gid = 65534'] : ['use chroot = no']
   const lines = [
     `path = ${plain(folder)}`,
     `comment = ${plain(comment)}`,
