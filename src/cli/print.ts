@@ -42,13 +42,14 @@ export function shortDigest(digest: string | null | undefined): string {
   return digest ? digest.slice(0, digest.indexOf(':') + 1 + shortHexDigits) : '-'
 }
 
-export function bytes(value: number): string {
+export function byteText(value: number): string {
   for (const [unit, size] of [
+    ['TiB', 2 ** 40],
     ['GiB', 2 ** 30],
     ['MiB', 2 ** 20],
     ['KiB', 2 ** 10],
   ] as const) {
-    if (value >= size) return `${(value / size).toFixed(1)} ${unit}`
+    if (value >= size) return `${(value / size).toFixed(value >= size * 100 ? 0 : 1)} ${unit}`
   }
   return `${value} B`
 }

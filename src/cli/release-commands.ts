@@ -2,7 +2,7 @@
 
 import { Command } from 'commander'
 import type { ApiClient } from '#api/client.ts'
-import { ago, bytes, type Output, print, shortDigest, table } from './print.ts'
+import { ago, byteText, type Output, print, shortDigest, table } from './print.ts'
 import { wholeNumber } from './whole-number.ts'
 
 export type Connect = () => { readonly client: ApiClient; readonly output: Output }
@@ -92,7 +92,7 @@ function candidateCommand(connect: Connect): Command {
         const images = detail.images.map((image) => {
           const total = image.layers.reduce((sum, layer) => sum + layer.sizeBytes, 0)
           const labels = table(['LABEL', 'VALUE'], Object.entries(image.labels), '  no labels')
-          return `\n${image.platform ?? 'no platform'}  ${shortDigest(image.digest)}  ${image.layers.length} layers, ${bytes(total)}\n${labels}`
+          return `\n${image.platform ?? 'no platform'}  ${shortDigest(image.digest)}  ${image.layers.length} layers, ${byteText(total)}\n${labels}`
         })
         const referrers = detail.referrers.map(
           (one) => `\nreferrer ${shortDigest(one.digest)}  ${one.artifactType ?? '-'}`,
@@ -222,7 +222,7 @@ function generationCommand(connect: Connect): Command {
             one.publishedAt === undefined ? '-' : ago(one.publishedAt, Date.now()),
             one.repositoriesChanged,
             one.blobsAdded,
-            one.bytesAdded === undefined ? undefined : bytes(one.bytesAdded),
+            one.bytesAdded === undefined ? undefined : byteText(one.bytesAdded),
             one.actor,
           ]),
           'Nothing was published yet.',

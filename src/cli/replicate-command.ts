@@ -3,8 +3,8 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { clean } from './print.ts'
-import { formatBytes, ProgressLine, type ProgressStep } from './progress-line.ts'
+import { byteText, clean } from './print.ts'
+import { ProgressLine, type ProgressStep } from './progress-line.ts'
 
 /** What the command hands to the stage; the shapes meet by structure. */
 export type ReplicateSettings = {
@@ -203,7 +203,7 @@ function isPrivateAddress(from: string): boolean {
 function describe(outcome: ReplicateOutcome): string {
   const { channel, generation, files, bytes, damaged, deleted, strays, isExpired } = outcome
   const changes = [
-    files > 0 && `${files} files with ${formatBytes(bytes)} fetched`,
+    files > 0 && `${files} files with ${byteText(bytes)} fetched`,
     damaged > 0 && `${damaged} damaged ones replaced`,
     deleted > 0 && `${deleted} old ones deleted`,
     strays > 0 && `${strays} that no list names left alone (see --prune)`,
