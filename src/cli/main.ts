@@ -123,7 +123,7 @@ function makeProgram(): Command {
   return program
 }
 
-/** Commands that take `--json` in their own way, or print nothing for programs. */
+/** Commands that take `--json` in their own way, or run until they are stopped. */
 const ownFlags = ['up', 'serve', 'replicate', 'rsyncd-config']
 
 /** `--json` may stand behind the command too, where people type it; errors of usage are ours to count everywhere. */
