@@ -53,3 +53,12 @@ test.each(usage.map((words) => [words.join(' '), words] as const))('wrong usage 
   expect([code, output]).toEqual([2, ''])
   expect(errors).toContain('error: ')
 })
+
+const placesOfJson: readonly (readonly string[])[] = [
+  ['rsyncd-config', '--json', '--folder', '/srv/tree'],
+  ['--json', 'rsyncd-config', '--folder', '/srv/tree'],
+]
+test.each(placesOfJson.map((words) => [words.join(' '), words] as const))('as JSON: %s', async (_, words) => {
+  const { code, output } = await run(...words)
+  expect([code, JSON.parse(output)]).toEqual([0, { module: 'flotilla', config: expect.stringContaining('/srv/tree') }])
+})

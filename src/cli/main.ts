@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
 import pino from 'pino'
 import { ApiClient, ApiError } from '#api/client.ts'
-import { type Config, makeConfig } from '#config/config.ts'
+import { type Config, checkFiles, makeConfig } from '#config/config.ts'
 import { ConfigError, loadSettings } from '#config/load-config.ts'
 import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
@@ -54,6 +54,7 @@ function configure(flags: Flags): Config {
 async function serve(names: readonly RoleName[], flags: Flags): Promise<void> {
   process.umask(0o022)
   const config = configure(flags)
+  checkFiles(config.settings)
   const isForPeople = process.stdout.isTTY || config.settings.demo
   const log = pino({ level: config.settings.log === 'info' && isForPeople ? 'warn' : config.settings.log })
   const running = await runRoles(names, config, log)
@@ -123,7 +124,7 @@ function makeProgram(): Command {
   return program
 }
 
-/** Commands that take `--json` in their own way, or print nothing for programs. */
+/** Commands that take `--json` in their own way, or run until they are stopped. */
 const ownFlags = ['up', 'serve', 'replicate', 'rsyncd-config']
 
 /** `--json` may stand behind the command too, where people type it; errors of usage are ours to count everywhere. */
@@ -162,6 +163,15 @@ function report(error: unknown): number {
     console.error(`flotilla: the data folder is in use by process ${error.pid} (${error.message})`)
   else if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE')
     console.error(`flotilla: an address is in use already: ${(error as Error).message}`)
-  else console.error(error)
+  else console.error(`flotilla: ${explain(error)}`)
   return exitCodes.failed
+}
+
+/** What went wrong and of what: a refusal of the system says all by itself, a bug is told with its place. */
+function explain(error: unknown): string {
+  const chain: Error[] = []
+  for (let one = error; one instanceof Error && !chain.includes(one); one = one.cause) chain.push(one)
+  const isOfSystem = chain.some((one) => typeof (one as NodeJS.ErrnoException).code === 'string')
+  const told = chain.map((one) => one.message || (one as NodeJS.ErrnoException).code || one.name).join(': ')
+  return isOfSystem ? told : `${told}\n${chain.at(-1)?.stack ?? String(error)}`
 }

@@ -117,8 +117,8 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
       .option('--ca <file>', 'certificate authorities (PEM) to believe besides the known ones')
       .option('--json', 'print the outcome as JSON', false)
       .option('--quiet', 'print errors only', false)
-      .action(async (flags: Flags) => {
-        process.exitCode = await runCommand(run, flags)
+      .action(async (_, command: Command) => {
+        process.exitCode = await runCommand(run, command.optsWithGlobals<Flags>())
       })
   )
 

@@ -25,14 +25,16 @@ export function rsyncdCommand(
     .option('--max-connections <n>', 'copies at once', wholeNumber, 20)
     .option('--allow <network>', 'who may copy; may be repeated; default: everybody', collect, [])
     .option('--no-root', 'the daemon does not run as root')
-    .action(({ folder, module, maxConnections, allow, root }) => {
+    .option('--json', 'print for programs')
+    .action((_, command: Command) => {
+      const { folder, module, maxConnections, allow, root, json } = command.optsWithGlobals()
       const text = make({
         folder: resolve(folder ?? treeFolder()),
         module,
-        maxConnections: maxConnections,
+        maxConnections,
         allow,
         isRoot: root,
       })
-      process.stdout.write(text)
+      process.stdout.write(json ? `${JSON.stringify({ module, config: text })}\n` : text)
     })
 }

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeConfig } from './config.ts'
+import { checkFiles, makeConfig } from './config.ts'
 import { ConfigError, type ConfigSources, loadSettings } from './load-config.ts'
 import { kinds } from './option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from './options.ts'
@@ -229,6 +229,19 @@ describe('rules between options', () => {
   ])('%s is refused', (_, flags, reason) => {
     expect(() => configOf(flags)).toThrow(ConfigError)
     expect(() => configOf(flags)).toThrow(reason)
+  })
+
+  test.each(['tlsCert', 'tlsKey', 'hostCa', 'countries', 'clientPolicy'] as const)(
+    'a server is told at its start that the file of %s is not there',
+    (option) => {
+      const withPath = (path: string) => ({ ...configOf({}).settings, [option]: path })
+      expect(() => checkFiles(withPath('/nowhere'))).toThrow(`${namesOf(option).key}: /nowhere cannot be read`)
+      expect(() => checkFiles(withPath(import.meta.path))).not.toThrow()
+    },
+  )
+
+  test('without any country file there is none to miss', () => {
+    expect(() => checkFiles({ ...configOf({}).settings, countries: 'none' })).not.toThrow()
   })
 
   test('a public listener is taken with its public address', () => {

@@ -1,5 +1,6 @@
 // The configuration as the roles take it: places resolved, addresses made, rules between options checked.
 
+import { accessSync, constants } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { ConfigError, type Settings } from './load-config.ts'
 import type { Listen } from './option-kinds.ts'
@@ -90,6 +91,19 @@ export function makeConfig(settings: Settings): Config {
     urls,
     candidateChannel,
     publicChannel,
+  }
+}
+
+/** Of a server: the files that it will need, so that none is found missing when some roles run already. */
+export function checkFiles(settings: Settings): void {
+  for (const option of ['tlsCert', 'tlsKey', 'hostCa', 'countries', 'clientPolicy'] as const) {
+    const path = settings[option]
+    if (path === undefined || (option === 'countries' && path === 'none')) continue
+    try {
+      accessSync(path, constants.R_OK)
+    } catch (error) {
+      throw new ConfigError(`${namesOf(option).key}: ${path} cannot be read`, { cause: error })
+    }
   }
 }
 
