@@ -127,6 +127,27 @@ describe('hosts', () => {
     expect(events[0]!.data).toEqual({ host: 'mirror.test', actor: 'keeper' })
   })
 
+  test('a change made from a state that is no more is refused, and changes nothing', async () => {
+    const change = (body: unknown, ifMatch: string) =>
+      ask('/hosts/mirror.test', { method: 'PATCH', body: JSON.stringify(body), headers: { 'if-match': ifMatch } })
+    const read = (await ask('/hosts/mirror.test')).headers.get('etag')!
+    const first = await change({ bandwidthMbps: 8 }, read)
+    expect(first.status).toBe(200)
+    expect(first.headers.get('etag')).not.toBe(read)
+    const late = await change({ bandwidthMbps: 9 }, read)
+    expect(late.status).toBe(412)
+    expect(await late.json()).toMatchObject({
+      code: 'PRECONDITION_FAILED',
+      detail: expect.stringContaining('read it again'),
+    })
+    expect((await change({ bandwidthMbps: 9 }, `W/${first.headers.get('etag')}`)).status).toBe(412)
+    const now = await ask('/hosts/mirror.test')
+    expect(await now.json()).toMatchObject({ bandwidthMbps: 8 })
+    expect(now.headers.get('etag')).toBe(first.headers.get('etag'))
+    expect((await change({ bandwidthMbps: 10 }, `"other", ${read}, ${now.headers.get('etag')}`)).status).toBe(200)
+    expect((await change({ bandwidthMbps: 7 }, '*')).status).toBe(200)
+  })
+
   test('a check-in is for a public channel', async () => {
     expect((await post('/hosts/mirror.test/check-ins', { generation: 1, channel: 'candidate' })).status).toBe(400)
     expect((await post('/hosts/mirror.test/check-ins', { generation: 1 })).status).toBe(202)

@@ -89,6 +89,11 @@ const HostChange = z
   .partial()
 
 const byName = { params: z.object({ id: z.string().openapi({ description: 'Name or number of the host.' }) }) }
+const ifMatch = z.object({
+  'if-match': z.string().max(1000).optional().openapi({
+    description: 'The ETag that the change was made from; refused with 412 when the host is another by now.',
+  }),
+})
 const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: { 'application/json': { schema } } })
 
 export const routes = {
@@ -138,7 +143,7 @@ export const routes = {
     method: 'patch',
     path: '/api/v1/hosts/{id}',
     summary: 'Change a host, or switch it on or off',
-    request: { ...byName, body: body(HostChange) },
+    request: { ...byName, headers: ifMatch, body: body(HostChange) },
     responses: { 200: json(Host, 'The host.'), ...refusals },
   }),
   check: createRoute({

@@ -1,5 +1,6 @@
 // Between the rows of hosts and what the control API says of them.
 
+import { createHash } from 'node:crypto'
 import type { z } from '@hono/zod-openapi'
 import type { ApiStores } from '#api/api-context.ts'
 import { emit } from '#catalogue/events.ts'
@@ -83,6 +84,22 @@ export function toSite(site: {
     ...(site.organisationUrl === undefined ? {} : { organisationUrl: site.organisationUrl }),
     ...(site.contact === undefined ? {} : { contact: site.contact }),
   }
+}
+
+/** What changes with what is declared of a host, and not with what is found out about it (RFC 9110 section 8.8.3). */
+export function etagOfHost({ id, site, ...facts }: HostRow): string {
+  return `"${createHash('sha256').update(JSON.stringify(facts)).digest('base64url').slice(0, 22)}"`
+}
+
+/** `ifMatch` as RFC 9110 section 13.1.1: `*`, or a list of tags of which weak ones match nothing. */
+export function requireMatch(host: HostRow, ifMatch: string | undefined): void {
+  if (ifMatch === undefined || ifMatch.trim() === '*') return
+  const etag = etagOfHost(host)
+  if (ifMatch.split(',').some((one) => one.trim() === etag)) return
+  throw new RegistryError(
+    'PRECONDITION_FAILED',
+    `${host.name} was changed since that state was read; it is ${etag} now: read it again, then change it`,
+  )
 }
 
 export async function toHost(host: HostRow, stores: ApiStores) {

@@ -6,7 +6,17 @@ import { addHost, addSite, findSite, type HostFacts, listHosts, listSites, updat
 import { RegistryError } from '#oci/errors.ts'
 import { validateHost } from '#stages/mirror/validate-host.ts'
 import { routes } from './host-schemas.ts'
-import { emitChange, requestCrawl, requireHost, toDeclaration, toFacts, toHost, toSite } from './host-views.ts'
+import {
+  emitChange,
+  etagOfHost,
+  requestCrawl,
+  requireHost,
+  requireMatch,
+  toDeclaration,
+  toFacts,
+  toHost,
+  toSite,
+} from './host-views.ts'
 import { requireJob } from './jobs.ts'
 
 export function hostRoutes(app: ApiApp, stores: ApiStores): void {
@@ -57,15 +67,14 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
       return added
     })
     stores.nudge()
-    return context.json((await toHost(await requireHost(String(id), catalogue), stores)) as never, 201)
+    const host = await requireHost(String(id), catalogue)
+    return context.json((await toHost(host, stores)) as never, 201, { etag: etagOfHost(host) })
   })
 
   app.openapi(routes.show, async (context) => {
     need(context, 'read')
-    return context.json(
-      (await toHost(await requireHost(context.req.valid('param').id, catalogue), stores)) as never,
-      200,
-    )
+    const host = await requireHost(context.req.valid('param').id, catalogue)
+    return context.json((await toHost(host, stores)) as never, 200, { etag: etagOfHost(host) })
   })
 
   app.openapi(routes.change, async (context) => {
@@ -79,6 +88,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
     const hostId = await catalogue.transaction().execute(async (tx) => {
       // Read where it is written: of two changes at once neither takes back what the other did.
       const host = await requireHost(id, tx)
+      requireMatch(host, context.req.valid('header')['if-match'])
       const categories = urls
         ? [
             ...host.categories.filter((one) => one.category !== stores.publicChannel),
@@ -100,7 +110,8 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
     })
     await stores.hostsChanged()
     stores.nudge()
-    return context.json((await toHost(await requireHost(String(hostId), catalogue), stores)) as never, 200)
+    const host = await requireHost(String(hostId), catalogue)
+    return context.json((await toHost(host, stores)) as never, 200, { etag: etagOfHost(host) })
   })
 
   app.openapi(routes.check, async (context) => {
