@@ -224,6 +224,7 @@ describe('rules between options', () => {
     ],
     ['an unknown foreign channel', { foreignLayerChannels: 'prod' }, 'foreign-layer-channels: "prod" is no channel'],
     ['candidates in public', { publicChannels: 'candidate' }, 'public-channels: candidate is where pushes land'],
+    ['an admin token to guess', { adminToken: 'hunter2' }, 'admin-token: at least 20 characters'],
     ['a bucket for blobs', { blobs: 's3://bucket/prefix' }, 'blobs: s3://bucket/prefix is an address'],
     ['work without a pause', { livenessInterval: '0s' }, 'liveness-interval: must be more than 0'],
   ])('%s is refused', (_, flags, reason) => {

@@ -55,9 +55,10 @@ export class JobRunner {
     for (const wake of this.#waiting) wake()
   }
 
-  /** Resolves when no job is due and none is running: for tests and for orderly ends. */
-  async drain(): Promise<void> {
-    for (;;) {
+  /** Resolves when no job is due and none is running, or after `limitMs`: for tests and for orderly beginnings. */
+  async drain(limitMs = Number.POSITIVE_INFINITY): Promise<void> {
+    const endMs = performance.now() + limitMs
+    while (performance.now() < endMs) {
       const dueMs = await nextDueMs(this.#catalogue, this.#kinds)
       const isDue = dueMs !== undefined && dueMs <= this.#options.now()
       if (!isDue && this.#busy === 0) return

@@ -6,12 +6,13 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { openBlobFile } from '#blobs/disk/open-blob-file.ts'
 import type { Config } from '#config/config.ts'
+import { ConfigError } from '#config/load-config.ts'
 import { clientAddressReader } from '#http/client-address.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { parseCidr } from '#kit/address.ts'
 import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
 import { bundledCountryFile, openPlaces } from '#snapshots/places.ts'
-import type { ClientRule } from '#stages/redirect/client-kind.ts'
+import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { followSnapshots } from './follow-snapshots.ts'
@@ -89,10 +90,10 @@ async function ticketKey(config: Config): Promise<Uint8Array> {
 }
 
 async function readClientRules(path: string): Promise<readonly ClientRule[]> {
-  const rules: unknown = JSON.parse(await readFile(path, 'utf8'))
-  const isRule = (one: unknown) => typeof one === 'object' && one !== null && 'product' in one && 'kind' in one
-  if (!Array.isArray(rules) || !rules.every(isRule)) {
-    throw new Error(`client-policy: ${path} must be a list of {"product", "kind", "from"?, "below"?, "without"?}`)
+  const text = await readFile(path, 'utf8')
+  try {
+    return parseClientRules(text)
+  } catch (error) {
+    throw new ConfigError(`client-policy: ${path}: ${(error as Error).message}`, { cause: error })
   }
-  return rules as ClientRule[]
 }

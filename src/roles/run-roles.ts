@@ -96,6 +96,9 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
   }
 }
 
+/** The screen may wait for the sample image, but not for real hosts that hang under a crawl. */
+const settleMs = 10_000
+
 async function startDemo(
   resources: Resources,
   { promote, push, worker, mirror }: Control,
@@ -105,11 +108,11 @@ async function startDemo(
   const demo = await startDemoHosts(resources, { ...urls, onCopied: async () => await mirror?.checkAll() })
   await publishDemoImage(push, promote, config.publicChannel)
   worker?.nudge()
-  await worker?.drain()
+  await worker?.drain(settleMs)
   const [first] = await listTreeBlobs(catalogue, config.publicChannel, '', 1)
   if (first) await demo.copyNow()
   await mirror?.lookAround()
-  await worker?.drain()
+  await worker?.drain(settleMs)
   return demo
 }
 

@@ -17,7 +17,7 @@ const pollMs = 1000
 const sequenceMs = 500
 const sweepMs = 3_600_000
 
-export type Worker = Role & { nudge(): void; drain(): Promise<void> }
+export type Worker = Role & { nudge(): void; drain(limitMs: number): Promise<void> }
 
 export type WorkerParts = {
   /** The handlers of other roles of this process. */
@@ -58,7 +58,7 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
     listeners: {},
     notReady: () => undefined,
     nudge: () => runner.nudge(),
-    drain: () => runner.drain(),
+    drain: (limitMs) => runner.drain(limitMs),
     async stop() {
       for (const timer of recurring) clearInterval(timer)
       await runner.stop()

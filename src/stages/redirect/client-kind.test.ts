@@ -1,6 +1,6 @@
 // The strings are those that the clients themselves sent.
-import { expect, test } from 'bun:test'
-import { clientKindOf, clientKindReader, defaultClientRules } from './client-kind.ts'
+import { describe, expect, test } from 'bun:test'
+import { clientKindOf, clientKindReader, defaultClientRules, parseClientRules } from './client-kind.ts'
 
 test.each([
   ['go-containerregistry', 'fragile'],
@@ -39,4 +39,25 @@ test.each([
   expect(clientKindOf(defaultClientRules, userAgent)).toBe(kind)
   const read = clientKindReader(defaultClientRules)
   expect([read(userAgent), read(userAgent)]).toEqual([kind, kind])
+})
+
+describe('a table of the operator', () => {
+  test('is taken as it stands', () => {
+    const rules = [{ product: 'a', kind: 'fragile', from: '1', below: '2.10', without: 'x' }, ...defaultClientRules]
+    expect(parseClientRules(JSON.stringify(rules))).toEqual(rules as never)
+    expect(parseClientRules('[]')).toEqual([])
+  })
+
+  test.each([
+    ['no list', '{}', 'no list'],
+    ['no rule', '[1]', 'rule 1'],
+    ['no product', '[{"kind":"fragile"}]', 'rule 1'],
+    ['an empty product, which every agent would hold', '[{"product":"","kind":"fragile"}]', 'rule 1'],
+    ['another kind', '[{"product":"a","kind":"fragile"},{"product":"a","kind":"robust"}]', 'rule 2'],
+    ['a version that is none', '[{"product":"a","kind":"normal","from":"new"}]', 'rule 1'],
+    ['a field with a slip', '[{"product":"a","kind":"normal","beneath":"1"}]', 'rule 1'],
+    ['a word of Object', '[{"product":"a","kind":"normal","toString":"1"}]', 'rule 1'],
+  ])('%s is refused', (_, text, reason) => {
+    expect(() => parseClientRules(text)).toThrow(reason)
+  })
 })

@@ -28,6 +28,31 @@ export const defaultClientRules: readonly ClientRule[] = [
   { product: 'containers', from: '5.30', kind: 'forgiving' },
 ]
 
+const kinds: readonly unknown[] = ['fragile', 'normal', 'forgiving'] satisfies ClientKind[]
+const versionPattern = /^\d{1,6}(\.\d{1,6})?$/
+const fields: Readonly<Record<string, (value: unknown) => boolean>> = {
+  product: (value) => typeof value === 'string' && /^[^\s/]+$/.test(value),
+  kind: (value) => kinds.includes(value),
+  from: (value) => typeof value === 'string' && versionPattern.test(value),
+  below: (value) => typeof value === 'string' && versionPattern.test(value),
+  without: (value) => typeof value === 'string' && value !== '',
+}
+
+/** A table of the operator's, as JSON. Throws an Error that says which rule is none. */
+export function parseClientRules(text: string): readonly ClientRule[] {
+  const rules: unknown = JSON.parse(text)
+  if (!Array.isArray(rules)) throw new Error('it is no list of rules')
+  for (const [i, rule] of rules.entries()) {
+    const given = Object.entries(typeof rule === 'object' && rule !== null ? rule : {})
+    const isWhole = given.some(([name]) => name === 'product') && given.some(([name]) => name === 'kind')
+    if (!isWhole || !given.every(([name, value]) => Object.hasOwn(fields, name) && fields[name]!(value)))
+      throw new Error(
+        `rule ${i + 1} is not {"product": "name", "kind": "fragile" | "normal" | "forgiving", "from"?: "1.2", "below"?: "1.2", "without"?: "text"}`,
+      )
+  }
+  return rules
+}
+
 function isBelow(version: string, bound: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10) || 0)
   const [boundMajor = 0, boundMinor = 0] = bound.split('.').map(Number)
