@@ -29,9 +29,6 @@ export type Config = {
 /** Times that something is repeated after, or that something is good for. */
 const neverZero = ['tokenLifetime', 'stall', 'crawlInterval', 'livenessInterval', 'uploadAge'] as const
 
-/** It is kept as a plain hash, which is safe only for what nobody can guess. */
-const shortestAdminToken = 20
-
 const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 
 export function isLoopbackHost(host: string): boolean {
@@ -76,10 +73,6 @@ export function makeConfig(settings: Settings): Config {
       `public-channels: ${candidateChannel} is where pushes land and cannot be public: promote to another channel`,
     )
   }
-  if (settings.adminToken !== undefined && settings.adminToken.length < shortestAdminToken)
-    throw new ConfigError(
-      `admin-token: at least ${shortestAdminToken} characters, drawn by chance: openssl rand -hex 32`,
-    )
   for (const option of ['blobs', 'tree'] as const) {
     if (/^[a-z0-9]+:\/\//i.test(settings[option] ?? ''))
       throw new ConfigError(

@@ -87,7 +87,7 @@ export const options = {
     kind: 'text',
     isSecret: true,
     group: 'Access',
-    help: 'the admin token, 20 characters or more; default: made at the first start in the data folder',
+    help: 'the admin token, best 20 characters or more; default: made at the first start in the data folder',
   },
   token: {
     kind: 'text',
