@@ -51,12 +51,17 @@ function configure(flags: Flags): Config {
   return makeConfig(settings)
 }
 
+/** It is kept as a plain hash, which is safe only for what nobody can guess. */
+const safeAdminTokenLength = 20
+
 async function serve(names: readonly RoleName[], flags: Flags): Promise<void> {
   process.umask(0o022)
   const config = configure(flags)
   checkFiles(config.settings)
   const isForPeople = process.stdout.isTTY || config.settings.demo
   const log = pino({ level: config.settings.log === 'info' && isForPeople ? 'warn' : config.settings.log })
+  if (config.settings.adminToken !== undefined && config.settings.adminToken.length < safeAdminTokenLength)
+    log.warn('the admin token is short enough to be guessed; better: openssl rand -hex 32')
   const running = await runRoles(names, config, log)
   printWelcome(config, running)
   await new Promise<void>((resolve) => {

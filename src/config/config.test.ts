@@ -126,15 +126,6 @@ test('variables that nobody reads are told of, one by one', () => {
   expect(warnings).toEqual(['FLOTILLA_DRIAN is set, but there is no such option'])
 })
 
-test.each([
-  ['hunter2', 1],
-  ['0123456789abcdef0123', 0],
-])('an admin token %s is warned of %d times, and works', (adminToken, times) => {
-  const { settings, warnings } = load({ flags: { adminToken } })
-  expect(warnings).toHaveLength(times)
-  expect(settings.adminToken).toBe(adminToken)
-})
-
 describe('kinds', () => {
   const cases: readonly (readonly [keyof typeof kinds, string, unknown])[] = [
     ['bytes', '0', 0],

@@ -54,17 +54,8 @@ export function loadSettings({ flags, environment, folder }: ConfigSources): {
   }
   return {
     settings: settings as Settings,
-    warnings: [...strangeVariables(environment), ...guessable(settings as Settings)],
+    warnings: strangeVariables(environment),
   }
-}
-
-/** It is kept as a plain hash, which is safe only for what nobody can guess. */
-const safeAdminTokenLength = 20
-
-function guessable({ adminToken }: Settings): string[] {
-  return adminToken !== undefined && adminToken.length < safeAdminTokenLength
-    ? [`the admin token is short enough to be guessed; better: openssl rand -hex 32`]
-    : []
 }
 
 function strangeVariables(environment: ConfigSources['environment']): string[] {
