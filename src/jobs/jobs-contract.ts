@@ -3,7 +3,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { claim, endAllLeases } from './claim.ts'
-import { cancel, enqueue, findJob, heartbeat, listJobs, type NewJob, nextDueMs, settle } from './queue.ts'
+import {
+  cancel,
+  enqueue,
+  findJob,
+  heartbeat,
+  listJobs,
+  listRunningKeys,
+  type NewJob,
+  nextDueMs,
+  settle,
+} from './queue.ts'
 import { type JobHandler, JobRunner, type RunnerOptions } from './runner.ts'
 
 export type QueueUnderTest = AsyncDisposable & {
@@ -129,6 +139,17 @@ export function jobsContract(engine: string, start: () => Promise<QueueUnderTest
         // It failed before it heard of the cancel: it must not come back.
         await settle(db, running, lease('w'), { state: 'waiting', runAtMs: t0, error: 'x' }, t0 + 1)
         expect(await findJob(db, running)).toMatchObject({ state: 'canceled', finishedAtMs: t0 + 1 })
+      })
+
+      test('tells the keys of what runs, not of what waits or is over', async () => {
+        const over = await add({ dedupeKey: 'over' })
+        await take('a')
+        await settle(db, over, lease('a'), { state: 'done', result: null }, t0)
+        await add({ dedupeKey: 'runs' })
+        await take('a')
+        await add({ dedupeKey: 'waits' })
+        await add({ kind: 'other', dedupeKey: 'of another kind' })
+        expect(await listRunningKeys(db, 'k')).toEqual(new Set(['runs']))
       })
 
       test('a second request joins the one that waits, at the earlier of the two times', async () => {

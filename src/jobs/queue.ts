@@ -192,6 +192,17 @@ export async function listJobs(
   return (await query.execute()).map(toJob)
 }
 
+/** The keys whose job runs now. */
+export async function listRunningKeys(db: Reader, kind: string): Promise<ReadonlySet<string>> {
+  const rows = await db
+    .selectFrom('jobs')
+    .select('exclusive_key')
+    .where('kind', '=', kind)
+    .where('state', '=', 'running')
+    .execute()
+  return new Set(rows.map((row) => row.exclusive_key).filter((key) => key !== null))
+}
+
 /** When the next waiting job of these kinds is due. */
 export async function nextDueMs(db: Reader, kinds: readonly string[]): Promise<number | undefined> {
   const row = await db

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findLatestGeneration } from '#catalogue/generations.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
-import { enqueue } from '#jobs/queue.ts'
+import { enqueue, listRunningKeys } from '#jobs/queue.ts'
 import type { JobHandler } from '#jobs/runner.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
@@ -38,6 +38,7 @@ export type Mirror = Role & {
   describeHost(hostId: number): ReturnType<FleetWatch['describe']>
 }
 
+const keyOf = (hostId: number, channel: string) => `${hostId}/${channel}`
 const lookMs = 5_000
 const rebuildMs = 10_000
 
@@ -119,6 +120,8 @@ export async function startMirror(
 
   const lookAround = async (isForced = false) => {
     const nowMs = now()
+    // What runs now would only be done twice; unless there is news that it may have begun without.
+    const running = isForced ? new Set<string>() : await listRunningKeys(catalogue, 'crawl')
     const pace = { againMs: settings.crawlInterval, ...retryDefaults }
     for (const carried of settings.publicChannels) {
       const latest = await findLatestGeneration(catalogue, carried, 'published')
@@ -130,13 +133,14 @@ export async function startMirror(
         presence: await kept.listPresence(carried),
         lastCrawls: isForced ? new Map() : await kept.listLastCrawls(carried),
       }
-      for (const { id } of dueCrawls(state, pace, nowMs)) await requestCrawl(id, carried, nowMs)
+      for (const { id } of dueCrawls(state, pace, nowMs))
+        if (!running.has(keyOf(id, carried))) await requestCrawl(id, carried, nowMs)
     }
     nudge.jobs()
   }
   const requestCrawl = (hostId: number, carried: string, nowMs: number) => {
     const payload = { hostId, channel: carried }
-    const job = { kind: 'crawl', payload, dedupeKey: `${hostId}/${carried}`, runAtMs: nowMs, maxAttempts: 1 }
+    const job = { kind: 'crawl', payload, dedupeKey: keyOf(hostId, carried), runAtMs: nowMs, maxAttempts: 1 }
     return catalogue.transaction().execute((tx) => enqueue(tx, job, nowMs))
   }
 
