@@ -11,7 +11,10 @@ import { sweepUploads } from '#upkeep/sweep-uploads.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 
-const jobLanes = 3
+/** A channel at a time each. */
+const publishLanes = 2
+/** Apart from those of publications: hosts that drip may take all of these for minutes, and nothing else is to wait for them. */
+const otherLanes = 8
 const leaseMs = 30_000
 const pollMs = 1000
 const sequenceMs = 500
@@ -39,13 +42,18 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
     }
     return { channel, generation: published.generation, isNew: published.isNew }
   }
-  const runner = new JobRunner(
-    catalogue,
-    { publish, ...jobs },
-    { lanes: jobLanes, leaseMs, pollMs, now, log: (message, error) => log.error({ err: error }, message) },
-  )
+  const runnerOf = (handlers: Readonly<Record<string, JobHandler>>, lanes: number) =>
+    new JobRunner(catalogue, handlers, {
+      lanes,
+      leaseMs,
+      pollMs,
+      now,
+      log: (message, error) => log.error({ err: error }, message),
+    })
+  const hasOthers = Object.keys(jobs).length > 0
+  const runners = [runnerOf({ publish }, publishLanes), ...(hasOthers ? [runnerOf(jobs, otherLanes)] : [])]
   if (config.cataloguePath.kind === 'sqlite') await endAllLeases(catalogue)
-  runner.start()
+  for (const runner of runners) runner.start()
   const recurring = [
     every(sequenceMs, log, () => sequenceEvents(catalogue)),
     every(sweepMs, log, async () => {
@@ -57,11 +65,13 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
     name: 'worker',
     listeners: {},
     notReady: () => undefined,
-    nudge: () => runner.nudge(),
-    drain: (limitMs) => runner.drain(limitMs),
+    nudge: () => runners.forEach((runner) => void runner.nudge()),
+    drain: async (limitMs) => {
+      for (const runner of runners) await runner.drain(limitMs)
+    },
     async stop() {
       for (const timer of recurring) clearInterval(timer)
-      await runner.stop()
+      await Promise.all(runners.map((runner) => runner.stop()))
     },
   }
 }
