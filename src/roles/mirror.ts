@@ -68,7 +68,7 @@ export async function startMirror(
       now,
       tree,
       records: fleetRecords(catalogue),
-      log: (error) => log.error({ err: error }, 'whole reads of draining hosts failed'),
+      log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
     { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
     written,

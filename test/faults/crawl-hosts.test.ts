@@ -219,10 +219,29 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
     expect(asked.length).toBe(3 * fleet.blobs.length)
   })
 
+  test('bytes of ours that have rotted are found out when a host has others, and no host pays for it', async () => {
+    const host = await fleet.addHost('sound')
+    const { crawl, presence } = crawler({ spotChecks: 0 })
+    const own = fleet.fileOf(join(fleet.folder, 'origin'), fleet.blobs[0]!)
+    const before = readFileSync(own)
+    writeFileSync(
+      own,
+      before.map((byte) => byte ^ 1),
+    )
+    try {
+      await expect(crawl(host.url, 2)).rejects.toThrow(/origin's own .* is damaged/)
+    } finally {
+      writeFileSync(own, before)
+    }
+    expect(presence()!.missing).toEqual([])
+    expect(await crawl(host.url, 2)).toMatchObject({ outcome: 'complete', lacking: 0 })
+  })
+
   test('trouble of our own is thrown, and no host pays for it', async () => {
     const host = await fleet.addHost('innocent')
     const { crawl, presence } = crawler({ spotChecks: 0 })
-    const blobs = { open: async () => Promise.reject(new Error('the disk of the origin is gone')) }
+    const gone = async () => Promise.reject(new Error('the disk of the origin is gone'))
+    const blobs = { open: gone, verify: gone }
     await expect(crawl(host.url, 2, { blobs })).rejects.toThrow(/origin is gone/)
     expect(presence()).toEqual({ generation: 0, missing: [], extra: [] })
   })

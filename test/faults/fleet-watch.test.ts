@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { crawlHost } from '#stages/mirror/crawl-host.ts'
 import { FleetWatch, type FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
 import { describeWith } from '../kit/need-tool.ts'
@@ -224,6 +225,25 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     await watch.whenIdle()
     expect((await round()).hosts[0]).toMatchObject({ circuit: 'closed', isAlive: true })
     expect(host.requests().some(({ status, path }) => status === 200 && path.startsWith('/blobs/'))).toBe(true)
+  })
+
+  test('bytes of ours that have rotted take no host down, and are told of', async () => {
+    const hosts = [await fleet.addHost('sound-one'), await fleet.addHost('sound-two')]
+    const { round, failures } = await watchOf(...hosts.map(({ url }) => url))
+    await round()
+    const own = fleet.blobs.slice(0, 4).map((blob) => fleet.fileOf(join(fleet.folder, 'origin'), blob))
+    const before = own.map((path) => readFileSync(path))
+    for (const [i, path] of own.entries())
+      writeFileSync(
+        path,
+        before[i]!.map((byte) => byte ^ 1),
+      )
+    try {
+      for (let i = 0; i < 8; i++) expect((await round()).hosts.map(({ isAlive }) => isAlive)).toEqual([true, true])
+    } finally {
+      for (const [i, path] of own.entries()) writeFileSync(path, before[i]!)
+    }
+    expect(String(failures[0])).toMatch(/origin's own sha256:[0-9a-f]+ is damaged/)
   })
 
   test('a whole read that fails by our own fault is told, ends nothing else, and the host stays as it was', async () => {

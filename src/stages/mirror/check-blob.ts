@@ -10,6 +10,7 @@ import {
   judgeStatus,
   type ProbeLimits,
   readOriginRange,
+  requireSound,
   type Sample,
   sampleBlob,
   unanswered,
@@ -44,6 +45,7 @@ export async function checkBlob(
     const range = blockAt(blob.sizeBytes, options.blockBytes, isEnd ? 1 - Number.EPSILON : tools.random())
     const block = { range, bytes: await readOriginRange(tools.blobs, blob.digest, range) }
     sample = await sampleBlob(tools.client, base, blob, block, options)
+    if (sample.verdict === 'wrong') await requireSound(tools.blobs, blob.digest)
     requests++
     bytes += block.bytes.length
   }

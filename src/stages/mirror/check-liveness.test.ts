@@ -55,6 +55,7 @@ describe.skipIf(!hasIpv6)('a name with both families', () => {
   test('the one in use is looked at each round, the other now and then; either keeps it alive for its own clients', async () => {
     let nowMs = 0
     const blobs = {
+      verify: async () => 'good' as const,
       open: async (_: string, range?: { first: number; last: number }) => {
         const part = bytes.subarray(range!.first, range!.last + 1)
         const stream = () => new Blob([part]).stream()
@@ -62,7 +63,7 @@ describe.skipIf(!hasIpv6)('a name with both families', () => {
       },
     }
     const watch = new LivenessWatch(
-      { client, blobs, random: () => 0.5, now: () => nowMs },
+      { client, blobs, random: () => 0.5, now: () => nowMs, log: () => undefined },
       { concurrency: 2, blockBytes: 64, idleMs: 2_000, totalMs: 4_000, otherFamilyEveryMs: 60_000 },
     )
     const round = async () => {

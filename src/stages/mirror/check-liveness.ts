@@ -5,7 +5,16 @@ import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { eachBounded } from '#kit/each-bounded.ts'
 import type { TreeBlob } from './host-records.ts'
 import { type Liveness, stepLiveness } from './liveness.ts'
-import { type BlobSource, blockAt, type ProbeLimits, readOriginRange, type Sample, sampleBlob } from './sample-blob.ts'
+import {
+  type BlobSource,
+  blockAt,
+  OriginDamaged,
+  type ProbeLimits,
+  readOriginRange,
+  requireSound,
+  type Sample,
+  sampleBlob,
+} from './sample-blob.ts'
 
 export type LivenessTarget = {
   readonly hostId: number
@@ -31,6 +40,8 @@ export type LivenessTools = {
   readonly blobs: BlobSource
   readonly random: () => number
   readonly now: () => number
+  /** What failed of what nobody waits for. */
+  readonly log: (error: unknown) => void
 }
 
 type Watched = {
@@ -71,7 +82,13 @@ export class LivenessWatch {
     const looks: Look[] = []
     const jobs = targets.flatMap((target) => (target.blob ? target.urls.map((url) => ({ target, url })) : []))
     await eachBounded(jobs, this.#options.concurrency, async ({ target, url }) => {
-      looks.push(await this.#look(this.#watched.get(keyOf(target.hostId, url))!, target))
+      try {
+        looks.push(await this.#look(this.#watched.get(keyOf(target.hostId, url))!, target))
+      } catch (error) {
+        // A blob of ours that is damaged spoils this look, not the round of all the others.
+        if (!(error instanceof OriginDamaged)) throw error
+        this.#tools.log(error)
+      }
       return undefined
     })
     if (!this.#isOwnTrouble(looks)) for (const look of looks) this.#learn(look)
@@ -104,6 +121,8 @@ export class LivenessWatch {
       return sampleBlob(client, watched.url, blob, block, limits)
     }
     const sample = await ask(watched.family)
+    // Of a host that is out already nothing more is to be lost; reading whole blobs for it would be work for nothing.
+    if (sample.verdict === 'wrong' && watched.liveness?.isAlive !== false) await requireSound(blobs, blob.digest)
     if (watched.family === undefined) return { watched, sample, other: undefined }
     const isDue = now() - watched.otherCheckedAtMs >= this.#options.otherFamilyEveryMs
     const isNeeded = sample.verdict !== 'good' && watched.otherFamily !== undefined

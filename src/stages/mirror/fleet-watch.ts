@@ -35,8 +35,6 @@ export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
 export type FleetWatchTools = LivenessTools & {
   readonly records: FleetRecords
   readonly tree: Pick<TreeRecords, 'findBlob' | 'pickBlob'>
-  /** What failed of what nobody waits for. */
-  readonly log: (error: unknown) => void
 }
 
 export type FleetWatchOptions = {

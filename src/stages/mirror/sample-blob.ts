@@ -23,7 +23,7 @@ export type Sample = {
   readonly family: 4 | 6 | undefined
 }
 
-export type BlobSource = Pick<BlobStore, 'open'>
+export type BlobSource = Pick<BlobStore, 'open' | 'verify'>
 export type ProbeLimits = {
   readonly idleMs: number
   readonly totalMs: number
@@ -45,11 +45,22 @@ export function askedUrl(url: string, { hasTicket }: ProbeLimits): string {
   return hasTicket ? `${url}?t=${randomBytes(20).toString('base64url')}` : url
 }
 
-/** The bytes a host is compared with. Throws when the origin lacks them: that is our trouble, never the host's. */
+/** Our own bytes are not what they should be: that is our trouble, never a host's. */
+export class OriginDamaged extends Error {
+  override readonly name = 'OriginDamaged'
+}
+
+/** The bytes a host is compared with. Throws OriginDamaged when the origin lacks them. */
 export async function readOriginRange(blobs: BlobSource, digest: string, range: ByteRange): Promise<Uint8Array> {
   await using body = await blobs.open(digest as Digest, range)
-  if (!body) throw new Error(`the origin itself lacks ${digest}`)
+  if (!body) throw new OriginDamaged(`the origin itself lacks ${digest}: push it again`)
   return readAll(body.stream())
+}
+
+/** Before a host is blamed for other bytes than ours: ours may be the rotten ones. */
+export async function requireSound(blobs: BlobSource, digest: string): Promise<void> {
+  const state = await blobs.verify(digest as Digest)
+  if (state !== 'good') throw new OriginDamaged(`the origin's own ${digest} is ${state}: push it again`)
 }
 
 /** A block of at most `lengthBytes`; `random` in [0, 1) says where. */
