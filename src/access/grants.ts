@@ -6,7 +6,7 @@ import { parseName } from '#oci/name.ts'
 export const repositoryActions = ['pull', 'push', 'delete'] as const
 export type RepositoryAction = (typeof repositoryActions)[number]
 
-export const apiActions = ['read', 'promote', 'publish', 'hosts', 'tokens'] as const
+export const apiActions = ['read', 'promote', 'publish', 'hosts', 'check-in', 'tokens'] as const
 export type ApiAction = (typeof apiActions)[number]
 
 export type Grant =

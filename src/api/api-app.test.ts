@@ -19,6 +19,7 @@ const robots: Readonly<Record<string, readonly string[]>> = {
   minter: ['api:tokens,read', 'repository:fedora/**:pull,push'],
   reader: ['api:read'],
   keeper: ['api:hosts,read'],
+  volunteer: ['api:check-in'],
 }
 const logged: unknown[] = []
 let folder: string
@@ -151,6 +152,13 @@ describe('hosts', () => {
   test('a check-in is for a public channel', async () => {
     expect((await post('/hosts/mirror.test/check-ins', { generation: 1, channel: 'candidate' })).status).toBe(400)
     expect((await post('/hosts/mirror.test/check-ins', { generation: 1 })).status).toBe(202)
+  })
+
+  test('a check-in needs that grant alone, which allows nothing else', async () => {
+    expect((await post('/hosts/mirror.test/check-ins', { generation: 1 }, 'reader')).status).toBe(403)
+    expect((await post('/hosts/mirror.test/check-ins', { generation: 1 }, 'volunteer')).status).toBe(202)
+    expect((await post('/hosts/mirror.test/check', {}, 'volunteer')).status).toBe(403)
+    expect((await post('/hosts', host, 'volunteer')).status).toBe(403)
   })
 
   test('names that terminals would obey are refused', async () => {

@@ -41,11 +41,11 @@ export type ApiStores = {
   }) => unknown
 }
 
-/** The caller, if they may; throws what becomes 401 or 403. */
-export function need(context: Context<ApiEnv>, action: ApiAction): Identity {
+/** The caller, if they may do one of these; throws what becomes 401 or 403. */
+export function need(context: Context<ApiEnv>, ...actions: readonly [ApiAction, ...ApiAction[]]): Identity {
   const identity = context.get('identity')
-  if (!decide(identity, { kind: 'api', action }))
-    throw new RegistryError('DENIED', `${identity.name} may not ${action}`)
+  if (!actions.some((action) => decide(identity, { kind: 'api', action })))
+    throw new RegistryError('DENIED', `${identity.name} may not ${actions[0]}`)
   return identity
 }
 

@@ -17,7 +17,8 @@ export function isTemporaryName(name: string): boolean {
   return name.startsWith('.') && name.endsWith('.tmp')
 }
 
-export async function syncFolder(path: string): Promise<void> {
+/** Of bytes that somebody else wrote: an fsync reaches them through any handle. */
+export async function syncFile(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
     await handle.sync()
@@ -25,6 +26,8 @@ export async function syncFolder(path: string): Promise<void> {
     await handle.close()
   }
 }
+
+export const syncFolder = syncFile
 
 /** Makes the folder and those above it that are missing, each durable and with exactly this mode; leaves others alone. */
 export async function makeFolder(path: string, mode: number = publicFolderMode): Promise<void> {

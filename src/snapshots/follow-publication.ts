@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { makeFolder, temporaryPath, writeFileAtomically } from '#kit/atomic-file.ts'
+import { makeFolder, syncFile, syncFolder, temporaryPath, writeFileAtomically } from '#kit/atomic-file.ts'
 import { algorithmOf, hexOf } from '#oci/digest.ts'
 import { applyPack } from './apply-pack.ts'
 import { type SnapshotHolder, SnapshotRefused } from './holder.ts'
@@ -54,6 +54,8 @@ export class PublicationFollower {
   async #restore(): Promise<void> {
     try {
       const { chain } = JSON.parse(await readFile(this.#chainPath, 'utf8')) as { chain: Chain }
+      for (const pack of chain)
+        if (!(await isIntact(this.#local(pack), pack))) throw new PackRefused(`${pack.path} is not as it was fetched`)
       this.#about.holder.takePublication(await this.#build(undefined, chain))
       this.#chain = chain
     } catch (error) {
@@ -133,7 +135,9 @@ export class PublicationFollower {
     try {
       await this.#about.source.fetch(file.path, temporary)
       if (!(await isIntact(temporary, file))) throw new PackRefused(`${file.path} is not what the pointer names`)
+      await syncFile(temporary)
       await rename(temporary, target)
+      await syncFolder(this.#packs)
     } finally {
       await rm(temporary, { force: true })
     }

@@ -124,7 +124,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
   })
 
   app.openapi(routes.checkIn, async (context) => {
-    need(context, 'hosts')
+    need(context, 'check-in', 'hosts')
     const host = await requireHost(context.req.valid('param').id, catalogue)
     const { generation, channel: named, software } = context.req.valid('json')
     const channel = requirePublic(named, stores)

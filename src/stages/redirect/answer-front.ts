@@ -15,7 +15,6 @@ import { type Route, routeOf } from './route.ts'
 import { apiVersion, listHeaders } from './v2-headers.ts'
 
 const root: Answer = { status: 200, headers: { ...apiVersion, 'content-type': 'application/json' }, body: '{}' }
-const live: Answer = { status: 200, headers: { 'content-type': 'text/plain' }, body: 'ok\n' }
 
 export function answerFront(ask: Ask, front: FrontDoor): Answer | Promise<Answer> {
   if (ask.method !== 'GET' && ask.method !== 'HEAD') {
@@ -89,10 +88,6 @@ function refuseName(name: string): Answer {
 function answerOther(ask: Ask, view: View, front: FrontDoor): Answer {
   const { publication } = view
   switch (ask.path) {
-    case '/livez':
-      return live
-    case '/readyz':
-      return publication ? live : unpublished()
     case '/mirrorlist':
       return answerMirrorlist(ask, view, front)
     case '/metalink':
