@@ -108,6 +108,15 @@ export async function addHost(tx: Tx, siteId: number, host: HostFacts, atMs: num
   return row.id
 }
 
+/** Until the end of the transaction nobody else changes the host: what is read from here on is what is changed. */
+export async function lockHost(tx: Tx, id: number): Promise<void> {
+  await tx
+    .updateTable('hosts')
+    .set((eb) => ({ updated_at_ms: eb.ref('updated_at_ms') }))
+    .where('id', '=', id)
+    .execute()
+}
+
 /** False when another host has one of the addresses. */
 export async function updateHost(tx: Tx, id: number, host: HostFacts, atMs: number): Promise<boolean> {
   if (await findUrlOwner(tx, host, id)) return false

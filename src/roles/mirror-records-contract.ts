@@ -1,7 +1,7 @@
 // What the mirror stage may rely on, for every engine of the catalogue.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { addHost, addSite, type HostFacts } from '#catalogue/hosts.ts'
+import { addHost, addSite, type HostFacts, listHosts, lockHost, updateHost } from '#catalogue/hosts.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { CrawlRecord } from '#stages/mirror/host-records.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
@@ -67,6 +67,18 @@ export function mirrorRecordsContract(engine: string, open: () => Promise<Catalo
         site: expect.objectContaining({ name: 'site', isPrivate: true }),
       })
       expect(others.length).toBe(1)
+    })
+
+    test('of changes at once each builds on the one before', async () => {
+      const add = (mbps: number) =>
+        catalogue.transaction().execute(async (tx) => {
+          await lockHost(tx, ids[1]!)
+          const { bandwidthMbps, ...host } = (await listHosts(tx)).find(({ id }) => id === ids[1])!
+          await updateHost(tx, ids[1]!, { ...host, bandwidthMbps: bandwidthMbps + mbps }, 1)
+        })
+      await Promise.all([1, 2, 4, 8].map(add))
+      const hosts = await listHosts(catalogue)
+      expect(hosts.find(({ id }) => id === ids[1])!.bandwidthMbps).toBe(1015)
     })
 
     test('presence is replaced, by host and channel', async () => {

@@ -2,7 +2,16 @@
 
 import { type ApiApp, type ApiStores, need, requirePublic } from '#api/api-context.ts'
 import { addCheckIn } from '#catalogue/host-copies.ts'
-import { addHost, addSite, findSite, type HostFacts, listHosts, listSites, updateHost } from '#catalogue/hosts.ts'
+import {
+  addHost,
+  addSite,
+  findSite,
+  type HostFacts,
+  listHosts,
+  listSites,
+  lockHost,
+  updateHost,
+} from '#catalogue/hosts.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { validateHost } from '#stages/mirror/validate-host.ts'
 import { routes } from './host-schemas.ts'
@@ -87,6 +96,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
     const nowMs = now()
     const hostId = await catalogue.transaction().execute(async (tx) => {
       // Read where it is written: of two changes at once neither takes back what the other did.
+      await lockHost(tx, (await requireHost(id, tx)).id)
       const host = await requireHost(id, tx)
       requireMatch(host, context.req.valid('header')['if-match'])
       const categories = urls
