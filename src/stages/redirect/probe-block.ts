@@ -69,13 +69,13 @@ export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<Prob
       // Not even to ourselves: a host that sends a miss back would be proven by our own bytes.
       redirects: 0,
     })
-    const trouble = troubleOf(answer, `bytes ${range.first}-${range.last}/${sizeBytes}`)
+    const trouble = troubleOf(answer, `bytes ${range.first}-${range.last}/${sizeBytes}`, length)
     if (trouble) {
       await answer.body.cancel()
       return trouble
     }
     const bytes = await collect(answer.body)
-    if (bytes.length !== length) return bad(true, `sent ${bytes.length} of the ${length} bytes of a range`)
+    if (bytes.length !== length) return wrongLength(bytes.length, length)
     const expected = await known
     if (expected && !expected.equals(bytes)) return bad(false, `has other bytes at ${range.first}`)
     return { isGood: true }
@@ -84,9 +84,12 @@ export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<Prob
   }
 }
 
+const wrongLength = (sent: string | number, length: number) =>
+  bad(true, `sent ${sent} of the ${length} bytes of a range`)
+
 type Head = { readonly status: number; header(name: string): string | undefined }
 
-function troubleOf(answer: Head, contentRange: string): ProbeVerdict | undefined {
+function troubleOf(answer: Head, contentRange: string, length: number): ProbeVerdict | undefined {
   const { status } = answer
   if (status === 404 || status === 410) return bad(false, `answered ${status}`)
   if (status === 200) return bad(true, 'ignored the range and answered 200')
@@ -96,5 +99,7 @@ function troubleOf(answer: Head, contentRange: string): ProbeVerdict | undefined
   const actual = answer.header('content-range')
   if (actual !== contentRange)
     return bad(false, `answered the range ${actual ?? 'without saying which'}, not ${contentRange}`)
+  const said = answer.header('content-length')
+  if (said !== undefined && said !== String(length)) return wrongLength(said, length)
   return undefined
 }

@@ -98,10 +98,19 @@ const faults: [string, Fault, boolean, RegExp][] = [
     'a long body',
     ({ response, bytes, first, last }) => {
       const surplus = Buffer.concat([bytes.subarray(first, last + 1), Buffer.from('x')])
+      response.writeHead(206, { ...range(first, last, bytes.length), 'content-length': '257' }).end(surplus)
+    },
+    true,
+    /257 of the 256/,
+  ],
+  [
+    'a long body of unsaid length',
+    ({ response, bytes, first, last }) => {
+      const surplus = Buffer.concat([bytes.subarray(first, last + 1), Buffer.from('x')])
       response.writeHead(206, range(first, last, bytes.length)).end(surplus)
     },
     true,
-    /./,
+    /more than 256/,
   ],
   [
     'no Content-Range',
