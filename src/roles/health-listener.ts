@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Config } from '#config/config.ts'
 import type { Listener } from '#http/listener.ts'
 import { listenFetch } from '#http/serve-bun.ts'
+import { probeResponse } from './with-probes.ts'
 
 /** `/metrics`, `/livez` and `/readyz` on a listener of their own, where one is configured: plain http, for the operator's network. */
 export function startHealthListener(
@@ -15,8 +16,8 @@ export function startHealthListener(
   return listenFetch(
     async (request) => {
       const { pathname } = new URL(request.url, 'http://localhost')
-      if (pathname === '/livez') return new Response('ok\n')
-      if (pathname === '/readyz') return new Response(`${notReady() ?? 'ok'}\n`, { status: notReady() ? 503 : 200 })
+      const probed = probeResponse(pathname, notReady)
+      if (probed) return probed
       return pathname === '/metrics' ? await metrics() : new Response('not found\n', { status: 404 })
     },
     {

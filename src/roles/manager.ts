@@ -6,6 +6,7 @@ import { listenFetch } from '#http/serve-bun.ts'
 import type { Pages } from './pages.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
+import { probeResponse } from './with-probes.ts'
 
 export type ManagerParts = {
   readonly stores: ApiStores
@@ -27,8 +28,8 @@ export async function startManager(
   const listener = listenFetch(
     async (request, peer) => {
       const { pathname } = new URL(request.url, 'http://localhost')
-      if (pathname === '/livez') return new Response('ok\n')
-      if (pathname === '/readyz') return new Response(`${reason() ?? 'ok'}\n`, { status: reason() ? 503 : 200 })
+      const probed = probeResponse(pathname, reason)
+      if (probed) return probed
       if (pathname === '/metrics' && settings.metricsListen === undefined) return await metrics()
       if (!pathname.startsWith('/api/')) {
         const page = await pages(request, (asked) => api.fetch(asked, { peer }))

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findLatestGeneration } from '#catalogue/generations.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
-import { enqueue, listRunningKeys } from '#jobs/queue.ts'
+import { listRunningKeys } from '#jobs/queue.ts'
 import type { JobHandler } from '#jobs/runner.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
@@ -14,6 +14,7 @@ import type { PlacementDocument } from '#snapshots/placement.ts'
 import { crawlHost } from '#stages/mirror/crawl-host.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
 import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
+import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
 import { crawlDefaults, livenessDefaults, retryDefaults, strikeDefaults, wholeReadDefaults } from './mirror-defaults.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
 import type { Resources } from './resources.ts'
@@ -38,7 +39,6 @@ export type Mirror = Role & {
   describeHost(hostId: number): ReturnType<FleetWatch['describe']>
 }
 
-const keyOf = (hostId: number, channel: string) => `${hostId}/${channel}`
 const lookMs = 5_000
 const rebuildMs = 10_000
 
@@ -100,7 +100,7 @@ export async function startMirror(
   }
 
   const crawl: JobHandler = async (payload, control) => {
-    const task = payload as { hostId: number; channel: string }
+    const task = payload as CrawlTarget
     const host = (await records.listHosts()).find((one) => one.id === task.hostId)
     const latest = await findLatestGeneration(catalogue, task.channel, 'published')
     if (!host || !latest) return { outcome: 'nothing to crawl' }
@@ -121,7 +121,7 @@ export async function startMirror(
   const lookAround = async (isForced = false) => {
     const nowMs = now()
     // What runs now would only be done twice; unless there is news that it may have begun without.
-    const running = isForced ? new Set<string>() : await listRunningKeys(catalogue, 'crawl')
+    const running = isForced ? new Set<string>() : await listRunningKeys(catalogue, crawlJobKind)
     const pace = { againMs: settings.crawlInterval, ...retryDefaults }
     for (const carried of settings.publicChannels) {
       const latest = await findLatestGeneration(catalogue, carried, 'published')
@@ -133,15 +133,13 @@ export async function startMirror(
         presence: await kept.listPresence(carried),
         lastCrawls: isForced ? new Map() : await kept.listLastCrawls(carried),
       }
-      for (const { id } of dueCrawls(state, pace, nowMs))
-        if (!running.has(keyOf(id, carried))) await requestCrawl(id, carried, nowMs)
+      for (const { id } of dueCrawls(state, pace, nowMs)) {
+        const target = { hostId: id, channel: carried }
+        if (running.has(crawlKey(target))) continue
+        await catalogue.transaction().execute((tx) => requestCrawl(tx, target, nowMs))
+      }
     }
     nudge.jobs()
-  }
-  const requestCrawl = (hostId: number, carried: string, nowMs: number) => {
-    const payload = { hostId, channel: carried }
-    const job = { kind: 'crawl', payload, dedupeKey: keyOf(hostId, carried), runAtMs: nowMs, maxAttempts: 1 }
-    return catalogue.transaction().execute((tx) => enqueue(tx, job, nowMs))
   }
 
   const report = ({ kind, hostId, prefixKey }: Evidence) => {
@@ -184,7 +182,7 @@ export async function startMirror(
   return {
     name: 'mirror',
     listeners: {},
-    jobs: { crawl },
+    jobs: { [crawlJobKind]: crawl },
     notReady: () => undefined,
     lookAround: () => lookAnew(false),
     checkAll: () => lookAnew(true),

@@ -8,25 +8,9 @@ import { findLatestGeneration } from '#catalogue/generations.ts'
 import { findLastCheckIn, findPresence } from '#catalogue/host-copies.ts'
 import { type HostFacts, type HostRow, listHosts } from '#catalogue/hosts.ts'
 import type { Reader, Tx } from '#catalogue/schema.ts'
-import { enqueue } from '#jobs/queue.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { validateHost } from '#stages/mirror/validate-host.ts'
 import type { Site } from './host-schemas.ts'
-
-export function requestCrawl(tx: Tx, hostId: number, channel: string, nowMs: number): Promise<string> {
-  return enqueue(
-    tx,
-    {
-      kind: 'crawl',
-      payload: { hostId, channel },
-      dedupeKey: `${hostId}/${channel}`,
-
-      runAtMs: nowMs,
-      maxAttempts: 1,
-    },
-    nowMs,
-  )
-}
 
 /** In the stream of events, who changed which host. */
 export function emitChange(tx: Tx, host: string, actor: string, atMs: number): Promise<void> {

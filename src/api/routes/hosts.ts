@@ -13,12 +13,12 @@ import {
   updateHost,
 } from '#catalogue/hosts.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { requestCrawl } from '#stages/mirror/request-crawl.ts'
 import { validateHost } from '#stages/mirror/validate-host.ts'
 import { routes } from './host-schemas.ts'
 import {
   emitChange,
   etagOfHost,
-  requestCrawl,
   requireHost,
   requireMatch,
   toDeclaration,
@@ -72,7 +72,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
       if (added === undefined)
         throw new RegistryError('CONFLICT', `there is a host ${asked.name} already, or another one has its address`)
       await emitChange(tx, facts.name, identity.name, nowMs)
-      await requestCrawl(tx, added, stores.publicChannel, nowMs)
+      await requestCrawl(tx, { hostId: added, channel: stores.publicChannel }, nowMs)
       return added
     })
     stores.nudge()
@@ -115,7 +115,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
       if (!(await updateHost(tx, host.id, facts, nowMs)))
         throw new RegistryError('CONFLICT', 'another host has one of these addresses')
       await emitChange(tx, host.name, identity.name, nowMs)
-      if (isOn) await requestCrawl(tx, host.id, stores.publicChannel, nowMs)
+      if (isOn) await requestCrawl(tx, { hostId: host.id, channel: stores.publicChannel }, nowMs)
       return host.id
     })
     await stores.hostsChanged()
@@ -128,7 +128,9 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
     need(context, 'hosts')
     const host = await requireHost(context.req.valid('param').id, catalogue)
     const nowMs = now()
-    const id = await catalogue.transaction().execute((tx) => requestCrawl(tx, host.id, stores.publicChannel, nowMs))
+    const id = await catalogue
+      .transaction()
+      .execute((tx) => requestCrawl(tx, { hostId: host.id, channel: stores.publicChannel }, nowMs))
     stores.nudge()
     return context.json(await requireJob(catalogue, id), 202)
   })
@@ -146,7 +148,7 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
       atMs: nowMs,
       detail: JSON.stringify({ software }),
     })
-    const id = await catalogue.transaction().execute((tx) => requestCrawl(tx, host.id, channel, nowMs))
+    const id = await catalogue.transaction().execute((tx) => requestCrawl(tx, { hostId: host.id, channel }, nowMs))
     stores.nudge()
     return context.json(await requireJob(catalogue, id), 202)
   })
