@@ -1,9 +1,9 @@
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/name.ts'
+import { batchesOf } from './batches.ts'
 import type { Reader, Tx } from './schema.ts'
 
-/** SQLite takes 32,766 parameters, PostgreSQL 65,535. */
-const maxParameters = 5000
+const batch = 5000
 
 /** Size of a blob that the repository holds. */
 export async function findRepositoryBlob(
@@ -29,13 +29,13 @@ export async function findRepositoryBlobs(
   digests: readonly Digest[],
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>()
-  for (let at = 0; at < digests.length; at += maxParameters) {
+  for (const part of batchesOf(digests, batch)) {
     const rows = await db
       .selectFrom('repository_blobs')
       .innerJoin('blobs', 'blobs.digest', 'repository_blobs.digest')
       .select(['blobs.digest', 'blobs.size_bytes'])
       .where('repository_id', '=', repositoryId)
-      .where('repository_blobs.digest', 'in', digests.slice(at, at + maxParameters))
+      .where('repository_blobs.digest', 'in', part)
       .execute()
     for (const row of rows) found.set(row.digest, row.size_bytes)
   }

@@ -1,6 +1,7 @@
 // Channels of a repository: tags, the manifests they hold, and the append-only log that both are made from.
 
 import type { Digest } from '#oci/digest.ts'
+import { batchesOf } from './batches.ts'
 import type { Reader, Schema, Tx } from './schema.ts'
 
 /** `key` is a tag, or `@<digest>` for a manifest itself; `digest` null takes it away. */
@@ -76,8 +77,7 @@ export async function appendChanges(
   if (applied.length === 0) return { version: before, applied }
   const version = before + 1
   const at = { repository_id: repositoryId, channel }
-  for (let i = 0; i < applied.length; i += batch) {
-    const part = applied.slice(i, i + batch)
+  for (const part of batchesOf(applied, batch)) {
     await tx
       .insertInto('tag_log')
       .values(
@@ -150,8 +150,8 @@ async function presentState(
   changes: readonly Change[],
 ): Promise<Map<string, Digest>> {
   const state = new Map<string, Digest>()
-  for (let i = 0; i < changes.length; i += batch) {
-    const keys = changes.slice(i, i + batch).map((change) => change.key)
+  for (const part of batchesOf(changes, batch)) {
+    const keys = part.map((change) => change.key)
     const tags = await tx
       .selectFrom('tags')
       .select(['tag', 'digest'])

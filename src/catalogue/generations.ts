@@ -1,5 +1,6 @@
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/name.ts'
+import { batchesOf } from './batches.ts'
 import type { Reader, Schema, Tx } from './schema.ts'
 
 export type GenerationRow = {
@@ -136,14 +137,10 @@ export async function addGenerationRepositories(
   number: number,
   repositories: readonly { repositoryId: number; version: number }[],
 ): Promise<void> {
-  for (let at = 0; at < repositories.length; at += 1000) {
+  for (const part of batchesOf(repositories, 1000)) {
     await tx
       .insertInto('generation_repositories')
-      .values(
-        repositories
-          .slice(at, at + 1000)
-          .map(({ repositoryId, version }) => ({ channel, number, repository_id: repositoryId, version })),
-      )
+      .values(part.map(({ repositoryId, version }) => ({ channel, number, repository_id: repositoryId, version })))
       .execute()
     await tx
       .updateTable('channel_versions')
@@ -156,7 +153,7 @@ export async function addGenerationRepositories(
       .where(
         'channel_versions.repository_id',
         'in',
-        repositories.slice(at, at + 1000).map((one) => one.repositoryId),
+        part.map((one) => one.repositoryId),
       )
       .execute()
   }
@@ -230,12 +227,12 @@ export async function findTreeBlobs(
   digests: readonly Digest[],
 ): Promise<Map<string, number>> {
   const found = new Map<string, number>()
-  for (let at = 0; at < digests.length; at += 2000) {
+  for (const part of batchesOf(digests, 2000)) {
     const rows = await db
       .selectFrom('tree_blobs')
       .select(['digest', 'generation'])
       .where('channel', '=', channel)
-      .where('digest', 'in', digests.slice(at, at + 2000))
+      .where('digest', 'in', part)
       .execute()
     for (const row of rows) found.set(row.digest, row.generation)
   }
@@ -271,13 +268,11 @@ export async function listNewTreeBlobs(db: Reader, channel: string, after: numbe
 }
 
 export async function addTreeBlobs(tx: Tx, channel: string, blobs: readonly TreeBlob[]): Promise<void> {
-  for (let at = 0; at < blobs.length; at += 1000) {
+  for (const part of batchesOf(blobs, 1000)) {
     await tx
       .insertInto('tree_blobs')
       .values(
-        blobs
-          .slice(at, at + 1000)
-          .map((blob) => ({ channel, digest: blob.digest, size_bytes: blob.sizeBytes, generation: blob.generation })),
+        part.map((blob) => ({ channel, digest: blob.digest, size_bytes: blob.sizeBytes, generation: blob.generation })),
       )
       .execute()
   }

@@ -1,6 +1,7 @@
 import type { Digest } from '#oci/digest.ts'
 import { isForeign, type Manifest } from '#oci/manifest.ts'
 import type { RepositoryName } from '#oci/name.ts'
+import { batchesOf } from './batches.ts'
 import type { Reader, Schema, Tx } from './schema.ts'
 
 export type ManifestRow = {
@@ -63,13 +64,13 @@ export async function addManifest(
     ...manifest.layers.map((layer) => ['layer', layer] as const),
     ...manifest.children.map((child) => ['child', child] as const),
   ]
-  for (let at = 0; at < parts.length; at += batch) {
+  for (const part of batchesOf([...parts.entries()], batch)) {
     await tx
       .insertInto('manifest_references')
       .values(
-        parts.slice(at, at + batch).map(([role, descriptor], i) => ({
+        part.map(([position, [role, descriptor]]) => ({
           manifest: digest,
-          position: at + i,
+          position,
           role,
           digest: descriptor.digest,
           media_type: descriptor.mediaType,
@@ -126,14 +127,14 @@ export async function findChannelManifests(
   digests: readonly Digest[],
 ): Promise<ManifestRow[]> {
   const found: ManifestRow[] = []
-  for (let at = 0; at < digests.length; at += batch) {
+  for (const part of batchesOf(digests, batch)) {
     const rows = await db
       .selectFrom('channel_manifests')
       .innerJoin('manifests', 'manifests.digest', 'channel_manifests.digest')
       .select(columns)
       .where('repository_id', '=', repositoryId)
       .where('channel', '=', channel)
-      .where('channel_manifests.digest', 'in', digests.slice(at, at + batch))
+      .where('channel_manifests.digest', 'in', part)
       .execute()
     found.push(...rows.map(toRow))
   }
@@ -148,12 +149,12 @@ export async function listReferrers(
   subjects: readonly Digest[],
 ): Promise<ManifestRow[]> {
   const found: ManifestRow[] = []
-  for (let at = 0; at < subjects.length; at += batch) {
+  for (const part of batchesOf(subjects, batch)) {
     const rows = await db
       .selectFrom('manifests')
       .innerJoin('channel_manifests', 'channel_manifests.digest', 'manifests.digest')
       .select(columns)
-      .where('subject', 'in', subjects.slice(at, at + batch))
+      .where('subject', 'in', part)
       .where('repository_id', '=', repositoryId)
       .where('channel', '=', channel)
       .orderBy('manifests.digest')
@@ -165,11 +166,11 @@ export async function listReferrers(
 
 export async function listReferences(db: Reader, manifests: readonly Digest[]): Promise<ManifestReference[]> {
   const found: ManifestReference[] = []
-  for (let at = 0; at < manifests.length; at += batch) {
+  for (const part of batchesOf(manifests, batch)) {
     const rows = await db
       .selectFrom('manifest_references')
       .selectAll()
-      .where('manifest', 'in', manifests.slice(at, at + batch))
+      .where('manifest', 'in', part)
       .orderBy('manifest')
       .orderBy('position')
       .execute()
@@ -190,11 +191,11 @@ export async function listReferences(db: Reader, manifests: readonly Digest[]): 
 /** In order of digest. */
 export async function findManifests(db: Reader, digests: readonly Digest[]): Promise<ManifestRow[]> {
   const found: ManifestRow[] = []
-  for (let at = 0; at < digests.length; at += batch) {
+  for (const part of batchesOf(digests, batch)) {
     const rows = await db
       .selectFrom('manifests')
       .select(columns)
-      .where('digest', 'in', digests.slice(at, at + batch))
+      .where('digest', 'in', part)
       .orderBy('manifests.digest')
       .execute()
     found.push(...rows.map(toRow))

@@ -3,6 +3,7 @@
 import type { BlobStore } from '#blobs/blob-store.ts'
 import { findRepositoryBlobs } from '#catalogue/blobs.ts'
 import type { Reader } from '#catalogue/schema.ts'
+import { eachBounded } from '#kit/each-bounded.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/name.ts'
 import type { Closure } from './collect-closure.ts'
@@ -36,14 +37,11 @@ export async function reasonsAgainst(
     if (sizeBytes !== undefined) present.push([digest, sizeBytes])
     else if (!isForeign) reasons.push(`${source.name}: blob ${digest} of ${manifest} is missing; push it again`)
   }
-  for (let at = 0; at < present.length; at += statsAtOnce) {
-    await Promise.all(
-      present.slice(at, at + statsAtOnce).map(async ([digest, sizeBytes]) => {
-        const stat = await blobs.stat(digest)
-        if (stat?.sizeBytes !== sizeBytes)
-          reasons.push(`${source.name}: the bytes of ${digest} are ${stat ? 'damaged' : 'gone'}; push it again`)
-      }),
-    )
-  }
+  await eachBounded(present, statsAtOnce, async ([digest, sizeBytes]) => {
+    const stat = await blobs.stat(digest)
+    if (stat?.sizeBytes !== sizeBytes)
+      reasons.push(`${source.name}: the bytes of ${digest} are ${stat ? 'damaged' : 'gone'}; push it again`)
+    return undefined
+  })
   return [...new Set(reasons)]
 }
