@@ -65,7 +65,8 @@ export function parseContents({ about, files }: SignedTargets): TreeContents {
     const file = { path, sizeBytes, digest: makeDigest('sha256', sha256) }
     if (parsed.kind === 'list') lists.push({ ...file, from: parsed.from, to: parsed.to })
     else if (parsed.kind === 'pack') packs.push({ ...file, from: parsed.from, to: parsed.to })
-    else if (!popular || parsed.number > popular.number) popular = { ...file, number: parsed.number }
+    else if (parsed.kind === 'popular' && parsed.number > (popular?.number ?? 0))
+      popular = { ...file, number: parsed.number }
   }
   for (const [kind, found] of [['list', lists] as const, ['pack', packs] as const]) {
     if (found.some((file) => file.to > generation)) refuse(`a ${kind} of a later generation`)

@@ -14,7 +14,7 @@ import { cheapestChain, filesOf, type TreeContents, type TreeFile, timestampPath
 import { readContents } from './read-contents.ts'
 import type { ReleaseLine } from './release-line.ts'
 
-async function checkFile(root: string, file: TreeFile): Promise<void> {
+async function checkFile(root: string, file: Omit<TreeFile, 'from' | 'to'>): Promise<void> {
   const bytes = await readFile(join(root, file.path))
   const digest = digestOf(bytes)
   if (digest !== file.digest || bytes.length !== file.sizeBytes) throw new Error(`${file.path} is not what was signed`)
