@@ -4,11 +4,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Digest } from '#oci/digest.ts'
 import { type BlobListLine, type ListedBlob, writeBlobList } from '#snapshots/blob-list.ts'
 import { type TreeFile, timestampPath } from '#snapshots/tree-contents.ts'
 import { spanPath } from '#snapshots/tree-path.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
-import type { Digest } from '#oci/digest.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { runProgram } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
@@ -37,7 +37,7 @@ async function serve(folder: string, name: string): Promise<RsyncDaemon> {
 
 describeWith('shellcheck', ['shellcheck'])('shellcheck', () => {
   test('has nothing to say about the script', async () => {
-    const { stdout, code } = await runProgram(getTool('shellcheck'), ['-s', 'sh', '-o', 'avoid-nullary-conditions', rsyncScript])
+    const { stdout, code } = await runProgram(getTool('shellcheck'), ['-s', 'sh', rsyncScript])
     expect([stdout, code]).toEqual(['', 0])
   })
 })
@@ -81,7 +81,11 @@ for (const { name, shell, tools } of shells) {
     })
 
     test('copies all there is; files and folders as web servers need them', async () => {
-      expect(await run()).toEqual({ code: 0, stderr: '', stdout: expect.stringContaining('generation 1: 30 blobs copied') })
+      expect(await run()).toEqual({
+        code: 0,
+        stderr: '',
+        stdout: expect.stringContaining('generation 1: 30 blobs copied'),
+      })
       expect(await lackedBlobs(to, tree.blobs.keys())).toEqual([])
       expect((await readContents(to)).generation).toBe(1)
       expect(await traceGeneration(to, host)).toBe(1)
@@ -166,7 +170,7 @@ for (const { name, shell, tools } of shells) {
       const { size } = await stat(path(rotten!))
       await writeFile(path(rotten!), 'x'.repeat(size))
       await rm(path(gone!))
-      expect(await run(['--check'])).toMatchObject({ code: 0, stdout: expect.stringContaining('1 of 32 blobs') })
+      expect(await run(['--check'])).toMatchObject({ code: 0, stdout: expect.stringContaining('1 of 31 blobs') })
       expect(await lackedBlobs(to, tree.blobs.keys())).toEqual([])
     })
 

@@ -10,7 +10,7 @@ import { waitUntil } from './wait-until.ts'
 export type RsyncDaemon = AsyncDisposable & {
   /** Of the module. */
   readonly url: string
-  /** How often somebody came to the module since the start. */
+  /** How often somebody connected since the start. */
   connections(): number
   /** Copies the whole module to a folder, as a mirror admin's cron job does. */
   copyTo(folder: string): Promise<void>
@@ -36,7 +36,7 @@ export async function startRsyncDaemon(folder: string, moduleConfig: string): Pr
   const url = `rsync://127.0.0.1:${port}/${module}`
   return {
     url,
-    connections: () => readFileSync(transfers, 'utf8').split(`rsync on ${module}/`).length - 1,
+    connections: () => readFileSync(transfers, 'utf8').split('] connect from ').length - 1,
     async copyTo(target) {
       await mustRun(getTool('rsync'), ['-a', '--delete', `${url}/`, `${target}/`])
     },
