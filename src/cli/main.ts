@@ -16,6 +16,7 @@ import { runReplica } from '#roles/replicate.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { hostCommands } from './host-commands.ts'
+import { popularityCommand } from './popularity-command.ts'
 import { clean } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
@@ -119,7 +120,12 @@ function makeProgram(): Command {
       .description('some roles in this process')
       .addArgument(program.createArgument('<role...>', 'what to run').choices(roles)),
   ).action((names: RoleName[], flags: Flags) => serve(names, flags))
-  for (const command of [...releaseCommands(connect), ...hostCommands(connect), tokenCommand(connect)])
+  for (const command of [
+    ...releaseCommands(connect),
+    ...hostCommands(connect),
+    popularityCommand(connect),
+    tokenCommand(connect),
+  ])
     program.addCommand(command)
   program.addCommand(
     replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
