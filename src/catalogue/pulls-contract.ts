@@ -16,15 +16,14 @@ type Pull = { readonly blob: number; readonly age: number; readonly count: numbe
 /** The slow, obvious twin. */
 function popularOf(pulls: readonly Pull[], limit: number) {
   const rows = Array.from({ length: blobs }, (_, blob) => {
-    const mine = pulls.filter((pull) => pull.blob === blob && pull.age < keptDays)
-    const score = mine.reduce(
-      (sum, { age, count }) => sum + count * Math.ceil(scorePerPull * 2 ** (-Math.max(0, age) / halfLifeDays)),
-      0,
-    )
+    const mine = pulls.filter((pull) => pull.blob === blob)
+    const weightOf = (age: number) =>
+      age < keptDays ? Math.ceil(scorePerPull * 2 ** (-Math.max(0, age) / halfLifeDays)) : 0
+    const score = mine.reduce((sum, { age, count }) => sum + count * weightOf(age), 0)
     return { digest: digest(blob), sizeBytes: 1000 + blob, score, pulls: mine.reduce((sum, one) => sum + one.count, 0) }
   })
   return rows
-    .filter(({ pulls }) => pulls > 0)
+    .filter(({ score }) => score > 0)
     .sort((a, b) => b.score - a.score || (a.digest < b.digest ? -1 : 1))
     .slice(0, limit)
 }

@@ -1,6 +1,7 @@
 // How often the blobs of a channel were pulled, by day: what the popularity list is made from. No row tells of any client.
 
-import { sql } from 'kysely'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type RawBuilder, sql } from 'kysely'
 import type { Digest } from '#oci/digest.ts'
 import { batchesOf } from './batches.ts'
 import type { Catalogue, Reader } from './schema.ts'
@@ -48,42 +49,86 @@ export type PopularBlob = {
   readonly sizeBytes: number
   /** Pulls, each at `scorePerPull` when of today and half of that every `halfLifeDays`; 1 or more. */
   readonly score: number
-  /** Pulls of all days that are kept. */
+  /** Of all days that are kept. */
   readonly pulls: number
 }
 
-/** Of the blobs in the channel's tree the most pulled ones: highest score first, then by digest. It reads every row of the channel. */
+/**
+ * Of the blobs in the channel's tree the most pulled ones: highest score first, then by digest. It reads every row of the channel, by
+ * pages with turns for others between them: SQLite answers in the thread of the front door.
+ */
 export async function listPopular(db: Reader, channel: string, nowDay: number, limit: number): Promise<PopularBlob[]> {
-  const score = sql<number>`sum(pulls.count * ${weightOfDay(nowDay)})`
-  const rows = await db
-    .selectFrom('pulls')
-    .innerJoin('tree_blobs', (join) =>
-      join.onRef('tree_blobs.channel', '=', 'pulls.channel').onRef('tree_blobs.digest', '=', 'pulls.digest'),
-    )
-    .select((select) => ['pulls.digest', 'size_bytes', score.as('score'), select.fn.sum('count').as('pulls')])
-    .where('pulls.channel', '=', channel)
-    .where('day', '>', nowDay - keptDays)
-    .groupBy(['pulls.digest', 'size_bytes'])
-    .orderBy('score', 'desc')
-    .orderBy('pulls.digest')
-    .limit(limit)
-    .execute()
-  return rows.map((row) => ({
-    digest: row.digest as Digest,
-    sizeBytes: row.size_bytes,
-    score: Number(row.score),
-    pulls: Number(row.pulls),
-  }))
+  let best: PopularBlob[] = []
+  const keepBest = () => {
+    best = best.sort((a, b) => b.score - a.score || (a.digest < b.digest ? -1 : 1)).slice(0, limit)
+  }
+  for (let after = ''; ; ) {
+    const page = await listScores(db, { channel, nowDay, after })
+    best.push(...(await inTree(db, channel, page)))
+    if (best.length > 2 * limit) keepBest()
+    if (page.length < scoresPerPage) break
+    after = page.at(-1)!.digest
+    await nextTurn()
+  }
+  keepBest()
+  return best
 }
 
-/** Written out, because SQLite need not have a power function, and the engines would not round alike. Days to come are today. */
-function weightOfDay(nowDay: number) {
-  const days = Array.from({ length: keptDays - 1 }, (_, i) => i + 1)
-  const whens = days.map((age) => {
-    const weight = Math.ceil(scorePerPull * 2 ** (-age / halfLifeDays))
-    return sql`when ${sql.lit(nowDay - age)} then ${sql.lit(weight)}`
+const scoresPerPage = 250
+
+type Score = { readonly digest: string; readonly score: number; readonly pulls: number }
+
+/** In order of digest, after `after`: as the rows lie, so that a page costs its own rows. */
+async function listScores(
+  db: Reader,
+  { channel, nowDay, after }: { readonly channel: string; readonly nowDay: number; readonly after: string },
+): Promise<Score[]> {
+  const rows = await db
+    .selectFrom('pulls')
+    .select((select) => [
+      'digest',
+      sql<number>`sum(count * ${weightOfDay(nowDay)})`.as('score'),
+      select.fn.sum('count').as('pulls'),
+    ])
+    .where('channel', '=', channel)
+    .where('digest', '>', after)
+    .groupBy('digest')
+    .orderBy('digest')
+    .limit(scoresPerPage)
+    .execute()
+  return rows.map(({ digest, score, pulls }) => ({ digest, score: Number(score), pulls: Number(pulls) }))
+}
+
+async function inTree(db: Reader, channel: string, scores: readonly Score[]): Promise<PopularBlob[]> {
+  if (scores.length === 0) return []
+  const rows = await db
+    .selectFrom('tree_blobs')
+    .select(['digest', 'size_bytes'])
+    .where('channel', '=', channel)
+    .where(
+      'digest',
+      'in',
+      scores.map(({ digest }) => digest),
+    )
+    .execute()
+  const sizes = new Map(rows.map((row) => [row.digest, row.size_bytes]))
+  return scores.flatMap(({ digest, score, pulls }) => {
+    const sizeBytes = sizes.get(digest)
+    return sizeBytes === undefined || score === 0 ? [] : [{ digest: digest as Digest, sizeBytes, score, pulls }]
   })
-  return sql`case pulls.day ${sql.join(whens, sql` `)} else ${sql.lit(scorePerPull)} end`
+}
+
+/**
+ * What a pull of the row's day counts; of days to come as of today. Written out, because SQLite need not have a power function and the
+ * engines would not round alike; by halves, because it is asked of every row.
+ */
+function weightOfDay(nowDay: number): RawBuilder<number> {
+  const between = (young: number, old: number): RawBuilder<number> => {
+    if (young === old) return sql`${sql.lit(Math.ceil(scorePerPull * 2 ** (-young / halfLifeDays)))}`
+    const middle = (young + old) >> 1
+    return sql`case when day >= ${sql.lit(nowDay - middle)} then ${between(young, middle)} else ${between(middle + 1, old)} end`
+  }
+  return sql`case when day <= ${sql.lit(nowDay - keptDays)} then 0 else ${between(0, keptDays - 1)} end`
 }
 
 export async function forgetPulls(db: Catalogue, beforeDay: number): Promise<void> {

@@ -19,8 +19,8 @@ export class PullReportRefused extends Error {
 }
 
 const formatVersion = 1
-/** A report of the most blobs that a front door keeps until it hands them over is 8 MB. */
-export const maxPullReportBytes = 16 * 1024 * 1024
+/** A report of as many blobs as a front door keeps until it hands them over has 3 MB at most. */
+export const maxPullReportBytes = 8 * 1024 * 1024
 /** In one report, which is of seconds: more is no count. */
 const maxPulls = 1_000_000_000
 

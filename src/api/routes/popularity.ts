@@ -1,5 +1,6 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { type ApiApp, type ApiStores, json, need, refusals, requirePublic } from '#api/api-context.ts'
+import { keepFor } from '#api/public/keep-for.ts'
 import { listBlobRepositories } from '#catalogue/blobs.ts'
 import { dayOf, listPopular, type PopularBlob } from '#catalogue/pulls.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
@@ -15,6 +16,9 @@ const Popular = z
   .openapi('PopularBlob')
 
 const mostRepositories = 5
+const mostBlobs = 1000
+/** The list is made from every pull of 90 days. */
+const cacheMs = 5000
 
 const list = createRoute({
   method: 'get',
@@ -23,7 +27,7 @@ const list = createRoute({
   request: {
     query: z.object({
       channel: z.string().optional(),
-      limit: z.coerce.number().int().min(1).max(1000).default(50),
+      limit: z.coerce.number().int().min(1).max(mostBlobs).default(50),
     }),
   },
   responses: {
@@ -33,16 +37,20 @@ const list = createRoute({
 })
 
 export function popularityRoutes(app: ApiApp, stores: ApiStores): void {
-  const { catalogue, now } = stores
+  const { catalogue, publicChannels, now } = stores
+  const lists = new Map(
+    publicChannels.map((channel) => [
+      channel,
+      keepFor(cacheMs, now, () => listPopular(catalogue, channel, dayOf(now()), mostBlobs)),
+    ]),
+  )
   app.openapi(list, async (context) => {
     need(context, 'read')
     const { channel: named, limit } = context.req.valid('query')
     const channel = requirePublic(named, stores)
-    const popular = await listPopular(catalogue, channel, dayOf(now()), limit)
-    return context.json(
-      { channel, blobs: await Promise.all(popular.map((blob) => withRepositories(catalogue, blob))) },
-      200,
-    )
+    const popular = await lists.get(channel)!()
+    const blobs = await Promise.all(popular.slice(0, limit).map((blob) => withRepositories(catalogue, blob)))
+    return context.json({ channel, blobs }, 200)
   })
 }
 

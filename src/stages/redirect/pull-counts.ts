@@ -17,7 +17,7 @@ export type PullCountOptions = {
 export const pullCountDefaults: PullCountOptions = {
   windowMs: 300_000,
   maxPerPrefixAndDay: 4,
-  maxDigests: 50_000,
+  maxDigests: 20_000,
   places: 2 ** 20,
 }
 
