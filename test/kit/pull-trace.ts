@@ -175,9 +175,9 @@ async function openCounting(blobs: readonly ListedBlob[], random: () => number) 
     async scores(day: number): Promise<Map<string, number>> {
       const about = { channel: 'stable', number: day + 1 }
       const now = () => startMs + day * dayMs
-      const { path } = (await writePopularity(root, 'stable', about.number, { catalogue, now }))!
+      const { file } = (await writePopularity(root, 'stable', about.number, { catalogue, now }))!
       const scores = new Map<string, number>()
-      for await (const { digest, score } of readPopularityList(createReadStream(join(root, path)), about))
+      for await (const { digest, score } of readPopularityList(createReadStream(join(root, file.path)), about))
         scores.set(digest, score)
       return scores
     },

@@ -56,10 +56,12 @@ test('it tells what was pulled most, with size and digest of the file', async ()
   const written = await writePopularity(root, 'stable', 7, stores)
   const bytes = await readFile(join(root, 'lists/7.popular.gz'))
   expect(written).toEqual({
-    number: 7,
-    path: 'lists/7.popular.gz',
-    sizeBytes: bytes.length,
-    digest: makeDigest('sha256', createHash('sha256').update(bytes).digest('hex')),
+    file: {
+      number: 7,
+      path: 'lists/7.popular.gz',
+      sizeBytes: bytes.length,
+      digest: makeDigest('sha256', createHash('sha256').update(bytes).digest('hex')),
+    },
     isNew: true,
   })
   expect(await read(7)).toEqual([
@@ -76,9 +78,9 @@ test('the one before stays as long as it says the same, and time alone may chang
   expect(await writePopularity(root, 'stable', 2, stores)).toEqual({ ...first!, isNew: false })
   expect(await files()).toEqual(['1.popular.gz'])
   await pull(2, 1)
-  expect(await writePopularity(root, 'stable', 2, stores)).toMatchObject({ number: 2, isNew: true })
+  expect(await writePopularity(root, 'stable', 2, stores)).toMatchObject({ file: { number: 2 }, isNew: true })
   clock.nowMs += 14 * 86_400_000
-  expect(await writePopularity(root, 'stable', 10, stores)).toMatchObject({ number: 10, isNew: true })
+  expect(await writePopularity(root, 'stable', 10, stores)).toMatchObject({ file: { number: 10 }, isNew: true })
   expect(await read(10)).toEqual([
     [1, 100_000, 500],
     [2, 200_000, 500],
@@ -91,6 +93,6 @@ test('what a crash left under its number, and a damaged one before, are no hindr
   await writePopularity(root, 'stable', 1, stores)
   await writeFile(join(root, 'lists/1.popular.gz'), 'damaged')
   await writeFile(join(root, 'lists/2.popular.gz'), 'left by a crash')
-  expect(await writePopularity(root, 'stable', 2, stores)).toMatchObject({ number: 2, isNew: true })
+  expect(await writePopularity(root, 'stable', 2, stores)).toMatchObject({ file: { number: 2 }, isNew: true })
   expect(await read(2)).toEqual([[1, 100_000, 1000]])
 })

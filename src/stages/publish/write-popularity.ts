@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { dayOf, listPopular } from '#catalogue/pulls.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
-import { type Digest, makeDigest } from '#oci/digest.ts'
+import { makeDigest } from '#oci/digest.ts'
 import {
   maxPopularLines,
   type PopularityLine,
@@ -16,17 +16,11 @@ import {
   readPopularityList,
   writePopularityList,
 } from '#snapshots/popularity-list.ts'
+import type { PopularFile } from '#snapshots/tree-contents.ts'
 import { parseTreePath, popularityPath } from '#snapshots/tree-path.ts'
 
-export type PopularityFile = {
-  readonly number: number
-  /** Relative to the tree. */
-  readonly path: string
-  readonly sizeBytes: number
-  readonly digest: Digest
-  /** False: the list before says the same, and is this one. */
-  readonly isNew: boolean
-}
+/** As the signed targets name it. Not new: the list before says the same, and is this one. */
+export type WrittenPopularity = { readonly file: PopularFile; readonly isNew: boolean }
 
 export type PopularityStores = { readonly catalogue: Catalogue; readonly now: () => number }
 
@@ -40,13 +34,13 @@ export async function writePopularity(
   channel: string,
   number: number,
   { catalogue, now }: PopularityStores,
-): Promise<PopularityFile | undefined> {
+): Promise<WrittenPopularity | undefined> {
   const builtAtMs = now()
   const lines = await listPopular(catalogue, channel, dayOf(builtAtMs), maxPopularLines)
   if (lines.length === 0) return undefined
   const before = await findLastPopularity(root, number)
   if (before !== undefined && (await hasSameLines(root, { channel, number: before }, lines)))
-    return { number: before, ...(await describe(root, before)), isNew: false }
+    return { file: await describe(root, before), isNew: false }
   const path = popularityPath(number)
   await makeFolder(join(root, 'lists'))
   const written = await writePopularityList(
@@ -54,7 +48,7 @@ export async function writePopularity(
     { channel, number, count: lines.length, builtAtMs },
     lines,
   )
-  return { number, path, ...written, isNew: true }
+  return { file: { path, number, ...written }, isNew: true }
 }
 
 /** The highest number of a list in the tree, below `before` if that is given. */
@@ -89,7 +83,7 @@ async function hasSameLines(
   return at === lines.length
 }
 
-async function describe(root: string, number: number): Promise<Pick<PopularityFile, 'path' | 'sizeBytes' | 'digest'>> {
+async function describe(root: string, number: number): Promise<PopularFile> {
   const path = popularityPath(number)
   const hash = createHash('sha256')
   let sizeBytes = 0
@@ -97,5 +91,5 @@ async function describe(root: string, number: number): Promise<Pick<PopularityFi
     hash.update(chunk)
     sizeBytes += chunk.length
   }
-  return { path, sizeBytes, digest: makeDigest('sha256', hash.digest('hex')) }
+  return { path, number, sizeBytes, digest: makeDigest('sha256', hash.digest('hex')) }
 }
