@@ -128,19 +128,19 @@ export const options = {
     help: 'promotions of this long are published together',
   },
   timestampLifetime: {
-    kind: 'duration',
+    kind: 'lifetime',
     default: '3d',
     group: 'Trust',
     help: 'how long a signed tree counts as news; signed anew without change when half is over',
   },
   metadataLifetime: {
-    kind: 'duration',
+    kind: 'lifetime',
     default: '90d',
     group: 'Trust',
     help: 'how long what the tree says of its contents is good for; signed anew when half is over',
   },
   rootLifetime: {
-    kind: 'duration',
+    kind: 'lifetime',
     default: '730d',
     group: 'Trust',
     help: 'how long a root made here is good for: after that nothing new is believed until the next root',
