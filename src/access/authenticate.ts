@@ -53,7 +53,8 @@ export class Authenticator {
     // First, since an operator who chose the admin token may have put a dot or an at sign into it.
     const admin = isAdminAllowed ? this.#admin(rest) : undefined
     if (admin) return admin
-    return rest.includes('.') ? await this.#bySignedToken(rest, isAdminAllowed) : await this.#byNamedSecret(rest)
+    // The name of a robot may have dots, as a signed token always has; an at sign a signed token never has.
+    return rest.includes('@') ? await this.#byNamedSecret(rest) : await this.#bySignedToken(rest, isAdminAllowed)
   }
 
   async login(user: string, secret: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
