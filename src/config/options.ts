@@ -127,6 +127,24 @@ export const options = {
     group: 'Content',
     help: 'promotions of this long are published together',
   },
+  timestampLifetime: {
+    kind: 'duration',
+    default: '3d',
+    group: 'Trust',
+    help: 'how long a signed tree counts as news; signed anew without change when half is over',
+  },
+  metadataLifetime: {
+    kind: 'duration',
+    default: '90d',
+    group: 'Trust',
+    help: 'how long what the tree says of its contents is good for; signed anew when half is over',
+  },
+  rootLifetime: {
+    kind: 'duration',
+    default: '730d',
+    group: 'Trust',
+    help: 'how long a root made here is good for: after that nothing new is believed until the next root',
+  },
   maxManifestBytes: { kind: 'bytes', default: '4MiB', group: 'Content', help: 'largest manifest that is taken' },
   maxDescriptors: { kind: 'count', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },
   maxPageSize: {
