@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { type NamedSecret, parseNamedSecret } from '#access/secrets.ts'
 import { readAll } from '#http/outbound/body-stream.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
-import { pointerPath } from '#snapshots/pointer.ts'
 import type { Trace } from '#snapshots/trace.ts'
+import { timestampPath } from '#snapshots/tree-contents.ts'
 import { readTrace, writeTrace } from './write-trace.ts'
 
 export type CompleteCopy = {
@@ -121,9 +121,9 @@ export async function writeTraceOf(ask: TraceAsk): Promise<Trace | undefined> {
 /** What the folder's own metadata says; nobody's signature is checked: the host speaks of itself here. */
 async function readTreeState(folder: string): Promise<{ channel: string; generation: number } | undefined> {
   try {
-    const { signed } = JSON.parse(await readFile(join(folder, pointerPath), 'utf8')) as { signed: string }
-    const said = JSON.parse(Buffer.from(signed, 'base64').toString()) as { channel: unknown; generation: unknown }
-    const { channel, generation } = said
+    type Timestamp = { signed: { flotilla: { channel: unknown; generation: unknown } } }
+    const { signed } = JSON.parse(await readFile(join(folder, timestampPath), 'utf8')) as Timestamp
+    const { channel, generation } = signed.flotilla
     return typeof channel === 'string' && Number.isSafeInteger(generation)
       ? { channel, generation: generation as number }
       : undefined
