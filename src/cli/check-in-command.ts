@@ -14,13 +14,13 @@ type TraceSettings = {
   readonly generation: number | undefined
   readonly channel: string | undefined
 }
-type WrittenTrace = {
+type FoundCopy = {
   readonly channel: string
   readonly generation: number
   readonly isPartial: boolean
   readonly unsigned?: string
 }
-export type WriteTrace = (settings: TraceSettings) => Promise<WrittenTrace | { readonly problem: string }>
+export type WriteTrace = (settings: TraceSettings) => Promise<FoundCopy | { readonly problem: string }>
 
 export type CheckIn = {
   readonly host: string
@@ -51,7 +51,7 @@ export function checkInCommand(connect: Connect, writeTrace: WriteTrace): Comman
     .description('say that a copy is complete; it is verified, never believed')
     .argument('[host]', 'the same as --host')
     .option('--host <host>', "its registered name; default: this machine's")
-    .option('--tree <folder>', 'the copy: its trace is written, signed by FLOTILLA_TOKEN')
+    .option('--tree <folder>', 'the copy: its trace is written too, signed by FLOTILLA_TOKEN')
     .option('--generation <n>', 'what was copied; default: what the copy itself says', wholeNumber)
     .option('--channel <channel>', 'default: what the copy says, or else the one that the front door serves')
     .option('--trace-only', 'write the trace and call nobody: the next crawl reads it', false)
@@ -79,8 +79,7 @@ async function run(host: string, flags: Flags, connect: Connect, writeTrace: Wri
   const said = { tree, host, generation, channel }
   const trace = tree === undefined ? undefined : await writeTrace({ ...said, tree })
   if (trace && 'problem' in trace) return complain(trace.problem)
-  if (trace?.unsigned !== undefined && flags.traceOnly)
-    return complain(`the trace is written, but not signed, so it counts as a hint only: ${trace.unsigned}`)
+  if (trace?.unsigned !== undefined && flags.traceOnly) return complain(`no trace is written: ${trace.unsigned}`)
   const { client, output } = connect()
   if (flags.traceOnly) {
     const words = () =>
@@ -94,6 +93,7 @@ async function run(host: string, flags: Flags, connect: Connect, writeTrace: Wri
     channel: channel ?? trace?.channel,
     isPartial: trace?.isPartial ?? false,
   })
+  if (trace?.unsigned !== undefined) complain(`no trace is written: ${trace.unsigned}`)
   const checkIn = flags.wait ? await waitFor(answer.checkIn, path, client, flags.waitLimit) : answer.checkIn
   print(output, checkIn, () => describe(checkIn))
   if (flags.wait && checkIn.state === 'claimed') return complain(`no crawl has decided it within ${flags.waitLimit} s`)

@@ -2,7 +2,8 @@
 
 import { access } from 'node:fs/promises'
 import { isHostName } from '#snapshots/tree-path.ts'
-import { parseHostToken, writeTraceOf } from '#stages/replicate/check-in.ts'
+import { findCopy, parseHostToken } from '#stages/replicate/check-in.ts'
+import { writeTrace } from '#stages/replicate/write-trace.ts'
 
 export type TraceSettings = {
   readonly tree: string
@@ -11,28 +12,32 @@ export type TraceSettings = {
   readonly channel: string | undefined
 }
 
-export type WrittenTrace = { readonly channel: string; readonly generation: number; readonly isPartial: boolean } & {
-  /** Why the trace is not signed; undefined: it is. */
+export type FoundCopy = {
+  readonly channel: string
+  readonly generation: number
+  readonly isPartial: boolean
+  /** Why no trace was written; undefined: it was, and signed. */
   readonly unsigned?: string
 }
 
-/** In words for a person, where nothing can be written. */
+/** Without a token that signs, the trace that is there stays. `problem`: why nothing can be said, in words for a person. */
 export async function writeHostTrace(
   { tree, host, generation, channel }: TraceSettings,
   by: { readonly token: string | undefined; readonly software: string; readonly nowMs: number },
-): Promise<WrittenTrace | { readonly problem: string }> {
+): Promise<FoundCopy | { readonly problem: string }> {
   if (!isHostName(host)) return { problem: `${host} is no host name: name it with --host, like mirror.example.org` }
   if (!(await isThere(tree))) return { problem: `there is no folder ${tree}` }
-  const token = parseHostToken(by.token ?? '')
-  const { software, nowMs } = by
-  const asked = { folder: tree, host, generation, channel, software, nowMs }
-  const trace = await writeTraceOf({ ...asked, token: 'problem' in token ? undefined : token })
-  if (!trace)
+  const copy = await findCopy(tree, host, { generation, channel })
+  if (!copy)
     return {
       problem: `${tree} has neither metadata nor a trace of ${host} that says what it holds: give --generation and --channel`,
     }
-  const written = { channel: trace.channel, generation: trace.generation, isPartial: trace.partial !== undefined }
-  return 'problem' in token ? { ...written, unsigned: token.problem } : written
+  const found = { channel: copy.channel, generation: copy.generation, isPartial: copy.partial !== undefined }
+  const token = parseHostToken(by.token ?? '')
+  if ('problem' in token) return { ...found, unsigned: token.problem }
+  const { software, nowMs } = by
+  await writeTrace(tree, host, copy, { nowMs, software, token, partial: copy.partial })
+  return found
 }
 
 function isThere(folder: string): Promise<boolean> {

@@ -262,7 +262,10 @@ describeWith('check-ins', ['nginx', 'curl', 'openssl'])('check-ins of volunteers
 
     test('without a token that can sign, where only the trace is to be written', async () => {
       const words = ['check-in', 'honest.test', '--tree', tree(), '--trace-only']
+      const trace = () => readFileSync(join(tree(), 'trace/honest.test'), 'utf8')
+      const before = trace()
       const { code, stderr } = await asHost('honest.test', words, 'an-admin-token-without-a-name')
+      expect(trace()).toBe(before)
       expect([code, stderr]).toEqual([1, expect.stringContaining('flotilla token create --host')])
     })
 

@@ -95,27 +95,19 @@ function parseAnswer(bytes: Uint8Array): Said {
   }
 }
 
-export type TraceAsk = {
-  readonly folder: string
-  readonly host: string
-  /** Undefined: what the folder's metadata says, else its trace. */
-  readonly generation: number | undefined
-  readonly channel: string | undefined
-  readonly token: NamedSecret | undefined
-  readonly software: string
-  readonly nowMs: number
-}
-
-/** For copies that were made by other means: writes the trace of what the folder says that it holds. Undefined: it says nothing. */
-export async function writeTraceOf(ask: TraceAsk): Promise<Trace | undefined> {
-  const last = await readTrace(ask.folder, ask.host)
-  const state = (await readTreeState(ask.folder)) ?? last
-  const generation = ask.generation ?? state?.generation
-  const channel = ask.channel ?? state?.channel
+/** What a copy that was made by other means says of itself: its metadata, else the trace of `host`. */
+export async function findCopy(
+  folder: string,
+  host: string,
+  given: { readonly channel?: string | undefined; readonly generation?: number | undefined },
+): Promise<CompleteCopy | undefined> {
+  const last = await readTrace(folder, host)
+  const state = (await readTreeState(folder)) ?? last
+  const generation = given.generation ?? state?.generation
+  const channel = given.channel ?? state?.channel
   if (generation === undefined || channel === undefined) return undefined
   const partial = last?.generation === generation && last.channel === channel ? last.partial : undefined
-  const { nowMs, software, token } = ask
-  return writeTrace(ask.folder, ask.host, { channel, generation }, { nowMs, software, token, partial })
+  return { folder, host, channel, generation, partial }
 }
 
 /** What the folder's own metadata says; nobody's signature is checked: the host speaks of itself here. */
