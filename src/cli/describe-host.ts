@@ -91,7 +91,7 @@ function describeClaims({ lastCheckIn, state }: Host): string[] {
   return [
     ...(lastCheckIn
       ? [
-          `  check-in  ${of(lastCheckIn.generation)}by ${lastCheckIn.source}, ${ago(lastCheckIn.at, Date.now())}: ${lastCheckIn.state}${lastCheckIn.reason ? `, ${lastCheckIn.reason}` : ''}`,
+          `  check-in  ${of(lastCheckIn.generation)}by ${lastCheckIn.source}, ${ago(lastCheckIn.at, Date.now())}: ${lastCheckIn.state}${lastCheckIn.reason ? `: ${lastCheckIn.reason}` : ''}`,
         ]
       : []),
     ...(trace ? [`  trace  ${of(trace.generation)}${trace.state}: ${trace.reason}`] : []),

@@ -314,6 +314,14 @@ describeWith('check-ins of real servers', ['nginx'])('check-ins', () => {
     expect((await placed())[0]).toMatchObject({ generation: 2, missing: [] })
   })
 
+  test('a server that sends the crawl elsewhere for the trace is not followed', async () => {
+    const directives = 'location /trace/ { return 302 http://169.254.169.254/latest/; }'
+    await using away = await fleet.addHost('away', { directives })
+    await db.updateTable('host_urls').set({ url: away.url }).where('url', '=', host.url).execute()
+    expect((await look()).trace).toMatchObject({ state: 'refused', reason: expect.stringContaining('status 302') })
+    expect(await rows()).toEqual([])
+  })
+
   test('without a trace nothing is claimed', async () => {
     expect((await look()).trace).toMatchObject({ state: 'absent', reason: expect.stringContaining('status 404') })
     expect(await rows()).toEqual([])

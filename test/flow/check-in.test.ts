@@ -119,7 +119,7 @@ describeWith('check-ins', ['nginx', 'curl', 'openssl'])('check-ins of volunteers
     const again = await asHost('honest.test', words)
     expect([again.code, JSON.parse(again.stdout).at]).toEqual([0, JSON.parse(stdout).at])
     expect(await flotilla.run('host', 'show', 'honest.test')).toMatch(
-      new RegExp(`check-in {2}generation ${generation}, by api, .*: accepted, every blob`),
+      new RegExp(`check-in {2}generation ${generation}, by api, .*: accepted: every blob`),
     )
   })
 
