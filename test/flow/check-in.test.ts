@@ -268,21 +268,6 @@ describeWith('check-ins', ['nginx', 'curl', 'openssl'])('check-ins of volunteers
       expect(trace()).toBe(before)
       expect([code, stderr]).toEqual([1, expect.stringContaining('flotilla token create --host')])
     })
-
-    const usage = [
-      [],
-      ['--trace-only', '--generation', '1'],
-      ['--tree', '.', '--trace-only', '--wait'],
-      ['a.test', '--host', 'b.test', '--generation', '1'],
-      ['--generation', '0'],
-      ['--generation', 'x'],
-    ]
-    test.each(usage.map((words) => [words.join(' '), words] as const))(
-      'as wrong usage: check-in %s',
-      async (_, words) => {
-        expect(await asHost('honest.test', ['check-in', ...words])).toMatchObject({ code: 2, stdout: '' })
-      },
-    )
   })
 
   test('a flood is told to wait, a revoked token opens nothing and signs nothing', async () => {
