@@ -1,17 +1,16 @@
 // The shipped script against sources that lie, fail or stop, and on disks that are full: each is told, and the copy stays as it was.
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { digestOf } from '#blobs/hashing.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
-import { aboutContents } from '#snapshots/tree-contents.ts'
 import { describeWith, unlessRoot } from '../kit/need-tool.ts'
-import { mustRun, runProgram } from '../kit/process.ts'
+import { mustRun } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
-import { blobsIn, lackedBlobs, rsyncScript, runScript, traceGeneration } from '../kit/rsync-script.ts'
+import { blobsIn, lackedBlobs, runScript, traceGeneration } from '../kit/rsync-script.ts'
 
 const host = 'mirror.example.org'
 const bytesOf = (text: string) => new TextEncoder().encode(text.repeat(3000))
@@ -62,6 +61,7 @@ async function visible(): Promise<string[]> {
 /** Lists of the new generation may lie there already: nothing names them. */
 const withoutLists = (lines: readonly string[]) => lines.filter((one) => !one.includes('/lists/'))
 
+// biome-ignore lint/suspicious/noExplicitAny: JSON that the tests spoil on purpose.
 type Change = (value: Record<string, any>) => void
 
 /** Rewrites the metadata as somebody on the way might: lengths and digests agree, signatures do not. */
