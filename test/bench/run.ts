@@ -11,7 +11,7 @@ import { benchManifests } from './manifests.ts'
 import { benchMemory, benchPushPull } from './push-pull.ts'
 import { type BenchServer, startOurs, startTheirs } from './servers.ts'
 
-const parts = ['push-pull', 'manifests', 'memory', 'redirect', 'popularity'] as const
+const parts = ['push-pull', 'manifests', 'memory', 'redirect', 'script', 'popularity'] as const
 const rounds = 3
 
 function chooseParts(args: readonly string[]): readonly string[] {
