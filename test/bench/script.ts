@@ -1,12 +1,13 @@
 // `npm run bench -- script`: the shipped script beside a plain `rsync -a` of the same tree, from the same rsyncd: a run without news, and
 // one with a single new blob. What counts is the ratio; bytes are those on the wire, both ways.
 
-import { chmod, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
+import { CutLine } from '../kit/cut-line.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
-import { type RsyncDaemon, startRsyncDaemon } from '../kit/rsync-daemon.ts'
+import { startRsyncDaemon } from '../kit/rsync-daemon.ts'
 import { rsyncScript } from '../kit/rsync-script.ts'
 import { getTool } from '../kit/tool.ts'
 import { median } from './comparison.ts'
@@ -21,37 +22,33 @@ type Cost = { readonly seconds: number; readonly cpuSeconds: number; readonly wi
 
 const randomBytes = () => crypto.getRandomValues(new Uint8Array(blobBytes))
 
-/** rsyncd's own log tells of each connection what went both ways. */
-async function wireBytes(log: string): Promise<number> {
-  const lines = [...(await readFile(log, 'utf8')).matchAll(/sent (\d+) bytes {2}received (\d+) bytes/g)]
-  return lines.reduce((sum, [, sent, received]) => sum + Number(sent) + Number(received), 0)
-}
-
 class Bench {
   readonly root: string
   readonly tree: PublishedTree
-  readonly daemon: RsyncDaemon
+  readonly line: CutLine
+  readonly url: string
 
-  constructor(root: string, tree: PublishedTree, daemon: RsyncDaemon) {
+  constructor(root: string, tree: PublishedTree, line: CutLine, url: string) {
     this.root = root
     this.tree = tree
-    this.daemon = daemon
+    this.line = line
+    this.url = url
   }
 
   async run(side: Side): Promise<Cost> {
-    const log = join(this.root, 'rsyncd/rsyncd-transfers.log')
-    const before = await wireBytes(log)
+    const before = this.line.bytes
     const to = join(this.root, side.replace(' ', ''))
     const command =
       side === 'script'
-        ? [rsyncScript, '--quiet', this.daemon.url, to, 'bench.test']
-        : [getTool('rsync'), '-a', `${this.daemon.url}/`, `${to}/`]
+        ? [rsyncScript, '--quiet', this.url, to, 'bench.test']
+        : [getTool('rsync'), '-a', `${this.url}/`, `${to}/`]
     const beganMs = performance.now()
-    const ended = Bun.spawnSync(command, { stdout: 'inherit', stderr: 'inherit' })
+    const ended = Bun.spawn(command, { stdout: 'inherit', stderr: 'inherit' })
+    await ended.exited
     const seconds = (performance.now() - beganMs) / 1000
     if (ended.exitCode !== 0) throw new Error(`${command.join(' ')} ended with ${ended.exitCode}`)
-    const cpuSeconds = Number(ended.resourceUsage.cpuTime.total) / 1e6
-    return { seconds, cpuSeconds, wireBytes: (await wireBytes(log)) - before }
+    const cpuSeconds = Number(ended.resourceUsage()!.cpuTime.total) / 1e6
+    return { seconds, cpuSeconds, wireBytes: this.line.bytes - before }
   }
 
   /** Both in turn, the first one changing, so that a noisy minute falls on both. */
@@ -86,7 +83,9 @@ try {
   await mkdir(join(root, 'rsyncd'))
   const config = rsyncdConfig({ ...rsyncdDefaults, folder: tree.folder, isRoot: process.getuid?.() === 0 })
   await using daemon = await startRsyncDaemon(join(root, 'rsyncd'), config)
-  const bench = new Bench(root, tree, daemon)
+  await using line = new CutLine(Number(new URL(daemon.url).port))
+  const url = daemon.url.replace(/:\d+/, `:${await line.listen()}`)
+  const bench = new Bench(root, tree, line, url)
   console.log(
     `${`${blobs} blobs`.padEnd(28)} ${'unit'.padEnd(12)} ${'script'.padStart(12)} ${'rsync -a'.padStart(12)}   ratio`,
   )

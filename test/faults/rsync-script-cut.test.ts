@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises'
-import { connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
+import { CutLine } from '../kit/cut-line.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { runProgram } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
@@ -24,37 +24,6 @@ import { waitUntil } from '../kit/wait-until.ts'
 const host = 'mirror.example.org'
 const kills = Number(process.env.FLOTILLA_TEST_KILLS ?? 25)
 const randomBytes = (size: number) => crypto.getRandomValues(new Uint8Array(size))
-
-/** A line that breaks after so many bytes of all that came to the client. */
-class CutLine implements AsyncDisposable {
-  readonly #server: Server
-  bytesLeft = Number.POSITIVE_INFINITY
-
-  constructor(target: number) {
-    this.#server = createServer((client) => {
-      const upstream = connect(target, '127.0.0.1')
-      for (const socket of [client, upstream]) socket.on('error', () => undefined)
-      client.pipe(upstream)
-      upstream.on('data', (chunk) => {
-        this.bytesLeft -= chunk.length
-        if (this.bytesLeft > 0) client.write(chunk)
-        else client.destroy()
-      })
-      upstream.on('close', () => client.end())
-      client.on('close', () => upstream.destroy())
-    })
-  }
-
-  listen(): Promise<number> {
-    return new Promise((resolve) => {
-      this.#server.listen(0, '127.0.0.1', () => resolve((this.#server.address() as { port: number }).port))
-    })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#server.close()
-  }
-}
 
 describeWith('rsyncd', ['rsync'])('the script', () => {
   let root: string
@@ -141,7 +110,7 @@ describeWith('rsyncd', ['rsync'])('the script', () => {
     expect(await lackedBlobs(to, tree.blobs.keys())).toEqual([])
     expect(await blobsIn(to)).toEqual([...tree.blobs.keys()].sort())
     const notes = (await readdir(join(to, '.flotilla-rsync'))).filter((one) => !one.startsWith('held'))
-    expect(notes.sort()).toEqual(['child', 'left', 'named', 'timestamp', 'to-report'])
+    expect(notes.sort()).toEqual(['child', 'done', 'left', 'named', 'timestamp', 'to-report'])
     console.log(`${kills} kills, of which ${finished} came too late`)
   }, 300_000)
 })
