@@ -6,7 +6,7 @@ import { type Progress, type ReplicateOptions, replicateDefaults } from '#stages
 
 export type ReplicaSettings = Pick<
   ReplicateOptions,
-  'from' | 'to' | 'name' | 'connections' | 'isCheck' | 'isPrune' | 'minFreeBytes' | 'bytesPerSecond' | 'graceMs' | 'key'
+  'from' | 'to' | 'name' | 'connections' | 'isCheck' | 'isPrune' | 'minFreeBytes' | 'bytesPerSecond' | 'graceMs' | 'root'
 >
 
 export type ReplicaControl = {

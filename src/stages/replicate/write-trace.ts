@@ -3,7 +3,6 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
-import type { Pointer } from '#snapshots/pointer.ts'
 
 export type Trace = {
   readonly format: 1
@@ -18,10 +17,9 @@ export type Trace = {
 export async function writeTrace(
   folder: string,
   host: string,
-  pointer: Pointer,
+  { channel, generation }: { readonly channel: string; readonly generation: number },
   by: { readonly nowMs: number; readonly software: string },
 ): Promise<void> {
-  const { channel, generation } = pointer
   const finishedAt = new Date(by.nowMs).toISOString()
   const trace: Trace = { format: 1, host, channel, generation, finishedAt, software: by.software }
   await makeFolder(join(folder, 'trace'))
