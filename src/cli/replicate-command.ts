@@ -112,7 +112,10 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
           .default(0, 'no limit'),
       )
       .addOption(sized('--grace <time>', 'how long to keep what left the list', kinds.duration, 24 * 3_600_000))
-      .option('--root <file|sha256:hex>', "the publisher's 1.root.json, or its sha256; else the first run believes the source")
+      .option(
+        '--root <file|sha256:hex>',
+        "the publisher's 1.root.json, or its sha256; else the first run believes the source",
+      )
       .option('--allow-private', 'let the address lead to a private network', false)
       .option('--ca <file>', 'certificate authorities (PEM) to believe besides the known ones')
       .option('--json', 'print the outcome as JSON', false)
@@ -209,6 +212,8 @@ function describe(outcome: ReplicateOutcome): string {
     strays > 0 && `${strays} that no list names left alone (see --prune)`,
   ].filter((part) => part !== false)
   const said = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
-  const note = believed ? `\nThe source was believed about its root, ${believed}: ask the operator whether it is theirs.` : ''
+  const note = believed
+    ? `\nThe source was believed about its root, ${believed}: ask the operator whether it is theirs.`
+    : ''
   return `${channel} generation ${generation}: ${said}.${note}`
 }

@@ -6,9 +6,26 @@ import { filesOf, type TreeContents, timestampPath } from '#snapshots/tree-conte
 import { deleteLeftBlobs, deleteLeftFiles } from './delete-left.ts'
 import { forgetOtherHeldLists, listTreeFiles, type ReplicaFolder } from './replica-folder.ts'
 import { type ReplicaState, writeReplicaState } from './replica-state.ts'
-import type { ReplicateResult } from './replicate.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
 import { hasTrace, writeTrace } from './write-trace.ts'
+
+export type ReplicateResult = {
+  /** refreshed: only the metadata are new. */
+  readonly outcome: 'unchanged' | 'refreshed' | 'updated'
+  readonly channel: string
+  readonly generation: number
+  /** What was fetched. */
+  readonly files: number
+  readonly bytes: number
+  /** Blobs that did not have the bytes of their digest and were replaced. */
+  readonly damaged: number
+  /** Blobs deleted after their grace. */
+  readonly deleted: number
+  /** Blobs that lie here though no list named them, ever; counted when the files were looked at. */
+  readonly strays: number
+  /** The root that was believed because nobody had given one: sha256, to compare by eye. */
+  readonly believed: string | undefined
+}
 
 export type FinishedRun = Pick<ReplicateResult, 'outcome' | 'files' | 'bytes' | 'damaged' | 'strays' | 'believed'> & {
   readonly replica: ReplicaFolder

@@ -38,7 +38,11 @@ export type PlanOptions = {
 }
 
 /** All blobs of the generation, by the cheapest chain of lists in the folder. */
-export function wantedBlobs(replica: ReplicaFolder, contents: TreeContents, complete: number): AsyncIterable<ListedBlob> {
+export function wantedBlobs(
+  replica: ReplicaFolder,
+  contents: TreeContents,
+  complete: number,
+): AsyncIterable<ListedBlob> {
   const { channel, generation, lists } = contents
   const chain = cheapestChain(lists, complete, generation)
   if (!chain) throw new ReplicateError('source', `no chain of lists leads to generation ${generation}`)

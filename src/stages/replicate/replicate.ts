@@ -6,31 +6,13 @@ import { isHostName } from '#snapshots/tree-path.ts'
 import { copyBlobs } from './copy-blobs.ts'
 import { copyNamedFiles, namedFiles } from './copy-named-files.ts'
 import { startCopying } from './copying.ts'
-import { type FinishedRun, finishRun } from './finish-run.ts'
+import { type FinishedRun, finishRun, type ReplicateResult } from './finish-run.ts'
 import { type Followed, followChain, shownTimestamp, writeMetadata } from './follow-chain.ts'
 import { openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
 import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
 import { SourceInterrupted, TreeSource } from './tree-source.ts'
-
-export type ReplicateResult = {
-  /** refreshed: only the metadata are new. */
-  readonly outcome: 'unchanged' | 'refreshed' | 'updated'
-  readonly channel: string
-  readonly generation: number
-  /** What was fetched. */
-  readonly files: number
-  readonly bytes: number
-  /** Blobs that did not have the bytes of their digest and were replaced. */
-  readonly damaged: number
-  /** Blobs deleted after their grace. */
-  readonly deleted: number
-  /** Blobs that lie here though no list named them, ever; counted when the files were looked at. */
-  readonly strays: number
-  /** The root that was believed because nobody had given one: sha256, to compare by eye. */
-  readonly believed: string | undefined
-}
 
 /** Throws ReplicateError with a reason a person can act on; whatever happens, the last complete generation stays. */
 export async function replicate(options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
