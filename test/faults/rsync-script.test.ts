@@ -305,7 +305,7 @@ describeWith(
   ['rsync'],
   unlessRoot(),
 )('disks', () => {
-  test.each([64, 300])('a full disk of %d KiB loses nothing', async (size) => {
+  test.each([128, 300])('a full disk of %d KiB loses nothing', async (size) => {
     const mounted = join(root, `small-${size}`)
     await mkdir(mounted)
     await mustRun('mount', ['-t', 'tmpfs', '-o', `size=${size}k`, 'tmpfs', mounted])
