@@ -1,4 +1,4 @@
-// Publications every two seconds while ten replicas copy, by the script and by a bare rsync, killed at random moments. Whatever a trace
+// Publications every two seconds while ten replicas copy, by https, by the script and by a bare rsync, killed at random moments. Whatever a trace
 // says, the folder holds. `FLOTILLA_TEST_MIXED_SECONDS` makes it run longer.
 
 import { expect, test } from 'bun:test'
@@ -14,7 +14,9 @@ import { PublishedTree } from '../kit/published-tree.ts'
 import { startRsyncDaemon } from '../kit/rsync-daemon.ts'
 import { rsyncRecipe } from '../kit/rsync-recipe.ts'
 import { lackedBlobs, rsyncScript, scriptEnvironment, traceGeneration } from '../kit/rsync-script.ts'
+import { startTreeOrigin } from '../kit/tree-origin.ts'
 
+const program = join(import.meta.dir, '../../src/cli/main.ts')
 const seconds = Number(process.env.FLOTILLA_TEST_MIXED_SECONDS ?? 60)
 const everyMs = 2_000
 /** A publisher keeps what left its lists for longer than the slowest copy takes. */
@@ -61,8 +63,8 @@ async function copyOnAndOn(replica: Replica, publisher: Publisher, isOver: () =>
     isLast = isOver()
     const isKilled = !isLast && Math.random() < 0.5
     const limitMs = isKilled ? 1 + Math.floor(Math.random() * killWithinMs) : 60_000
-    const [program, ...args] = replica.command
-    const { code, stderr } = await runProgram(program, args, { env: scriptEnvironment, limitMs })
+    const [first, ...args] = replica.command
+    const { code, stderr } = await runProgram(first, args, { env: scriptEnvironment, limitMs })
     tally.runs++
     if (code === 128 && isKilled) tally.kills++
     else if (code !== 0) tally.failures++
@@ -77,18 +79,37 @@ async function copyOnAndOn(replica: Replica, publisher: Publisher, isOver: () =>
   return tally
 }
 
-function replicasIn(root: string, url: string): Replica[] {
-  const script = Array.from({ length: 5 }, (_, n): Replica => {
-    const name = `script-${n}.test`
-    const folder = join(root, name)
-    return { name, folder, command: [rsyncScript, '--grace-days', '0', url, folder, name] }
-  })
-  const bare = Array.from({ length: 5 }, (_, n): Replica => {
-    const name = `bare-${n}.test`
-    const folder = join(root, name)
-    return { name, folder, command: ['sh', '-euc', rsyncRecipe(url, folder, name)] }
-  })
-  return [...script, ...bare]
+type Sources = { readonly https: string; readonly rsync: string }
+
+const ways: readonly {
+  name: string
+  count: number
+  command: (from: Sources, to: string, name: string) => Replica['command']
+}[] = [
+  {
+    name: 'script',
+    count: 4,
+    command: ({ rsync }, to, name) => [rsyncScript, '--grace-days', '0', rsync, to, name],
+  },
+  { name: 'bare', count: 3, command: ({ rsync }, to, name) => ['sh', '-euc', rsyncRecipe(rsync, to, name)] },
+  {
+    name: 'https',
+    count: 3,
+    command: ({ https }, to, name) => {
+      const options = ['--allow-private', '--quiet', '--min-free', '0', '--grace', '0']
+      return [process.execPath, program, 'replicate', '--from', https, '--to', to, '--name', name, ...options]
+    },
+  },
+]
+
+function replicasIn(root: string, from: Sources): Replica[] {
+  return ways.flatMap(({ name: way, count, command }) =>
+    Array.from({ length: count }, (_, n) => {
+      const name = `${way}-${n}.test`
+      const folder = join(root, name)
+      return { name, folder, command: command(from, folder, name) }
+    }),
+  )
 }
 
 describeWith('ten replicas', ['rsync'])('ten replicas of a tree that changes every two seconds', () => {
@@ -105,7 +126,8 @@ describeWith('ten replicas', ['rsync'])('ten replicas of a tree that changes eve
       await using daemon = await startRsyncDaemon(join(root, 'rsyncd'), config)
       const endMs = performance.now() + seconds * 1000
       let isOver = false
-      const replicas = replicasIn(root, daemon.url)
+      const origin = startTreeOrigin(join(root, 'tree'))
+      const replicas = replicasIn(root, { https: origin.url, rsync: daemon.url })
       const copying = Promise.all(replicas.map((one) => copyOnAndOn(one, publisher, () => isOver)))
       copying.catch(() => undefined)
       // Time itself is the subject here.
@@ -125,6 +147,7 @@ describeWith('ten replicas', ['rsync'])('ten replicas of a tree that changes eve
         expect(tallies[n]!.generations.size).toBeGreaterThan(1)
       }
       expect(sum((one) => one.kills)).toBeGreaterThan(0)
+      await origin.listener.stop(100)
       await rm(root, { recursive: true })
     },
     (seconds + 240) * 1000,
