@@ -96,7 +96,7 @@ const ways: readonly {
     name: 'https',
     count: 3,
     command: ({ https }, to, name) => {
-      const options = ['--allow-private', '--quiet', '--min-free', '0', '--grace', '0']
+      const options = ['--allow-private', '--quiet', '--min-free', '1KiB', '--grace', '1s']
       return [process.execPath, program, 'replicate', '--from', https, '--to', to, '--name', name, ...options]
     },
   },

@@ -1,7 +1,7 @@
 // The shipped script against the real rsyncd with the configuration that we ship: what it copies, asks for, deletes and says.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Digest } from '#oci/digest.ts'
@@ -42,32 +42,42 @@ describeWith('shellcheck', ['shellcheck'])('shellcheck', () => {
   })
 })
 
+const applets =
+  'awk sed sort xargs find ls sha256sum fold gzip cut tr wc cmp mv cp rm ln mkdir cat date head tail grep chmod'
+
 /** Debian's sh and awk, and what a router or a small container has. */
 const shells = [
-  { name: 'sh', shell: [], tools: ['rsync'] },
-  { name: 'busybox sh', shell: ['busybox', 'sh'], tools: ['rsync', 'busybox'] },
+  { name: 'sh', shell: [], tools: ['rsync'], applets: '' },
+  { name: 'busybox', shell: ['busybox', 'sh'], tools: ['rsync', 'busybox'], applets },
 ] as const
 
-for (const { name, shell, tools } of shells) {
+for (const { name, shell, tools, applets } of shells) {
   describeWith(`the script by ${name}`, tools)(`the script by ${name}`, () => {
     let tree: PublishedTree
     let daemon: RsyncDaemon
     let to: string
     const states = new Map<number, Map<Digest, ListedBlob>>()
     const run = (options: readonly string[] = [], env: Record<string, string> = {}) =>
-      runScript([...options, daemon.url, to, host], { shell, env })
+      runScript([...options, daemon.url, to, host], { shell, env: { ...env, PATH: path } })
+    let path = process.env.PATH
     const publish = async (options = {}) => {
       await tree.publish(options)
       states.set(tree.generation, new Map(tree.blobs))
     }
 
     beforeAll(async () => {
-      const base = join(root, name.replace(' ', '-'))
+      const base = join(root, name)
+      if (applets !== '') {
+        const programs = join(base, 'programs')
+        await mkdir(programs, { recursive: true })
+        for (const one of applets.split(' ')) await symlink(getTool('busybox'), join(programs, one))
+        path = `${programs}:${path}`
+      }
       tree = await PublishedTree.make(join(base, 'tree'), join(base, 'keys'))
       to = join(base, 'copy')
       for (let n = 0; n < 30; n++) await tree.add(bytesOf(`blob ${n}`))
       await publish()
-      daemon = await serve(tree.folder, name.replace(' ', '-'))
+      daemon = await serve(tree.folder, name)
     })
     afterAll(async () => {
       await daemon[Symbol.asyncDispose]()
