@@ -16,8 +16,8 @@ import { folderSource } from '#snapshots/snapshot-source.ts'
 import { type PublicKey, parsePublicKey } from '#trust/public-key.ts'
 import { Verifier } from '#trust/verifier.ts'
 
-const followEveryMs = 1000
-const maxBackoffMs = 30_000
+/** How often data planes look for news in a folder. */
+export const followPace = { intervalMs: 1000, maxBackoffMs: 30_000 } as const
 /** A chain of more packs than this is begun anew from a whole one. */
 const maxPacks = 64
 
@@ -41,25 +41,9 @@ export async function followSnapshots(
     log: logError,
     maxPacks,
   })
-  const snapshots = folderSource(join(config.data, 'snapshots'))
-  const documents = [
-    await followDocument({
-      source: snapshots,
-      path: `${config.publicChannel}/placement.json`,
-      copy: join(kept, 'placement.json'),
-      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
-      log: logError,
-    }),
-    await followDocument({
-      source: snapshots,
-      path: 'health.json',
-      copy: join(kept, 'health.json'),
-      take: (bytes) => holder.takeHealth(parseDocument<HealthDocument>(bytes)),
-      log: logError,
-    }),
-  ]
+  const documents = await followFleet({ config, holder, kept, log: logError })
   // Each for itself: a pointer that is refused must not keep news of the hosts away.
-  const options = { intervalMs: followEveryMs, maxBackoffMs, random: Math.random, log: logError }
+  const options = { ...followPace, random: Math.random, log: logError }
   const followers = [
     startFollower(async () => {
       verifier ??= await openVerifier(tree, kept)
@@ -67,10 +51,43 @@ export async function followSnapshots(
     }, options),
     ...documents.map((step) => startFollower(step, options)),
   ]
-  const all = (what: 'runNow' | 'stop') => Promise.all(followers.map((one) => one[what]())).then(() => undefined)
-  const follower: Follower = { runNow: () => all('runNow'), stop: () => all('stop') }
+  const follower = together(followers)
   await follower.runNow()
   return { holder, follower }
+}
+
+export type FollowedFleet = {
+  readonly config: Config
+  readonly holder: Pick<SnapshotHolder, 'takePlacement' | 'takeHealth'>
+  /** Where copies are kept for the next start. */
+  readonly kept: string
+  readonly log: (error: unknown) => void
+}
+
+/** The steps that look for a new placement and for new health; what the last run left is taken at once. */
+export async function followFleet({ config, holder, kept, log }: FollowedFleet): Promise<(() => Promise<void>)[]> {
+  const source = folderSource(join(config.data, 'snapshots'))
+  return [
+    await followDocument({
+      source,
+      path: `${config.publicChannel}/placement.json`,
+      copy: join(kept, 'placement.json'),
+      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
+      log,
+    }),
+    await followDocument({
+      source,
+      path: 'health.json',
+      copy: join(kept, 'health.json'),
+      take: (bytes) => holder.takeHealth(parseDocument<HealthDocument>(bytes)),
+      log,
+    }),
+  ]
+}
+
+export function together(followers: readonly Follower[]): Follower {
+  const all = (what: 'runNow' | 'stop') => Promise.all(followers.map((one) => one[what]())).then(() => undefined)
+  return { runNow: () => all('runNow'), stop: () => all('stop') }
 }
 
 /** The key of the tree as it was seen first. */

@@ -5,8 +5,7 @@ import type { Logger } from 'pino'
 import type { Config } from '#config/config.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
-import type { ReportEvidence } from '#stages/redirect/evidence.ts'
-import { type OpenFront, openFront } from './open-front.ts'
+import { type FrontSurroundings, type OpenFront, openFront } from './open-front.ts'
 import type { Role } from './role.ts'
 import { withProbes } from './with-probes.ts'
 
@@ -15,13 +14,12 @@ export type FrontdoorRole = Role & Pick<OpenFront, 'front' | 'followNow'>
 export async function startFrontdoor(
   config: Config,
   log: Logger,
-  report: ReportEvidence,
-  originUrl: string | undefined,
+  around: Omit<FrontSurroundings, 'kept'>,
 ): Promise<FrontdoorRole> {
   const { host, port } = config.listen.frontdoor
   // Copies of its own: several front doors may share a data folder, and each forgets what it no longer serves.
   const kept = join(config.data, 'frontdoor', String(port))
-  const opened = await openFront(config, log, { kept, report, originUrl })
+  const opened = await openFront(config, log, { ...around, kept })
   const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
