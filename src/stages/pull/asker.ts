@@ -47,7 +47,7 @@ const replicaIdPattern = /^[0-9a-f]{32}$/
 const ticketPattern = /(?:^|&)t=([A-Za-z0-9_-]{1,64})(?:&|$)/
 /** Products that clients of registries write into their User-Agent. */
 const registryClientPattern =
-  /(?:^|[ (])(?:docker|containerd|containers|libpod|podman|skopeo|buildah|buildkit|cri-o|nerdctl|go-containerregistry|oras|regclient)\//i
+  /(?:^|[ (])(?:docker|containerd|containers|libpod|podman|skopeo|buildah|buildkit|cri-o|nerdctl|go-containerregistry|oras|regclient)(?:[/ ]|$)/i
 
 export class Askers {
   readonly #parts: AskerParts

@@ -53,12 +53,11 @@ export class Seeds {
   /** undefined: a free one. Only a registered host will give on what it gets: it takes the place of one that is none. */
   #seatToGive({ network, isHost }: Seat, nowMs: number): Seat | undefined | 'none' {
     const { seeds, seedsPerNetwork, silenceMs } = this.#options
-    const isSilent = (seat: Seat) => nowMs - seat.lastMs >= silenceMs
     const neighbours = this.#seats.filter((seat) => seat.network === network)
-    if (neighbours.length >= seedsPerNetwork) return neighbours.find(isSilent) ?? 'none'
-    if (this.#seats.length < seeds) return undefined
-    const longest = (seats: Seat[]) => seats.sort((a, b) => a.lastMs - b.lastMs)[0]
-    const silent = longest(this.#seats.filter(isSilent))
-    return silent ?? (isHost ? longest(this.#seats.filter((seat) => !seat.isHost)) : undefined) ?? 'none'
+    if (neighbours.length < seedsPerNetwork && this.#seats.length < seeds) return undefined
+    const rivals = neighbours.length < seedsPerNetwork ? this.#seats : neighbours
+    const longestSilent = rivals.toSorted((a, b) => a.lastMs - b.lastMs)
+    const silent = longestSilent.find((seat) => nowMs - seat.lastMs >= silenceMs)
+    return silent ?? (isHost ? longestSilent.find((seat) => !seat.isHost) : undefined) ?? 'none'
   }
 }
