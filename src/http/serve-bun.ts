@@ -78,6 +78,8 @@ export function listenFetch(fetch: FetchHandler, options: ListenOptions): Listen
       reusePort: tls !== undefined,
       maxRequestBodySize: options.maxBodyBytes ?? Number.MAX_SAFE_INTEGER,
       idleTimeout: idleSeconds,
+      // Otherwise it prints source code beside each answer that is broken off.
+      development: false,
       ...(tls && { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
       async fetch(request, server) {
         server.timeout(request, 0)

@@ -25,7 +25,11 @@ import type { Role } from './role.ts'
 import type { Strangers } from './strangers.ts'
 import { withProbes } from './with-probes.ts'
 
-export type OriginRole = Role & { readonly counters: OriginCounters }
+export type OriginRole = Role & {
+  readonly counters: OriginCounters
+  /** Looks for news now. */
+  followNow(): Promise<void>
+}
 
 /** How exactly waves and the end of a hold are kept. */
 const tickMs = 250
@@ -48,6 +52,7 @@ export async function startOrigin(config: Config, log: Logger, strangers: Strang
   return {
     name: 'origin',
     counters,
+    followNow: rush.followNow,
     listeners: { origin: listener },
     notReady,
     async stop() {
@@ -59,7 +64,7 @@ export async function startOrigin(config: Config, log: Logger, strangers: Strang
 }
 
 type RushParts = { readonly strangers: Strangers; readonly counters: OriginCounters; readonly port: number }
-type Rush = { readonly handler: Handler; stop(): Promise<void> }
+type Rush = { readonly handler: Handler; followNow(): Promise<void>; stop(): Promise<void> }
 
 /** The handler of the trees, with a gate and waiters for each channel. */
 async function openRush(config: Config, log: Logger, { strangers, counters, port }: RushParts): Promise<Rush> {
@@ -110,6 +115,7 @@ async function openRush(config: Config, log: Logger, { strangers, counters, port
   const next = { askers, counters, random, waitersOf: (channel: string | undefined) => find(channel)?.waiters }
   return {
     handler: (ask) => answerNext(ask, next) ?? tree(ask),
+    followNow: () => follower.runNow(),
     async stop() {
       clearInterval(timer)
       await follower.stop()

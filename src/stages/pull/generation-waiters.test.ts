@@ -138,6 +138,7 @@ describe('waiting for a generation', () => {
     void wait('b', 5)
     waiters.stop()
     expect(await at(0)).toBe('ab')
-    expect([...answers.values()]).toEqual(['nothing-new', 'nothing-new'])
+    await wait('c', 0)
+    expect([...answers.values()]).toEqual(['nothing-new', 'nothing-new', 'nothing-new'])
   })
 })

@@ -36,6 +36,7 @@ export class GenerationWaiters {
   readonly #waiting = new Set<Waiter>()
   readonly #byNetwork = new Map<number, number>()
   #waves: Waves | undefined
+  #isStopped = false
 
   constructor(parts: WaiterParts, options: WaiterOptions) {
     this.#parts = parts
@@ -54,6 +55,7 @@ export class GenerationWaiters {
       const leftMs = waves.releaseMs(replica.key, after) - this.#parts.now()
       return Promise.resolve(newsOf(waves, leftMs))
     }
+    if (this.#isStopped) return Promise.resolve('nothing-new')
     const network = replica.client.prefixKey
     const neighbours = this.#byNetwork.get(network) ?? 0
     if (this.#waiting.size >= this.#options.waiters || neighbours >= this.#options.waitersPerNetwork)
@@ -82,6 +84,7 @@ export class GenerationWaiters {
 
   /** Nobody is held any longer. */
   stop(): void {
+    this.#isStopped = true
     for (const waiter of this.#waiting) this.#end(waiter, 'nothing-new')
   }
 
