@@ -43,7 +43,11 @@ describe('the generation of a blob', () => {
   })
 
   test('is never told too low where they do not', async () => {
-    const sizes = [await put('long', 0, 1, ['a 1']), await put('long', 1, 2, ['+b 2']), await put('long', 2, 3, ['+c 3'])]
+    const sizes = [
+      await put('long', 0, 1, ['a 1']),
+      await put('long', 1, 2, ['+b 2']),
+      await put('long', 2, 3, ['+c 3']),
+    ]
     expect(await read('long', 3, 'abc', sizes[2]! + sizes[1]!)).toEqual([1, 2, 3])
     expect(await read('long', 3, 'abc', sizes[2])).toEqual([2, 2, 3])
     expect(await read('long', 3, 'abc', 1)).toEqual([3, 3, 3])
