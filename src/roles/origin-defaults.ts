@@ -30,6 +30,7 @@ export function originOptions({ settings }: Config): OriginOptions {
       sendsPerReplica: 2,
       sendPerReplicaRefillMs: 1_800_000,
       retryMs: 5_000,
+      maxRetryMs: 30_000,
       maxBlobsRemembered: 20_000,
       allowHttpHosts: settings.allowHttpHosts,
       redirectsPerHost: settings.originRedirectsPerHost,

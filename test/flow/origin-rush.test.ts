@@ -7,7 +7,8 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Digest } from '#oci/digest.ts'
-import { placed } from '../kit/front-door.ts'
+import { answerFront } from '#stages/redirect/answer-front.ts'
+import { digestOf, layer, makeAsk, openFront, placed } from '../kit/front-door.ts'
 import { type OriginFixture, openOrigin, pathOf } from '../kit/origin-role.ts'
 import { startTreeOrigin } from '../kit/tree-origin.ts'
 import { waitUntil } from '../kit/wait-until.ts'
@@ -75,6 +76,20 @@ describe('a blob that no host has', () => {
       statusOf(origin.get(pathOf(blob), '203.0.113.9', { 'user-agent': 'docker/28.5.2 go/go1.24.8' }))
     expect([await docker(), await docker()]).toEqual([200, 503])
     expect(await statusOf(origin.get(pathOf(blob), '203.0.113.9', { 'user-agent': 'curl/8.14.1' }))).toBe(503)
+  })
+
+  test('and those whom a front door sends are users', async () => {
+    await start({}, layer)
+    for (const n of [1, 2]) await statusOf(ask(n))
+    const parts = { openBlob: undefined, ticketKey: origin.ticketKey, now: Date.now }
+    const { front } = await openFront(root, { options: { originUrl: origin.url }, parts })
+    const path = `/v2/fedora/base/blobs/${digestOf(layer)}`
+    const sent = await answerFront(makeAsk(path, { 'x-forwarded-for': '203.0.113.77' }), front)
+    expect(sent.status).toBe(307)
+    const target = (sent.headers.location as string).slice(origin.url.length)
+    const answer = await origin.get(target, '203.0.113.77')
+    expect([answer.status, Buffer.from(await answer.arrayBuffer())]).toEqual([200, layer])
+    expect(await statusOf(origin.get(target, '198.51.100.1'))).toBe(503)
   })
 
   test('a channel beside the first has a tree and waiters of its own', async () => {

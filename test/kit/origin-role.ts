@@ -24,6 +24,8 @@ export type OriginFixture = AsyncDisposable & {
   place(hosts: readonly PlacedHost[]): Promise<void>
   /** A GET, not followed, from this address. */
   get(path: string, from: string, headers?: Readonly<Record<string, string>>): Promise<Response>
+  /** What its front doors sign tickets with. */
+  readonly ticketKey: Uint8Array
   ticketFor(digest: Digest, from: string): string
 }
 
@@ -51,6 +53,7 @@ export async function openOrigin(
   return {
     url,
     tree,
+    ticketKey: strangers.ticketKey,
     get,
     async publish() {
       await tree.publish()

@@ -19,6 +19,7 @@ const options: GateOptions = {
   sendsPerReplica: 2,
   sendPerReplicaRefillMs: 1_800_000,
   retryMs: 10_000,
+  maxRetryMs: 40_000,
   maxBlobsRemembered: 100,
   allowHttpHosts: false,
   redirectsPerHost: 10,
@@ -168,6 +169,12 @@ describe('where a host is proven to have the blob', () => {
     expect([b, c].map((one) => tell(ask(one)))).toEqual(['host1', 'wait 2'])
   })
 
+  test('nobody waits for long, whatever a host is busy with: another one may have come', () => {
+    const { ask } = open([host(1, { bandwidthMbps: 8 })])
+    const large = { sizeBytes: 1e9, askedBytes: 1e9 }
+    expect([a, b].map((one) => tell(ask(one, large)))).toEqual(['host1', 'wait 40'])
+  })
+
   test('when the near one is busy, one that is farther takes its turn', () => {
     const { ask } = open([host(1, { country: 'BR', bandwidthMbps: 8 }), host(2, { country: 'CZ' })])
     const told = ['192.0.2.1', '198.51.100.1'].map((ip) => tell(ask(replica(ip, { country: 'BR' }))))
@@ -274,5 +281,37 @@ describe('where no host has it', () => {
   test('an empty blob costs nothing', () => {
     const { ask } = open()
     for (let i = 0; i < 5; i++) finish(ask(a, { sizeBytes: 0, askedBytes: 0 }), 0)
+  })
+})
+
+describe('in a network where no host is ever proven', () => {
+  test('every replica has everything in the end, and no blob is sent more often than it may be', () => {
+    const { ask, state } = open([], { seeds: 4, sendsPerBlob: 3 })
+    const blobs = ['1', '2', '3', '4', '5'].map((hex) => `sha256:${hex.repeat(64)}` as Digest)
+    const herd = Array.from({ length: 30 }, (_, i) => ({ who: replica(`192.0.${i}.1`), left: [...blobs], nextMs: 0 }))
+    const sentAt = new Map(blobs.map((one): [Digest, number[]] => [one, []]))
+    const endMs = startMs + 3_600_000
+    for (; state.nowMs < endMs && herd.some(({ left }) => left.length > 0); state.nowMs += 1000) {
+      state.random = ((state.nowMs / 1000) * 0.618) % 1
+      for (const one of herd) {
+        if (one.left.length === 0 || one.nextMs > state.nowMs) continue
+        const [wanted] = one.left as [Digest]
+        const verdict = ask(one.who, { digest: wanted })
+        if (verdict.kind === 'wait') one.nextMs = state.nowMs + verdict.seconds * 1000
+        else {
+          finish(verdict)
+          sentAt.get(one.left.shift()!)!.push(state.nowMs)
+        }
+      }
+    }
+    expect(herd.filter(({ left }) => left.length > 0)).toEqual([])
+    for (const times of sentAt.values()) {
+      expect(times).toHaveLength(30)
+      // In any stretch of time: three at once, and one more in each half minute of it.
+      for (const [i, from] of times.entries()) {
+        for (const [j, to] of times.slice(i).entries())
+          expect(j + 1).toBeLessThanOrEqual(3 + (to - from) / 30_000 + 1e-6)
+      }
+    }
   })
 })

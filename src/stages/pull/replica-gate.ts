@@ -21,8 +21,9 @@ export type GateOptions = HolderOptions &
     /** To the same replica: the second time is for a disk that spoilt the first. */
     readonly sendsPerReplica: number
     readonly sendPerReplicaRefillMs: number
-    /** About so long a replica waits before it asks again. */
+    /** About so long a replica waits before it asks again; never much longer than the other: a new host may have come. */
     readonly retryMs: number
+    readonly maxRetryMs: number
     readonly maxBlobsRemembered: number
   }
 
@@ -142,9 +143,9 @@ export class ReplicaGate {
       },
       // What did not go out was not sent.
       onEnd: (unsentBytes) => {
-        if (unsentBytes === 0) return
-        this.#sends.giveBack(digest, unsentBytes / sizeBytes)
-        this.#taken.giveBack(`${key} ${digest}`, unsentBytes / sizeBytes)
+        const share = shareOf({ sizeBytes, askedBytes: unsentBytes })
+        this.#sends.giveBack(digest, share)
+        this.#taken.giveBack(`${key} ${digest}`, share)
       },
     })
     return { kind: 'send', stream }
@@ -153,10 +154,12 @@ export class ReplicaGate {
   /** Never in step with the others who were told the same. */
   #wait(ms: number, why: string): Verdict {
     this.#parts.counters.replicaWaits++
-    return { kind: 'wait', seconds: Math.max(1, Math.ceil((ms * (0.5 + this.#parts.random())) / 1000)), why }
+    const jitteredMs = Math.min(ms, this.#options.maxRetryMs) * (0.5 + this.#parts.random())
+    return { kind: 'wait', seconds: Math.max(1, Math.ceil(jitteredMs / 1000)), why }
   }
 }
 
+/** Parts of a range may be a little more than the blob: their heads count as well. */
 function shareOf({ sizeBytes, askedBytes }: Pick<GateAsk, 'sizeBytes' | 'askedBytes'>): number {
-  return sizeBytes === 0 ? 0 : askedBytes / sizeBytes
+  return sizeBytes === 0 ? 0 : Math.min(1, askedBytes / sizeBytes)
 }
