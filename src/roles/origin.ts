@@ -33,6 +33,7 @@ export type OriginRole = Role & {
 
 /** How exactly waves and the end of a hold are kept. */
 const tickMs = 250
+const [now, random] = [Date.now, Math.random]
 
 export async function startOrigin(config: Config, log: Logger, strangers: Strangers): Promise<OriginRole> {
   const { settings } = config
@@ -63,58 +64,43 @@ export async function startOrigin(config: Config, log: Logger, strangers: Strang
   }
 }
 
+type Channel = {
+  readonly name: string
+  readonly folder: string
+  readonly gate: ReplicaGate
+  readonly waiters: GenerationWaiters
+}
 type RushParts = { readonly strangers: Strangers; readonly counters: OriginCounters; readonly port: number }
 type Rush = { readonly handler: Handler; followNow(): Promise<void>; stop(): Promise<void> }
 
-/** The handler of the trees, with a gate and waiters for each channel. */
+/** The handler of the trees, and what keeps its knowledge and its waiters going. */
 async function openRush(config: Config, log: Logger, { strangers, counters, port }: RushParts): Promise<Rush> {
-  const { settings, publicChannel } = config
   const options = originOptions(config)
-  const [now, random] = [Date.now, Math.random]
   const logError = (error: unknown) => log.warn({ err: error }, 'the origin could not take what is new; it goes on')
-  const holder = new SnapshotHolder(publicChannel)
+  const holder = new SnapshotHolder(config.publicChannel)
   const kept = join(config.data, 'origin', String(port))
   await makeFolder(kept)
   const steps = await followFleet({ config, holder, kept, log: logError })
   const streams = new ReplicaStreams(options.streams, now)
-  const originUrl = config.urls.origin
-  const channels = settings.publicChannels.map((channel) => {
-    const folder = join(config.tree, channel)
-    const tree = watchOwnTree(folder, channel, { now, log: logError })
-    // The mirror role keeps watch over the hosts of the channel that front doors serve.
-    const fleet = () => (channel === publicChannel ? holder.current.fleet : undefined)
-    const parts = { fleet, currentGeneration: tree.currentGeneration, random, now }
-    const gate = new ReplicaGate(
-      { ...parts, generationOf: tree.generationOf, streams, counters },
-      { ...options.gate, originUrl },
-    )
-    const waiters = new GenerationWaiters({ ...parts, rankOf: (replica) => gate.rankOf(replica) }, options.waiters)
+  const channels = config.settings.publicChannels.map((name): Channel => {
+    const folder = join(config.tree, name)
+    const tree = watchOwnTree(folder, name, { now, log: logError })
     steps.push(tree.look)
-    return { channel, folder, gate, waiters }
+    // The mirror role keeps watch over the hosts of the channel that front doors serve.
+    const fleet = () => (name === config.publicChannel ? holder.current.fleet : undefined)
+    const parts = { ...tree, fleet, streams, counters, random, now }
+    const gate = new ReplicaGate(parts, { ...options.gate, originUrl: config.urls.origin })
+    const waiters = new GenerationWaiters({ ...parts, rankOf: (replica) => gate.rankOf(replica) }, options.waiters)
+    return { name, folder, gate, waiters }
   })
-  const follower = together(
-    steps.map((step) => startFollower(step, { ...followPace, random: Math.random, log: logError })),
-  )
+  const follower = together(steps.map((step) => startFollower(step, { ...followPace, random, log: logError })))
   await follower.runNow()
   const timer = setInterval(() => {
     streams.cutStalled(now())
     for (const { waiters } of channels) waiters.tick()
   }, tickMs)
-  const byName = new Map(channels.map((one) => [one.channel, one]))
-  const served = byName.get(publicChannel)!
-  byName.delete(publicChannel)
-  const find = (channel: string | undefined) => (channel === undefined ? served : byName.get(channel))
-  const tickets = new Tickets(strangers.ticketKey, ticketLifeMs)
-  const isBehindTls = originUrl?.startsWith('https:') ?? config.tls !== undefined
-  const askers = new Askers({ ...strangers, tickets, isBehindTls, now }, options.askers)
-  const tree = answerTree({
-    folder: served.folder,
-    channelFolders: new Map([...byName].map(([channel, { folder }]) => [channel, folder])),
-    admitBlob: blobAdmission({ askers, counters, gateOf: (channel) => find(channel)!.gate }),
-  })
-  const next = { askers, counters, random, waitersOf: (channel: string | undefined) => find(channel)?.waiters }
   return {
-    handler: (ask) => answerNext(ask, next) ?? tree(ask),
+    handler: answerOrigin(config, channels, { askers: openAskers(config, strangers), counters }),
     followNow: () => follower.runNow(),
     async stop() {
       clearInterval(timer)
@@ -122,4 +108,26 @@ async function openRush(config: Config, log: Logger, { strangers, counters, port
       for (const { waiters } of channels) waiters.stop()
     },
   }
+}
+
+function openAskers(config: Config, strangers: Strangers): Askers {
+  const tickets = new Tickets(strangers.ticketKey, ticketLifeMs)
+  const isBehindTls = config.urls.origin?.startsWith('https:') ?? config.tls !== undefined
+  return new Askers({ ...strangers, tickets, isBehindTls, now }, originOptions(config).askers)
+}
+
+type AnswerParts = { readonly askers: Askers; readonly counters: OriginCounters }
+
+/** The channel of the front doors at `/`, the others at `/channels/<name>/`. */
+function answerOrigin(config: Config, channels: readonly Channel[], { askers, counters }: AnswerParts): Handler {
+  const served = channels.find(({ name }) => name === config.publicChannel)!
+  const others = new Map(channels.filter((one) => one !== served).map((one) => [one.name, one]))
+  const find = (name: string | undefined) => (name === undefined ? served : others.get(name))
+  const tree = answerTree({
+    folder: served.folder,
+    channelFolders: new Map([...others].map(([name, { folder }]) => [name, folder])),
+    admitBlob: blobAdmission({ askers, counters, gateOf: (name) => find(name)!.gate }),
+  })
+  const next = { askers, counters, random, waitersOf: (name: string | undefined) => find(name)?.waiters }
+  return (ask) => answerNext(ask, next) ?? tree(ask)
 }
