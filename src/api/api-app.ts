@@ -3,6 +3,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Authenticator } from '#access/authenticate.ts'
 import { candidateRoutes } from '#api/routes/candidates.ts'
+import { checkInRoutes } from '#api/routes/check-ins.ts'
 import { eventRoutes } from '#api/routes/events.ts'
 import { explainRoutes } from '#api/routes/explain.ts'
 import { generationRoutes } from '#api/routes/generations.ts'
@@ -64,6 +65,7 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     generationRoutes,
     candidateRoutes,
     hostRoutes,
+    checkInRoutes,
     explainRoutes,
     jobRoutes,
     eventRoutes,

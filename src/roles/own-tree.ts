@@ -4,9 +4,9 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digest } from '#oci/digest.ts'
-import { openPointer, pointerPath } from '#snapshots/pointer.ts'
 import { type RecentBlobs, readRecentBlobs } from '#snapshots/recent-blobs.ts'
 import { folderSource } from '#snapshots/snapshot-source.ts'
+import { timestampPath } from '#snapshots/tree-contents.ts'
 
 export type OwnTree = {
   /** undefined: nothing is published yet. */
@@ -32,11 +32,11 @@ export function watchOwnTree(folder: string, channel: string, { now, log }: OwnT
     currentGeneration: () => known,
     generationOf: (digest) => known?.blobs.generationOf(digest),
     async look() {
-      const news = await source.read(pointerPath, etag)
+      const news = await source.read(timestampPath, etag)
       if (!news) return
-      const { generation } = openPointer(news.bytes, () => 'our own')
+      const generation = generationIn(news.bytes)
       if (generation !== known?.generation) {
-        const { mtimeMs } = await stat(join(folder, pointerPath))
+        const { mtimeMs } = await stat(join(folder, timestampPath))
         const options = { channel, generation, maxBytes: maxListBytes }
         const blobs = await readRecentBlobs(folder, options).catch((error) => {
           log(error)
@@ -48,4 +48,14 @@ export function watchOwnTree(folder: string, channel: string, { now, log }: OwnT
       etag = news.etag
     },
   }
+}
+
+/** The timestamp is written last, and names the generation beside what TUF wants of it. */
+function generationIn(timestamp: Uint8Array): number {
+  const { signed } = JSON.parse(Buffer.from(timestamp).toString()) as {
+    signed?: { flotilla?: { generation?: unknown } }
+  }
+  const generation = signed?.flotilla?.generation
+  if (!Number.isSafeInteger(generation)) throw new Error(`${timestampPath} of our own tree names no generation`)
+  return generation as number
 }

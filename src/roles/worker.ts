@@ -5,7 +5,7 @@ import { sequenceEvents } from '#catalogue/events.ts'
 import { endAllLeases } from '#jobs/claim.ts'
 import { type JobHandler, JobRunner } from '#jobs/runner.ts'
 import { renderGeneration } from '#stages/publish/render-generation.ts'
-import { openFileSigner } from '#trust/file-signer.ts'
+import { openTrust } from '#trust/open-trust.ts'
 import { forgetOldRows } from '#upkeep/forget-old-rows.ts'
 import { sweepUploads } from '#upkeep/sweep-uploads.ts'
 import type { Resources } from './resources.ts'
@@ -20,6 +20,9 @@ const pollMs = 1000
 const sequenceMs = 500
 const sweepMs = 3_600_000
 
+const firstRootAdvice =
+  'made the first root of trust with its key on this machine; `flotilla keys` moves it to keys that are kept offline'
+
 export type Worker = Role & { nudge(): void; drain(limitMs: number): Promise<void> }
 
 export type WorkerParts = {
@@ -31,10 +34,13 @@ export type WorkerParts = {
 
 export async function startWorker(resources: Resources, { jobs, onPublished }: WorkerParts): Promise<Worker> {
   const { catalogue, blobs, config, log, now, treeOf } = resources
-  const signer = await openFileSigner(config.keys)
+  const { timestampLifetime, metadataLifetime, rootLifetime } = config.settings
+  const lifetimes = { timestampMs: timestampLifetime, metadataMs: metadataLifetime, rootMs: rootLifetime }
+  const trust = await openTrust(config.keys, { ...lifetimes, now })
+  if (trust.isFirstStart) log.warn(firstRootAdvice)
   const publish: JobHandler = async (payload, control) => {
     const { channel, actor, reason } = payload as { channel: string; actor: string; reason?: string }
-    const stores = { catalogue, blobs, signer, treeOf, smallBlobBytes: config.settings.smallBlobBytes, now }
+    const stores = { catalogue, blobs, trust: trust.tree, treeOf, smallBlobBytes: config.settings.smallBlobBytes, now }
     const published = await renderGeneration(channel, { actor, reason }, stores, control)
     if (published.isNew) {
       log.info({ channel, generation: published.generation }, 'published')

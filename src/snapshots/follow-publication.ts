@@ -1,4 +1,4 @@
-// Keeps the publication as the signed pointer has it: fetches the packs that lead from what is held to what is published, checks
+// Keeps the publication as the signed metadata have it: fetches the packs that lead from what is held to what is published, checks
 // them, applies them, and keeps them in a folder from which the next start needs nobody.
 //
 //   <folder>/chain.json          the packs that made the publication, in order
@@ -10,22 +10,29 @@ import { basename, join } from 'node:path'
 import { makeFolder, syncFile, syncFolder, temporaryPath, writeFileAtomically } from '#kit/atomic-file.ts'
 import { algorithmOf, hexOf } from '#oci/digest.ts'
 import { applyPack } from './apply-pack.ts'
-import { type SnapshotHolder, SnapshotRefused } from './holder.ts'
+import type { SnapshotHolder } from './holder.ts'
 import { PackRefused } from './pack-record.ts'
-import { cheapestChain, type FindSigner, openPointer, type Pointer, pointerPath, type TreeFile } from './pointer.ts'
 import type { Publication } from './publication.ts'
 import { readPack } from './read-pack.ts'
 import type { SnapshotSource } from './snapshot-source.ts'
+import { ContentsRefused, cheapestChain, type TreeContents, type TreeFile } from './tree-contents.ts'
 
 export type FollowedPublication = {
   readonly holder: SnapshotHolder
+  readonly news: PublicationNews
+  /** Where the packs are. */
   readonly source: SnapshotSource
   readonly folder: string
-  /** Knows the keys that may sign a pointer. */
-  readonly findSigner: FindSigner
   readonly log: (error: unknown) => void
   /** A chain of more packs than this is begun anew from a whole one, if there is one. */
   readonly maxPacks: number
+}
+
+export type PublicationNews = {
+  /** Verified; undefined: nothing new since what was taken. */
+  next(): Promise<TreeContents | undefined>
+  /** What came last is held now. */
+  taken(): void
 }
 
 type Chain = readonly TreeFile[]
@@ -36,7 +43,6 @@ export class PublicationFollower {
   #chain: Chain = []
   /** Its packs may still be read by requests that began before the last change. */
   #chainBefore: Chain = []
-  #etag: string | undefined
 
   private constructor(about: FollowedPublication) {
     this.#about = about
@@ -73,36 +79,34 @@ export class PublicationFollower {
 
   /** Looks for news. Throws when it is refused or cannot be had; what is held stays. */
   async step(): Promise<void> {
-    const { source, holder, findSigner } = this.#about
-    const news = await source.read(pointerPath, this.#etag)
-    if (!news) return
-    const pointer = openPointer(news.bytes, findSigner)
-    if (pointer.channel !== holder.channel) throw new SnapshotRefused(`a pointer of ${pointer.channel}`)
+    const { news, holder } = this.#about
+    const contents = await news.next()
+    if (!contents) return
     const held = holder.current.publication?.publication
-    if (held && pointer.generation < held.generation) {
-      throw new SnapshotRefused(`the pointer goes back from generation ${held.generation} to ${pointer.generation}`)
+    if (held && contents.generation < held.generation) {
+      throw new ContentsRefused(`the tree goes back from generation ${held.generation} to ${contents.generation}`)
     }
-    if (!held || pointer.generation > held.generation) await this.#advance(held, pointer)
-    this.#etag = news.etag
+    if (!held || contents.generation > held.generation) await this.#advance(held, contents)
+    news.taken()
   }
 
-  async #advance(held: Publication | undefined, pointer: Pointer): Promise<void> {
-    const { base, packs } = this.#plan(held, pointer)
+  async #advance(held: Publication | undefined, contents: TreeContents): Promise<void> {
+    const { base, packs } = this.#plan(held, contents)
     for (const pack of packs) await this.#fetch(pack)
     let chain = base ? [...this.#chain, ...packs] : packs
     let publication: Publication
     try {
       publication = await this.#build(base, packs)
     } catch (error) {
-      const whole = base && cheapestChain(pointer.packs, 0, pointer.generation)
+      const whole = base && cheapestChain(contents.packs, 0, contents.generation)
       if (!(error instanceof PackRefused) || !whole) throw error
       this.#about.log(error)
       for (const pack of whole) await this.#fetch(pack)
       chain = whole
       publication = await this.#build(undefined, whole)
     }
-    if (publication.generation !== pointer.generation)
-      throw new PackRefused('the packs do not lead to what the pointer names')
+    if (publication.generation !== contents.generation)
+      throw new PackRefused('the packs do not lead to what the tree names')
     await writeFileAtomically(this.#chainPath, `${JSON.stringify({ format: 1, chain })}\n`)
     this.#about.holder.takePublication(publication)
     this.#chainBefore = this.#chain
@@ -112,7 +116,7 @@ export class PublicationFollower {
 
   #plan(
     held: Publication | undefined,
-    { packs, generation }: Pointer,
+    { packs, generation }: TreeContents,
   ): { base: Publication | undefined; packs: Chain } {
     const whole = cheapestChain(packs, 0, generation) ?? []
     const onward = held ? (cheapestChain(packs, held.generation, generation) ?? whole) : whole
@@ -134,7 +138,7 @@ export class PublicationFollower {
     const temporary = temporaryPath(target)
     try {
       await this.#about.source.fetch(file.path, temporary)
-      if (!(await isIntact(temporary, file))) throw new PackRefused(`${file.path} is not what the pointer names`)
+      if (!(await isIntact(temporary, file))) throw new PackRefused(`${file.path} is not what the tree names`)
       await syncFile(temporary)
       await rename(temporary, target)
       await syncFolder(this.#packs)

@@ -60,6 +60,14 @@ describe('the generation of a blob', () => {
     expect(await read('wide', 4, 'abc', wide)).toEqual([1, 2, 4])
   })
 
+  test('is read where the steps overlap, and not from what is being written', async () => {
+    await put('overlap', 0, 1, ['a 1'])
+    await put('overlap', 1, 4, ['+b 2', '+c 4'])
+    await put('overlap', 3, 6, ['+c 4', '+d 6'])
+    await put('overlap', 0, 7, ['a 1', 'b 2', 'c 4', 'd 6', 'e 7'])
+    expect(await read('overlap', 6, 'abcde')).toEqual([1, 2, 4, 6, undefined])
+  })
+
   test('of a blob that came back is that of its last coming', async () => {
     await put('back', 0, 1, ['a 1'])
     await put('back', 1, 2, ['+b 2', '-a 1'])

@@ -57,12 +57,15 @@ async function listFiles(folder: string): Promise<ListFile[]> {
   return files
 }
 
-/** From `generation` as far back as `maxBytes` reach, in the widest steps that fit. */
+/** From `generation` as far back as `maxBytes` reach, in the widest steps that fit; they may overlap. What leads beyond belongs to a
+ *  generation that is being written. */
 function chainBack(files: readonly ListFile[], generation: number, maxBytes: number): readonly ListFile[] {
   const chain: ListFile[] = []
   let leftBytes = maxBytes
   for (let at = generation; at > 0; ) {
-    const fitting = files.filter(({ to, sizeBytes }) => to === at && sizeBytes <= leftBytes)
+    const fitting = files.filter(
+      ({ from, to, sizeBytes }) => from < at && at <= to && to <= generation && sizeBytes <= leftBytes,
+    )
     const [widest] = fitting.sort((a, b) => a.from - b.from)
     if (!widest) break
     chain.push(widest)

@@ -2,6 +2,7 @@
 //
 //   blobs/sha256/ab/<hex>             immutable
 //   lists/<n>.gz      lists/<a>-<b>.gz      immutable
+//   lists/<n>.popular.gz              immutable; n counts these lists, not generations
 //   catalogue/<n>.pack  catalogue/<a>-<b>.pack  immutable
 //   metadata/[<n>.]<name>.json        replaced; written last
 //   trace/<host>                      replaced; by the host itself
@@ -16,12 +17,14 @@ export type Span = { readonly from: number; readonly to: number }
 export type TreePath =
   | { readonly kind: 'blob'; readonly digest: Digest }
   | ({ readonly kind: SpanKind } & Span)
+  | { readonly kind: 'popular'; readonly number: number }
   | { readonly kind: 'metadata' }
   | { readonly kind: 'trace'; readonly host: string }
 
 const number = '(?:0|[1-9][0-9]{0,14})'
 const blobPattern = /^blobs\/(sha256|sha512)\/([0-9a-f]{2})\/([0-9a-f]{64,128})$/
 const listPattern = new RegExp(`^lists/(?:(${number})-)?(${number})\\.gz$`)
+const popularPattern = /^lists\/([1-9][0-9]{0,14})\.popular\.gz$/
 const packPattern = new RegExp(`^catalogue/(?:(${number})-)?(${number})\\.pack$`)
 const metadataPattern = /^metadata\/(?:[1-9][0-9]{0,14}\.)?[a-z][a-z-]{0,62}\.json$/
 const hostPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$/
@@ -42,13 +45,18 @@ export function spanPath(kind: SpanKind, { from, to }: Span): string {
   return kind === 'list' ? `lists/${name}.gz` : `catalogue/${name}.pack`
 }
 
+/** `number` is 1 or more and rises with every list. */
+export function popularityPath(number: number): string {
+  return `lists/${number}.popular.gz`
+}
+
 /** Takes the path relative to the tree, byte for byte as asked: nothing is decoded or folded, so nothing can hide. */
 export function parseTreePath(path: string): TreePath | undefined {
   switch (path.slice(0, path.indexOf('/'))) {
     case 'blobs':
       return parseBlobPath(path)
     case 'lists':
-      return parseSpanPath('list', listPattern.exec(path))
+      return parseSpanPath('list', listPattern.exec(path)) ?? parsePopularityPath(path)
     case 'catalogue':
       return parseSpanPath('pack', packPattern.exec(path))
     case 'metadata':
@@ -66,6 +74,11 @@ function parseBlobPath(path: string): TreePath | undefined {
   const match = blobPattern.exec(path)
   const digest = match && parseDigest(`${match[1]}:${match[3]}`)
   return digest && blobPath(digest) === path ? { kind: 'blob', digest } : undefined
+}
+
+function parsePopularityPath(path: string): TreePath | undefined {
+  const match = popularPattern.exec(path)
+  return match ? { kind: 'popular', number: Number(match[1]) } : undefined
 }
 
 function parseSpanPath(kind: SpanKind, match: RegExpExecArray | null): TreePath | undefined {

@@ -1,6 +1,6 @@
 // Rows that only told of the day: jobs that are over, answers kept for repeated requests, check-ins. The log of acts and the events stay.
 
-import { forgetCheckIns } from '#catalogue/host-copies.ts'
+import { forgetCheckIns } from '#catalogue/check-ins.ts'
 import { forgetAnswers } from '#catalogue/idempotency.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { forgetJobs } from '#jobs/queue.ts'

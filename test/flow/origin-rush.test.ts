@@ -57,7 +57,7 @@ describe('a blob that no host has', () => {
   test('what is small is always answered, and so is what needs no bytes', async () => {
     await start()
     for (const n of [1, 2]) await statusOf(ask(n))
-    for (const path of ['/metadata/pointer.json', '/lists/1.gz', '/catalogue/1.pack'])
+    for (const path of ['/metadata/timestamp.json', '/lists/1.gz', '/catalogue/1.pack'])
       expect([path, await statusOf(ask(3, {}, path))]).toEqual([path, 200])
     expect(await statusOf(ask(3, { 'if-none-match': `"${blob}"` }))).toBe(304)
     expect(await statusOf(ask(3, { range: 'bytes=999999-' }))).toBe(416)
@@ -214,7 +214,7 @@ describe('GET /generations/next', () => {
     await start()
     const waiting = next(1, 1)
     // Behind it on the same machine: when this is answered, the other one waits.
-    await statusOf(ask(2, {}, '/metadata/pointer.json'))
+    await statusOf(ask(2, {}, '/metadata/timestamp.json'))
     await origin[Symbol.asyncDispose]()
     expect((await waiting).status).toBe(204)
   })

@@ -6,19 +6,10 @@ import { join } from 'node:path'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 import { blobPath, type Digest, makeDigest } from '#oci/digest.ts'
 import { type BlobListLine, type ListedBlob, writeBlobList } from '#snapshots/blob-list.ts'
-import {
-  encodePointer,
-  keyPath,
-  type Pointer,
-  pointerPath,
-  pointerRole,
-  sealPointer,
-  type TreeFile,
-} from '#snapshots/pointer.ts'
+import { aboutContents, filesOf, type TreeContents, type TreeFile } from '#snapshots/tree-contents.ts'
 import { spanPath } from '#snapshots/tree-path.ts'
-import { openFileSigner } from '#trust/file-signer.ts'
-import { encodePublicKey } from '#trust/public-key.ts'
-import type { Signer } from '#trust/signer.ts'
+import type { TreeSigner } from '#trust/tree-signer.ts'
+import { openTestTrust } from './trust.ts'
 
 export const digestOf = (bytes: Uint8Array): Digest =>
   makeDigest('sha256', createHash('sha256').update(bytes).digest('hex'))
@@ -26,23 +17,27 @@ export const digestOf = (bytes: Uint8Array): Digest =>
 export class PublishedTree {
   readonly folder: string
   readonly channel: string
-  readonly signer: Signer
+  readonly trust: TreeSigner
   readonly blobs = new Map<Digest, ListedBlob>()
   #before = new Map<Digest, ListedBlob>()
   generation = 0
   lists: TreeFile[] = []
   packs: TreeFile[] = []
 
-  private constructor(folder: string, channel: string, signer: Signer) {
+  private constructor(folder: string, channel: string, trust: TreeSigner) {
     this.folder = folder
     this.channel = channel
-    this.signer = signer
+    this.trust = trust
   }
 
-  static async make(folder: string, keysFolder: string, channel = 'stable'): Promise<PublishedTree> {
-    const tree = new PublishedTree(folder, channel, await openFileSigner(keysFolder))
+  static async make(
+    folder: string,
+    keysFolder: string,
+    channel = 'stable',
+    now: () => number = Date.now,
+  ): Promise<PublishedTree> {
+    const tree = new PublishedTree(folder, channel, (await openTestTrust(keysFolder, now)).tree)
     for (const name of ['lists', 'catalogue', 'metadata']) await makeFolder(join(folder, name))
-    await writeFileAtomically(join(folder, keyPath), encodePublicKey(tree.signer.publicKey))
     return tree
   }
 
@@ -66,8 +61,8 @@ export class PublishedTree {
 
   /** A delta each time, a whole list only for the first generation and when asked. */
   async publish(
-    options: { readonly isCheckpoint?: boolean; readonly change?: Partial<Pointer> } = {},
-  ): Promise<Pointer> {
+    options: { readonly isCheckpoint?: boolean; readonly change?: Partial<TreeContents> } = {},
+  ): Promise<TreeContents> {
     const from = this.generation++
     const to = this.generation
     if (from > 0) this.lists.push(await this.#writeList(from, this.#changes()))
@@ -75,16 +70,14 @@ export class PublishedTree {
     this.packs = [await this.#writePack(to)]
     this.#before = new Map(this.blobs)
     const { channel, lists, packs } = this
-    const base = { format: 1, channel, generation: to, createdAtMs: Date.now(), expiresAtMs: undefined } as const
-    const pointer: Pointer = { ...base, lists, packs, ...options.change }
-    await this.writePointer(pointer)
-    return pointer
+    const contents = { channel, generation: to, createdAtMs: Date.now(), lists, packs, ...options.change }
+    await this.writeContents(contents)
+    return contents
   }
 
-  async writePointer(pointer: Pointer): Promise<void> {
-    const signed = encodePointer(pointer)
-    const signature = await this.signer.sign(pointerRole(this.channel), pointer.generation, signed)
-    await writeFileAtomically(join(this.folder, pointerPath), sealPointer(signed, [signature]))
+  async writeContents(contents: TreeContents): Promise<void> {
+    for (const { name, bytes } of await this.trust.signContents(aboutContents(contents), filesOf(contents)))
+      await writeFileAtomically(join(this.folder, 'metadata', name), bytes)
   }
 
   #changes(): BlobListLine[] {

@@ -21,8 +21,8 @@ import type { ActResult, PromotionRequest } from '#stages/promote/promotion.ts'
 import type { PublishStores } from '#stages/publish/publish-stores.ts'
 import { type Published, renderGeneration } from '#stages/publish/render-generation.ts'
 import { putManifest } from '#stages/push/put-manifest.ts'
-import { openFileSigner } from '#trust/file-signer.ts'
-import type { Signer } from '#trust/signer.ts'
+import type { Trust } from '#trust/open-trust.ts'
+import { openTestTrust } from './trust.ts'
 
 export type PushedLayer = { readonly bytes: Uint8Array; readonly urls?: readonly string[]; readonly isAbsent?: boolean }
 export type ImagePush = {
@@ -39,7 +39,7 @@ export type ReleaseLine = AsyncDisposable & {
   readonly folder: string
   readonly catalogue: Catalogue
   readonly blobs: BlobStore
-  readonly signer: Signer
+  readonly trust: Trust
   readonly stores: PromoteStores & PublishStores
   treeOf(channel: string): string
   push(repository: string, image?: ImagePush): Promise<Digest>
@@ -74,14 +74,14 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
   await mkdir(folder, { recursive: true })
   const catalogue = await (options.openCatalogue ?? (() => openSqlite(join(folder, 'catalogue.sqlite'))))()
   const blobs = await DiskBlobStore.open(join(folder, 'store'))
-  const signer = await openFileSigner(join(folder, 'keys'))
-  let clockMs = 1_764_000_000_000
+  let clockMs = Date.now()
   const now = () => ++clockMs
+  const trust = await openTestTrust(join(folder, 'keys'), now)
   const treeOf = (channel: string) => join(options.trees ?? join(folder, 'tree'), channel)
   const stores = {
     catalogue,
     blobs,
-    signer,
+    trust: trust.tree,
     treeOf,
     now,
     channels: ['candidate', 'testing', 'stable'],
@@ -112,7 +112,7 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
     folder,
     catalogue,
     blobs,
-    signer,
+    trust,
     stores,
     treeOf,
     async push(repository, image = {}) {

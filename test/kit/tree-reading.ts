@@ -8,27 +8,21 @@ import { blobPath, type Digest } from '#oci/digest.ts'
 import { isForeign, parseManifest } from '#oci/manifest.ts'
 import { applyPack } from '#snapshots/apply-pack.ts'
 import { readBlobList } from '#snapshots/blob-list.ts'
-import { cheapestChain, openPointer, type Pointer, pointerPath, type TreeFile } from '#snapshots/pointer.ts'
 import type { PackedBytes, Publication } from '#snapshots/publication.ts'
 import { readPack } from '#snapshots/read-pack.ts'
+import { cheapestChain, filesOf, type TreeContents, type TreeFile, timestampPath } from '#snapshots/tree-contents.ts'
+import { readContents } from './read-contents.ts'
 import type { ReleaseLine } from './release-line.ts'
 
-/** Takes the pointer whoever signed it: what it says is what is checked here. */
-const openAnyPointer = (bytes: Uint8Array): Pointer => openPointer(bytes, () => 'anyone')
-
-export async function readPointer(root: string): Promise<Pointer> {
-  return openAnyPointer(await readFile(join(root, pointerPath)))
-}
-
-async function checkFile(root: string, file: TreeFile): Promise<void> {
+async function checkFile(root: string, file: Omit<TreeFile, 'from' | 'to'>): Promise<void> {
   const bytes = await readFile(join(root, file.path))
   const digest = digestOf(bytes)
   if (digest !== file.digest || bytes.length !== file.sizeBytes) throw new Error(`${file.path} is not what was signed`)
 }
 
-async function follow(root: string, pointer: Pointer, base: Publication | undefined): Promise<Publication> {
-  const chain = cheapestChain(pointer.packs, base?.generation ?? 0, pointer.generation)
-  if (!chain) throw new Error(`no packs lead from ${base?.generation ?? 0} to ${pointer.generation}`)
+async function follow(root: string, contents: TreeContents, base: Publication | undefined): Promise<Publication> {
+  const chain = cheapestChain(contents.packs, base?.generation ?? 0, contents.generation)
+  if (!chain) throw new Error(`no packs lead from ${base?.generation ?? 0} to ${contents.generation}`)
   let publication = base
   for (const file of chain) {
     const pack = await readPack(join(root, file.path))
@@ -39,7 +33,7 @@ async function follow(root: string, pointer: Pointer, base: Publication | undefi
 
 async function listedBlobs(
   root: string,
-  pointer: Pointer,
+  contents: TreeContents,
   chain: readonly TreeFile[],
   base: ReadonlyMap<string, string>,
 ) {
@@ -48,7 +42,7 @@ async function listedBlobs(
     if (file.from === 0) blobs = new Map()
     const lines = readBlobList(
       createReadStream(join(root, file.path)),
-      { channel: pointer.channel, from: file.from, to: file.to },
+      { channel: contents.channel, from: file.from, to: file.to },
       { maxBytes: 1 << 26 },
     )
     for await (const line of lines) {
@@ -60,34 +54,34 @@ async function listedBlobs(
 }
 
 export type TreeReading = {
-  readonly pointer: Pointer
-  readonly pointerDigest: string
+  readonly contents: TreeContents
+  readonly timestampDigest: string
   readonly publication: Publication
   readonly blobs: ReadonlyMap<string, string>
 }
 
 /** Reads the whole tree as a newcomer, and once more as one who held `held`; both must agree, and every byte must be right. */
 export async function readTree(root: string, held?: TreeReading): Promise<TreeReading> {
-  const pointerBytes = await readFile(join(root, pointerPath))
-  const pointer = openAnyPointer(pointerBytes)
-  for (const file of [...pointer.lists, ...pointer.packs]) await checkFile(root, file)
-  const publication = await follow(root, pointer, undefined)
-  const blobs = await listedBlobs(root, pointer, cheapestChain(pointer.lists, 0, pointer.generation)!, new Map())
+  const timestamp = await readFile(join(root, timestampPath))
+  const contents = await readContents(root)
+  for (const file of filesOf(contents)) await checkFile(root, file)
+  const publication = await follow(root, contents, undefined)
+  const blobs = await listedBlobs(root, contents, cheapestChain(contents.lists, 0, contents.generation)!, new Map())
   for (const [digest, about] of blobs) {
     const bytes = await readFile(join(root, blobPath(digest as Digest)))
     if (digestOf(bytes) !== digest || !about.startsWith(`${bytes.length} `))
       throw new Error(`${digest} is damaged in the tree`)
   }
-  if (held && held.pointer.generation < pointer.generation) {
-    const late = await follow(root, pointer, held.publication)
+  if (held && held.contents.generation < contents.generation) {
+    const late = await follow(root, contents, held.publication)
     const [a, b] = [await contentOf(late), await contentOf(publication)]
     if (JSON.stringify(a) !== JSON.stringify(b)) throw new Error('a follower sees another catalogue than a newcomer')
-    const chain = cheapestChain(pointer.lists, held.pointer.generation, pointer.generation)!
-    const lateBlobs = await listedBlobs(root, pointer, chain, held.blobs)
+    const chain = cheapestChain(contents.lists, held.contents.generation, contents.generation)!
+    const lateBlobs = await listedBlobs(root, contents, chain, held.blobs)
     const sorted = (map: ReadonlyMap<string, string>) => JSON.stringify([...map].sort())
     if (sorted(lateBlobs) !== sorted(blobs)) throw new Error('a follower sees another list than a newcomer')
   }
-  return { pointer, pointerDigest: digestOf(pointerBytes), publication, blobs }
+  return { contents, timestampDigest: digestOf(timestamp), publication, blobs }
 }
 
 type Content = Record<

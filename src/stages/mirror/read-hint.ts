@@ -4,8 +4,10 @@
 import { readAll } from '#http/outbound/body-stream.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { OutboundError } from '#http/outbound/outbound-error.ts'
-import { maxPointerBytes, pointerPath } from '#snapshots/pointer.ts'
+import { timestampPath } from '#snapshots/tree-contents.ts'
 import type { ProbeLimits } from './sample-blob.ts'
+
+const maxTimestampBytes = 16 * 1024
 
 /** Undefined when it says nothing readable; throws OutboundError when the host cannot be asked at all. */
 export async function readHint(
@@ -14,11 +16,11 @@ export async function readHint(
   limits: ProbeLimits,
 ): Promise<number | undefined> {
   try {
-    const answer = await client.send({ url: `${base}/${pointerPath}`, ...limits, maxBodyBytes: maxPointerBytes })
+    const answer = await client.send({ url: `${base}/${timestampPath}`, ...limits, maxBodyBytes: maxTimestampBytes })
     const bytes = await readAll(answer.body)
     if (answer.status !== 200) return undefined
-    const { signed } = JSON.parse(Buffer.from(bytes).toString()) as { signed: string }
-    const { generation } = JSON.parse(Buffer.from(signed, 'base64').toString()) as { generation: unknown }
+    const { signed } = JSON.parse(Buffer.from(bytes).toString()) as { signed: { flotilla: { generation: unknown } } }
+    const { generation } = signed.flotilla
     return Number.isSafeInteger(generation) && (generation as number) >= 0 ? (generation as number) : undefined
   } catch (error) {
     if (error instanceof OutboundError && error.kind !== 'too-large') throw error

@@ -1,8 +1,7 @@
 // Whole files at checkpoints, differences between them: a new whole one is due when reading the differences would cost more than it, so
 // that over time writing costs what changed and a newcomer reads at most about twice the state.
 
-import type { TreeFile } from '#snapshots/pointer.ts'
-import { type SpanKind, spanPath } from '#snapshots/tree-path.ts'
+import type { TreeFile } from '#snapshots/tree-contents.ts'
 
 const maxDeltas = 40
 /** How many checkpoints stay named: a copy that is behind the older one starts over from the newer. */
@@ -21,13 +20,4 @@ export function withFiles(before: readonly TreeFile[], added: readonly TreeFile[
   const checkpoints = files.flatMap((file, i) => (file.from === 0 ? [i] : []))
   const first = checkpoints.at(-keptCheckpoints) ?? 0
   return files.slice(first)
-}
-
-export function treeFile(
-  kind: SpanKind,
-  from: number,
-  to: number,
-  written: Pick<TreeFile, 'sizeBytes' | 'digest'>,
-): TreeFile {
-  return { from, to, path: spanPath(kind, { from, to }), sizeBytes: written.sizeBytes, digest: written.digest }
 }

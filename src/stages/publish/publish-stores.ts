@@ -1,11 +1,11 @@
 import type { BlobStore } from '#blobs/blob-store.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
-import type { Signer } from '#trust/signer.ts'
+import type { TreeSigner } from '#trust/tree-signer.ts'
 
 export type PublishStores = {
   readonly catalogue: Catalogue
   readonly blobs: BlobStore
-  readonly signer: Signer
+  readonly trust: TreeSigner
   /** Root of the published tree of a channel. */
   readonly treeOf: (channel: string) => string
   readonly smallBlobBytes: number

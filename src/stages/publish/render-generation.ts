@@ -1,19 +1,19 @@
-// Writes generation N of a channel: blobs, list, pack, and last of all the signed pointer. Everything before the pointer is invisible,
+// Writes generation N of a channel: blobs, list, pack, and last of all the signed metadata. Everything before those is invisible,
 // and everything is written again to the same bytes when a crash came between.
 
 import { join } from 'node:path'
 import { emit } from '#catalogue/events.ts'
 import { addTreeBlobs, listChangedRepositories, markPublished, type TreeBlob } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
-import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
-import { encodePointer, keyPath, pointerPath, pointerRole, sealPointer, type TreeFile } from '#snapshots/pointer.ts'
-import { encodePublicKey } from '#trust/public-key.ts'
+import { makeFolder } from '#kit/atomic-file.ts'
+import type { TreeFile } from '#snapshots/tree-contents.ts'
 import { describeRepository } from './describe-repository.ts'
 import { type PublishControl, placeBlobs } from './place-blobs.ts'
 import type { PublishStores } from './publish-stores.ts'
 import { type StartedGeneration, startGeneration } from './start-generation.ts'
 import { sweepTree } from './sweep-tree.ts'
 import { writeLists } from './write-lists.ts'
+import { writeContents } from './write-metadata.ts'
 import { wholeCatalogue, writePacks } from './write-packs.ts'
 
 export type Summary = {
@@ -76,7 +76,8 @@ async function render(
   const lists = await writeLists(root, channel, number, past?.lists ?? [], added, stores)
   const packs = await writePacks(root, channel, generation, past?.packs ?? [], described, stores)
   control.signal.throwIfAborted()
-  await writePointer(root, { channel, number, createdAtMs: generation.createdAtMs, lists, packs }, stores)
+  const { createdAtMs } = generation
+  await writeContents(root, { channel, generation: number, createdAtMs, lists, packs }, stores.trust)
 
   const summary: Summary = {
     smallBlobBytes,
@@ -118,36 +119,4 @@ async function latestNumber(catalogue: Catalogue, channel: string): Promise<numb
     .where('channel', '=', channel)
     .executeTakeFirst()
   return Number(row?.number ?? 0)
-}
-
-async function writePointer(
-  root: string,
-  about: {
-    channel: string
-    number: number
-    createdAtMs: number
-    lists: readonly TreeFile[]
-    packs: readonly TreeFile[]
-  },
-  { signer }: PublishStores,
-): Promise<void> {
-  const { channel, number, createdAtMs, lists, packs } = about
-  const signed = encodePointer({
-    format: 1,
-    channel,
-    generation: number,
-    createdAtMs,
-    expiresAtMs: undefined,
-    lists,
-    packs,
-  })
-  const signature = await signer.sign(pointerRole(channel), number, signed)
-  await writeFileAtomically(
-    join(root, keyPath),
-    async (file) => void (await file.writeFile(encodePublicKey(signer.publicKey))),
-  )
-  await writeFileAtomically(
-    join(root, pointerPath),
-    async (file) => void (await file.writeFile(sealPointer(signed, [signature]))),
-  )
 }

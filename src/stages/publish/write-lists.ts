@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { listTreeBlobs, type TreeBlob } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { type BlobListLine, writeBlobList } from '#snapshots/blob-list.ts'
-import type { TreeFile } from '#snapshots/pointer.ts'
-import { needsCheckpoint, treeFile, withFiles } from './checkpoints.ts'
+import { type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
+import { needsCheckpoint, withFiles } from './checkpoints.ts'
 import type { PublishStores } from './publish-stores.ts'
 
 const page = 1000
@@ -26,7 +26,7 @@ export async function writeLists(
       header,
       added.map((blob) => ({ ...blob, sign: '+' as const })),
     )
-    files.push(treeFile('list', number - 1, number, written))
+    files.push(treeFile('list', { from: number - 1, to: number }, written))
   }
   if (needsCheckpoint([...before, ...files])) {
     const count = (await countTreeBlobs(catalogue, channel)) + added.length
@@ -35,7 +35,7 @@ export async function writeLists(
       { channel, from: 0, to: number, count },
       wholeList(catalogue, channel, added),
     )
-    files.push(treeFile('list', 0, number, written))
+    files.push(treeFile('list', { from: 0, to: number }, written))
   }
   return withFiles(before, files)
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { type ChangedRepository, listRepositoriesAt } from '#catalogue/generations.ts'
 import type { Digest } from '#oci/digest.ts'
 import { type PackRepository, writePack } from '#snapshots/catalogue-pack.ts'
-import type { TreeFile } from '#snapshots/pointer.ts'
-import { needsCheckpoint, treeFile, withFiles } from './checkpoints.ts'
+import { type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
+import { needsCheckpoint, withFiles } from './checkpoints.ts'
 import { describeRepository } from './describe-repository.ts'
 import type { PublishStores } from './publish-stores.ts'
 
@@ -34,7 +34,7 @@ export async function writePacks(
       described,
       openBytes,
     )
-    files.push(treeFile('pack', number - 1, number, written))
+    files.push(treeFile('pack', { from: number - 1, to: number }, written))
   }
   if (needsCheckpoint([...before, ...files])) {
     const written = await writePack(
@@ -43,7 +43,7 @@ export async function writePacks(
       wholeCatalogue(channel, number, stores),
       openBytes,
     )
-    files.push(treeFile('pack', 0, number, written))
+    files.push(treeFile('pack', { from: 0, to: number }, written))
   }
   return withFiles(before, files)
 }

@@ -1,0 +1,158 @@
+// The chain of roots: who may sign what, each root signed by a threshold of the keys of the one before and of its own (TUF 1.0
+// section 5.3). One chain for all channels of an installation; every tree carries it whole.
+//
+//   <folder>/<n>.root.json    n from 1, without a gap
+
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Metadata, MetadataKind, Root } from '@tufjs/models'
+import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
+import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
+import { keyIdOf, type PublicKey } from './public-key.ts'
+import { type TrustRole, trustRoles } from './signed-document.ts'
+import type { Signer } from './signer.ts'
+
+const publicFileMode = 0o644
+const privateFolderMode = 0o700
+const namePattern = /^([1-9][0-9]{0,8})\.root\.json$/
+
+/** A root that does not follow from the one before, or is no root; the message says what to do. */
+export class RootRefused extends Error {
+  override readonly name = 'RootRefused'
+}
+
+export type RootKeys = Readonly<Record<TrustRole, { readonly keys: readonly PublicKey[]; readonly threshold: number }>>
+
+/** What a root says beside TUF: each epoch begins after the last generation that anybody may have seen (docs/operate.md). */
+export type Epoch = { readonly epoch: number; readonly after: Readonly<Record<string, number>> }
+
+export class RootChain {
+  readonly #folder: string
+  #files: readonly { readonly bytes: Buffer; readonly root: Metadata<Root> }[]
+
+  private constructor(folder: string, files: RootChain['files']) {
+    this.#folder = folder
+    this.#files = files
+  }
+
+  /** Throws RootRefused when a file of the chain is missing or does not follow. */
+  static async open(folder: string): Promise<RootChain> {
+    return new RootChain(folder, await readRoots(folder))
+  }
+
+  /** Takes what was installed meanwhile. */
+  async reload(): Promise<void> {
+    const count = await countRoots(this.#folder)
+    if (count !== this.#files.length) this.#files = await readRoots(this.#folder)
+  }
+
+  get files(): readonly { readonly bytes: Buffer; readonly root: Metadata<Root> }[] {
+    return this.#files
+  }
+
+  /** Undefined before the first one. */
+  get newest(): Metadata<Root> | undefined {
+    return this.#files.at(-1)?.root
+  }
+
+  /** The last generation of the channel that belongs to an epoch that is over; 0: there was none. */
+  floorOf(channel: string): number {
+    return (this.newest && epochOf(this.newest).after[channel]) ?? 0
+  }
+
+  /** Adds the next root. Throws RootRefused unless both thresholds are met. */
+  async install(bytes: Buffer): Promise<void> {
+    const root = parseRoot(bytes)
+    verifyNext(this.newest, root)
+    await makeFolder(this.#folder, privateFolderMode)
+    const name = `${root.signed.version}.root.json`
+    const isMade = await createFileAtomically(join(this.#folder, name), bytes, publicFileMode)
+    if (!isMade && !(await readFile(join(this.#folder, name))).equals(bytes)) {
+      throw new RootRefused(`there is another ${name} already: make the change anew upon it`)
+    }
+    this.#files = await readRoots(this.#folder)
+  }
+}
+
+export function makeRoot(version: number, keys: RootKeys, expires: Date, epoch: Epoch): Metadata<Root> {
+  const all = new Map(trustRoles.flatMap((role) => keys[role].keys.map((key) => [keyIdOf(key), key] as const)))
+  const root = Root.fromJSON({
+    _type: MetadataKind.Root,
+    version,
+    spec_version: '1.0.31',
+    expires: tufTime(expires),
+    consistent_snapshot: true,
+    keys: Object.fromEntries([...all].map(([id, { keytype, scheme, keyval }]) => [id, { keytype, scheme, keyval }])),
+    roles: Object.fromEntries(
+      trustRoles.map((role) => [role, { keyids: keys[role].keys.map(keyIdOf), threshold: keys[role].threshold }]),
+    ),
+    flotilla: { format: 1, epoch: epoch.epoch, after: { ...epoch.after } },
+  })
+  return new Metadata(root)
+}
+
+export function epochOf(root: Metadata<Root>): Epoch {
+  const { epoch, after } = (root.signed.unrecognizedFields.flotilla ?? {}) as Partial<Epoch>
+  return { epoch: epoch ?? 1, after: after ?? {} }
+}
+
+/** A root of one key for each role, signed by its own: what a first start makes. */
+export async function makeFirstRoot(signer: Signer, expires: Date): Promise<Buffer> {
+  const keyOf = async (role: TrustRole) => {
+    const key = await signer.findKey(role)
+    if (!key) throw new RootRefused(`the signer has no key for ${role}`)
+    return { keys: [key], threshold: 1 }
+  }
+  const [root, timestamp, snapshot, targets] = await Promise.all(trustRoles.map(keyOf))
+  const keys = { root: root!, timestamp: timestamp!, snapshot: snapshot!, targets: targets! }
+  const first = makeRoot(1, keys, expires, { epoch: 1, after: {} })
+  return encodeMetadata(withSignatures(first, [await signer.sign(signedBytes(first))]))
+}
+
+export function parseRoot(bytes: Uint8Array): Metadata<Root> {
+  try {
+    return Metadata.fromJSON(MetadataKind.Root, JSON.parse(Buffer.from(bytes).toString('utf8')))
+  } catch (error) {
+    throw new RootRefused(`not a TUF root: ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Throws RootRefused unless `next` may follow `before` (undefined: unless it may be the first). */
+export function verifyNext(before: Metadata<Root> | undefined, next: Metadata<Root>): void {
+  const expected = (before?.signed.version ?? 0) + 1
+  const { version } = next.signed
+  if (version !== expected) throw new RootRefused(`root ${version} does not follow root ${expected - 1}`)
+  if (!next.signed.consistentSnapshot) throw new RootRefused(`root ${version} is not of a consistent snapshot`)
+  for (const [who, by] of [['the root before it', before] as const, ['itself', next] as const]) {
+    try {
+      by?.verifyDelegate(MetadataKind.Root, next)
+    } catch (error) {
+      throw new RootRefused(`root ${version} has too few signatures by keys of ${who}: ${(error as Error).message}`)
+    }
+  }
+}
+
+/** As TUF writes times: seconds, UTC. */
+export function tufTime(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`
+}
+
+async function countRoots(folder: string): Promise<number> {
+  const names = await readdir(folder).catch((error) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  })
+  return Math.max(0, ...names.map((name) => Number(namePattern.exec(name)?.[1] ?? 0)))
+}
+
+async function readRoots(folder: string): Promise<RootChain['files']> {
+  const files: { bytes: Buffer; root: Metadata<Root> }[] = []
+  const count = await countRoots(folder)
+  for (let version = 1; version <= count; version++) {
+    const bytes = await readFile(join(folder, `${version}.root.json`))
+    const root = parseRoot(bytes)
+    verifyNext(files.at(-1)?.root, root)
+    files.push({ bytes, root })
+  }
+  return files
+}

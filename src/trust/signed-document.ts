@@ -1,0 +1,49 @@
+// What a document to be signed says of itself. A signer believes nothing else, so that nobody can name one thing and have another signed.
+
+import { SignerRefused } from './signer.ts'
+
+export const trustRoles = ['root', 'timestamp', 'snapshot', 'targets'] as const
+/** The four top-level roles of TUF 1.0. */
+export type TrustRole = (typeof trustRoles)[number]
+
+/** The roles whose keys are at work every day; root's may lie in a drawer. */
+export const onlineRoles = ['timestamp', 'snapshot', 'targets'] as const satisfies readonly TrustRole[]
+
+export type DocumentFacts = {
+  readonly role: TrustRole
+  readonly version: number
+  /** The channel whose tree it describes; a root stands above all channels and has `root`. */
+  readonly scope: string
+  /** Of targets: the generation that they name. */
+  readonly generation: number | undefined
+}
+
+const scopePattern = /^[a-z0-9][a-z0-9-]{0,62}$/
+
+/** Takes the canonical JSON of a TUF `signed` part. Throws SignerRefused for anything else. */
+export function readDocument(bytes: Uint8Array): DocumentFacts {
+  const document = parseObject(bytes)
+  const role = trustRoles.find((one) => one === document._type)
+  if (!role) throw new SignerRefused(`not a role: ${String(document._type)}`)
+  const { version } = document
+  if (!isCount(version) || version < 1) throw new SignerRefused(`not a version: ${String(version)}`)
+  if (role === 'root') return { role, version, scope: 'root', generation: undefined }
+  const about = document.flotilla as { channel?: unknown; generation?: unknown } | undefined
+  const scope = about?.channel
+  if (typeof scope !== 'string' || !scopePattern.test(scope)) throw new SignerRefused(`${role} names no channel`)
+  if (role !== 'targets') return { role, version, scope, generation: undefined }
+  if (!isCount(about?.generation)) throw new SignerRefused('targets name no generation')
+  return { role, version, scope, generation: about.generation }
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {}
+  throw new SignerRefused('not a JSON object')
+}

@@ -1,0 +1,178 @@
+// Writes what a tree's readers verify: targets (what the generation consists of), snapshot, timestamp. Each names the next by version,
+// length and digest, so that nothing of two states can be mixed.
+
+import { createHash } from 'node:crypto'
+import { Metadata, MetadataKind, MetaFile, type Root, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models'
+import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
+import { keyIdOf } from './public-key.ts'
+import { type RootChain, tufTime } from './root-chain.ts'
+import { onlineRoles } from './signed-document.ts'
+import type { Signer } from './signer.ts'
+
+/** A file of the tree that readers shall believe. `digest` is sha256. */
+export type TargetEntry = { readonly path: string; readonly sizeBytes: number; readonly digest: string }
+
+/** What targets say beside the files: `channel` and `generation` are read by signers and by whoever polls. */
+export type TargetsAbout = {
+  readonly format: 1
+  readonly channel: string
+  readonly generation: number
+  readonly createdAtMs: number
+}
+
+export type Lifetimes = {
+  /** How long a reader may go without news before it suspects that somebody holds them back. */
+  readonly timestampMs: number
+  /** Of snapshot and targets. */
+  readonly metadataMs: number
+}
+
+/** A file below `metadata/`, to be written in the order given. */
+export type MetadataFile = { readonly name: string; readonly bytes: Buffer }
+
+export class TreeSigner {
+  readonly #signer: Signer
+  readonly #roots: RootChain
+  readonly #lifetimes: Lifetimes
+  readonly #now: () => number
+
+  constructor(signer: Signer, roots: RootChain, lifetimes: Lifetimes, now: () => number) {
+    this.#signer = signer
+    this.#roots = roots
+    this.#lifetimes = lifetimes
+    this.#now = now
+  }
+
+  /** The generations of a channel count on from here: what lies before was signed in an epoch that is over. */
+  generationFloor(channel: string): number {
+    return this.#roots.floorOf(channel)
+  }
+
+  /** Roots first, timestamp last: whoever reads between two writes still sees one whole state. */
+  async signContents(about: TargetsAbout, entries: readonly TargetEntry[]): Promise<MetadataFile[]> {
+    await this.#roots.reload()
+    await this.#requireKeys()
+    const { channel, generation } = about
+    const [timestampVersion, snapshotVersion, targetsVersion] = await Promise.all(
+      onlineRoles.map(async (role) => (await this.#signer.highestVersion(role, channel)) + 1),
+    )
+    const scope = { format: 1, channel }
+    const targets = await this.#seal(
+      new Targets({
+        ...this.#common(targetsVersion!, this.#lifetimes.metadataMs, { ...about }),
+        targets: Object.fromEntries(entries.map((entry) => [entry.path, toTarget(entry)])),
+      }),
+    )
+    const snapshot = await this.#seal(
+      new Snapshot({
+        ...this.#common(snapshotVersion!, this.#lifetimes.metadataMs, scope),
+        meta: { 'targets.json': toMeta(targetsVersion!, targets) },
+      }),
+    )
+    const timestamp = await this.#signTimestamp(timestampVersion!, { ...scope, generation }, snapshotVersion!, snapshot)
+    return [
+      ...this.rootFiles(),
+      { name: `${targetsVersion}.targets.json`, bytes: targets },
+      { name: `${snapshotVersion}.snapshot.json`, bytes: snapshot },
+      timestamp,
+    ]
+  }
+
+  /** Says again, without change, that what is there is the newest. Undefined: it has to be signed anew by `signContents`, because
+   *  its keys have changed or half of its life is over. */
+  async resign(files: (name: string) => Promise<Buffer | undefined>): Promise<MetadataFile[] | undefined> {
+    await this.#roots.reload()
+    const before = await this.#readHeld(files)
+    if (!before) return undefined
+    const { timestamp, snapshot } = before
+    const isFresh = this.#isFresh(timestamp.signed.expires, this.#lifetimes.timestampMs)
+    const rootName = `${this.#roots.newest!.signed.version}.root.json`
+    if (isFresh && before.isSignedByNewest && (await files(rootName))) return []
+    const version = (await this.#signer.highestVersion('timestamp', before.about.channel)) + 1
+    const { version: snapshotVersion } = timestamp.signed.snapshotMeta
+    return [...this.rootFiles(), await this.#signTimestamp(version, before.about, snapshotVersion, snapshot)]
+  }
+
+  rootFiles(): MetadataFile[] {
+    return this.#roots.files.map(({ bytes, root }) => ({ name: `${root.signed.version}.root.json`, bytes }))
+  }
+
+  async #signTimestamp(
+    version: number,
+    about: { readonly channel: string; readonly generation: number },
+    snapshotVersion: number,
+    snapshot: Buffer,
+  ): Promise<MetadataFile> {
+    const { channel, generation } = about
+    const timestamp = new Timestamp({
+      ...this.#common(version, this.#lifetimes.timestampMs, { format: 1, channel, generation }),
+      snapshotMeta: toMeta(snapshotVersion, snapshot),
+    })
+    return { name: 'timestamp.json', bytes: await this.#seal(timestamp) }
+  }
+
+  #common(version: number, lifeMs: number, flotilla: Record<string, string | number>) {
+    const expires = tufTime(new Date(this.#now() + lifeMs))
+    return { version, specVersion: '1.0.31', expires, unrecognizedFields: { flotilla } }
+  }
+
+  #isFresh(expires: string, lifeMs: number): boolean {
+    return Date.parse(expires) - this.#now() > lifeMs / 2
+  }
+
+  async #seal(signed: Targets | Snapshot | Timestamp): Promise<Buffer> {
+    const metadata = new Metadata(signed as Targets)
+    return encodeMetadata(withSignatures(metadata, [await this.#signer.sign(signedBytes(metadata))]))
+  }
+
+  /** A signature by a key that the newest root does not name would be refused by every reader. */
+  async #requireKeys(): Promise<void> {
+    const root = this.#roots.newest
+    if (!root) throw new Error('there is no root yet: `flotilla keys init` makes one')
+    for (const role of onlineRoles) {
+      const key = await this.#signer.findKey(role)
+      if (!key) throw new Error(`the signer has no key for ${role}`)
+      if (!root.signed.roles[role]!.keyIDs.includes(keyIdOf(key)))
+        throw new Error(
+          `root ${root.signed.version} does not name the signer's key for ${role}: see \`flotilla keys status\``,
+        )
+    }
+  }
+
+  async #readHeld(files: (name: string) => Promise<Buffer | undefined>) {
+    const root = this.#roots.newest
+    const timestampBytes = await files('timestamp.json')
+    if (!root || !timestampBytes) return undefined
+    const timestamp = Metadata.fromJSON(MetadataKind.Timestamp, JSON.parse(timestampBytes.toString()))
+    const snapshot = await files(`${timestamp.signed.snapshotMeta.version}.snapshot.json`)
+    if (!snapshot) return undefined
+    const parsed = Metadata.fromJSON(MetadataKind.Snapshot, JSON.parse(snapshot.toString()))
+    const targetsBytes = await files(`${parsed.signed.meta['targets.json']?.version}.targets.json`)
+    if (!targetsBytes) return undefined
+    const targets = Metadata.fromJSON(MetadataKind.Targets, JSON.parse(targetsBytes.toString()))
+    const { metadataMs } = this.#lifetimes
+    const areFresh = [parsed, targets].every((one) => this.#isFresh(one.signed.expires, metadataMs))
+    if (!areFresh || !isSigned(root, MetadataKind.Snapshot, parsed) || !isSigned(root, MetadataKind.Targets, targets))
+      return undefined
+    const about = timestamp.signed.unrecognizedFields.flotilla as { channel: string; generation: number }
+    return { timestamp, snapshot, about, isSignedByNewest: isSigned(root, MetadataKind.Timestamp, timestamp) }
+  }
+}
+
+function isSigned(root: Metadata<Root>, role: MetadataKind, one: Metadata<Timestamp | Snapshot | Targets>): boolean {
+  try {
+    root.verifyDelegate(role, one)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function toTarget({ path, sizeBytes, digest }: TargetEntry): TargetFile {
+  return new TargetFile({ path, length: sizeBytes, hashes: { sha256: digest.slice(digest.indexOf(':') + 1) } })
+}
+
+function toMeta(version: number, bytes: Buffer): MetaFile {
+  const sha256 = createHash('sha256').update(bytes).digest('hex')
+  return new MetaFile({ version, length: bytes.length, hashes: { sha256 } })
+}

@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ChainReason } from './chain-refused.ts'
+import { ensureKey, FileSigner } from './file-signer.ts'
+import { makeFirstRoot, RootChain } from './root-chain.ts'
+import { trustRoles } from './signed-document.ts'
+import { TreeSigner } from './tree-signer.ts'
+import { TrustedChain } from './trusted-chain.ts'
+
+const dayMs = 86_400_000
+const lifetimes = { timestampMs: 3 * dayMs, metadataMs: 90 * dayMs }
+
+let folder: string
+let count = 0
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'trusted-chain-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** A publisher with keys of its own, and the metadata of its tree by name. */
+class Publisher {
+  readonly files = new Map<string, Buffer>()
+  readonly tree: TreeSigner
+  clockMs = Date.now()
+  private constructor(
+    readonly signer: FileSigner,
+    readonly roots: RootChain,
+  ) {
+    this.tree = new TreeSigner(signer, roots, lifetimes, () => this.clockMs)
+  }
+
+  static async start(): Promise<Publisher> {
+    const keys = join(folder, `keys-${count++}`)
+    for (const role of trustRoles) await ensureKey(keys, role)
+    const signer = new FileSigner(keys)
+    const roots = await RootChain.open(join(keys, 'roots'))
+    await roots.install(await makeFirstRoot(signer, new Date(Date.now() + 365 * dayMs)))
+    return new Publisher(signer, roots)
+  }
+
+  async publish(generation: number, channel = 'stable'): Promise<void> {
+    const entry = { path: `lists/${generation}.gz`, sizeBytes: generation, digest: `sha256:${'a'.repeat(64)}` }
+    const about = { format: 1, channel, generation, createdAtMs: this.clockMs } as const
+    for (const { name, bytes } of await this.tree.signContents(about, [entry])) this.files.set(name, bytes)
+  }
+
+  read = async (name: string) => this.files.get(name)
+}
+
+async function reader(first: Publisher, channel: string | undefined = 'stable'): Promise<TrustedChain> {
+  const opened = await TrustedChain.open(join(folder, `reader-${count++}`), first.files.get('1.root.json'), channel)
+  return opened!
+}
+
+async function refusal(chain: TrustedChain, read: Publisher['read']): Promise<ChainReason | 'none' | string> {
+  return chain.refresh(read).then(
+    () => 'none',
+    (error) => error.reason ?? error.message,
+  )
+}
+
+describe('a chain', () => {
+  test('leads to what the publisher signed last', async () => {
+    const publisher = await Publisher.start()
+    await publisher.publish(7)
+    const chain = await reader(publisher)
+    const targets = await chain.refresh(publisher.read)
+    expect(targets.about).toMatchObject({ channel: 'stable', generation: 7 })
+    expect(targets.files.get('lists/7.gz')).toEqual({ sizeBytes: 7, sha256: 'a'.repeat(64) })
+    await publisher.publish(8)
+    expect(await chain.refresh(publisher.read)).toMatchObject({ targetsVersion: 2, timestampVersion: 2 })
+    expect(await chain.last()).toMatchObject({ about: { generation: 8 } })
+  })
+
+  test('is refused with its reason, and what was verified before stays', async () => {
+    const stranger = await Publisher.start()
+    await stranger.publish(3)
+    const second = await Publisher.start()
+    await second.publish(1)
+    const old = new Map(second.files)
+    await second.publish(9, 'testing')
+    const testing = new Map(second.files)
+    await second.publish(2)
+    const good = new Map(second.files)
+    const of = (files: Map<string, Buffer>) => async (name: string) => files.get(name)
+    const held = await reader(second)
+    await held.refresh(of(good))
+    const table: [string, Map<string, Buffer>, ChainReason][] = [
+      ['an older timestamp', old, 'backwards'],
+      ['keys of a stranger', new Map([...stranger.files]), 'unsigned'],
+      ['another channel', testing, 'other-channel'],
+      ['no timestamp', new Map(), 'missing'],
+      ['no JSON', new Map([['timestamp.json', Buffer.from('{')]]), 'malformed'],
+      ['a huge timestamp', new Map([['timestamp.json', Buffer.alloc(1 << 20)]]), 'malformed'],
+    ]
+    for (const [name, files, reason] of table) {
+      expect(await refusal(held, of(files)), name).toBe(reason)
+      expect(await held.last(), name).toMatchObject({ about: { generation: 2 }, timestampVersion: 2 })
+    }
+    await second.publish(3)
+    const mixed = new Map([...second.files, ['3.targets.json', good.get('2.targets.json')!] as const])
+    expect(await refusal(held, of(mixed)), 'targets of another state').toBe('mixed')
+    const mixedSnapshot = new Map([...second.files, ['3.snapshot.json', good.get('2.snapshot.json')!] as const])
+    const late = await reader(second)
+    await late.refresh(of(good))
+    expect(await refusal(late, of(mixedSnapshot)), 'a snapshot of another state').toBe('mixed')
+    expect(await refusal(held, second.read)).toBe('none')
+    expect(await held.last()).toMatchObject({ about: { generation: 3 } })
+  })
+
+  test('that has not been signed anew in time is refused', async () => {
+    const publisher = await Publisher.start()
+    publisher.clockMs -= 30 * dayMs
+    await publisher.publish(1)
+    expect(await refusal(await reader(publisher), publisher.read)).toBe('expired')
+  })
+
+  test('an outage of the source is told as it is', async () => {
+    const publisher = await Publisher.start()
+    await publisher.publish(1)
+    const chain = await reader(publisher)
+    const outage = new Error('the line is down')
+    await expect(chain.refresh(async () => Promise.reject(outage))).rejects.toBe(outage)
+  })
+})
+
+describe('signing again', () => {
+  test('the timestamp when half of its life is over; all when half of theirs is', async () => {
+    const publisher = await Publisher.start()
+    await publisher.publish(4)
+    expect(await publisher.tree.resign(publisher.read)).toEqual([])
+    publisher.clockMs += 2 * dayMs
+    const again = await publisher.tree.resign(publisher.read)
+    expect(again?.map((file) => file.name)).toEqual(['1.root.json', 'timestamp.json'])
+    for (const { name, bytes } of again!) publisher.files.set(name, bytes)
+    const chain = await reader(publisher)
+    expect(await chain.refresh(publisher.read)).toMatchObject({ timestampVersion: 2, targetsVersion: 1 })
+    publisher.clockMs += 50 * dayMs
+    expect(await publisher.tree.resign(publisher.read)).toBeUndefined()
+  })
+})

@@ -1,0 +1,171 @@
+// The reader's side of TUF: follows root -> timestamp -> snapshot -> targets with tuf-js, and keeps in a folder what was verified, so that
+// the next start goes on from there and nothing older is ever taken.
+//
+//   <folder>/root.json timestamp.json snapshot.json targets.json    the newest that were verified
+//
+// tuf-js writes its files in place and may be killed in between: it works on a scratch copy, and what it accepted is moved over atomically.
+
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Updater } from 'tuf-js'
+import { makeFolder, publicFileMode, writeFileAtomically } from '#kit/atomic-file.ts'
+import { ChainFetcher, type ReadMetadata } from './chain-fetcher.ts'
+import { ChainRefused, explainRefusal } from './chain-refused.ts'
+import { parseRoot } from './root-chain.ts'
+
+const names = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'] as const
+const scratchPrefix = '.refresh-'
+const privateFolderMode = 0o700
+
+export const chainLimits = {
+  rootMaxLength: 256 * 1024,
+  timestampMaxLength: 16 * 1024,
+  snapshotMaxLength: 64 * 1024,
+  targetsMaxLength: 1 << 20,
+  maxRootRotations: 256,
+} as const
+
+/** What targets say, verified. */
+export type VerifiedTargets = {
+  /** The field `flotilla` of the signed part: see TargetsAbout; not looked at here. */
+  readonly about: unknown
+  readonly files: ReadonlyMap<string, { readonly sizeBytes: number; readonly sha256: string }>
+  readonly rootVersion: number
+  readonly timestampVersion: number
+  readonly targetsVersion: number
+  /** When the timestamp expires. */
+  readonly expiresAtMs: number
+}
+
+export class TrustedChain {
+  readonly #folder: string
+  readonly #channel: string | undefined
+
+  /** `channel`: metadata of any other is refused; undefined: of the first that is seen. */
+  private constructor(folder: string, channel: string | undefined) {
+    this.#folder = folder
+    this.#channel = channel
+  }
+
+  /** Undefined: nothing is trusted yet, and no root was given. `firstRoot` counts only when the folder has none. Throws ChainRefused when
+   *  it is no root. */
+  static async open(
+    folder: string,
+    firstRoot: Buffer | undefined,
+    channel: string | undefined,
+  ): Promise<TrustedChain | undefined> {
+    await makeFolder(folder, privateFolderMode)
+    for (const name of await readdir(folder)) {
+      if (name.startsWith(scratchPrefix)) await rm(join(folder, name), { recursive: true, force: true })
+    }
+    const held = await readHeld(folder, 'root.json')
+    if (!held && !firstRoot) return undefined
+    if (!held) await writeFileAtomically(join(folder, 'root.json'), requireRoot(firstRoot!), publicFileMode)
+    return new TrustedChain(folder, channel)
+  }
+
+  /** The bytes of the newest root that was verified. */
+  async root(): Promise<Buffer> {
+    const bytes = await readHeld(this.#folder, 'root.json')
+    if (!bytes) throw new ChainRefused('folder', `${this.#folder}/root.json is gone: give the root again`)
+    return bytes
+  }
+
+  async rootVersion(): Promise<number> {
+    return parseRoot(await this.root()).signed.version
+  }
+
+  /** The bytes of a file that was verified last. */
+  held(name: (typeof names)[number]): Promise<Buffer | undefined> {
+    return readHeld(this.#folder, name)
+  }
+
+  /** What was verified last, however old; undefined: nothing. */
+  async last(): Promise<VerifiedTargets | undefined> {
+    const [root, timestamp, targets] = await Promise.all(
+      (['root.json', 'timestamp.json', 'targets.json'] as const).map((name) => readHeld(this.#folder, name)),
+    )
+    return root && timestamp && targets && describe(root, timestamp, targets)
+  }
+
+  /** Follows the chain to its end. Throws ChainRefused, and whatever `read` throws; all that was verified before stays. */
+  async refresh(read: ReadMetadata): Promise<VerifiedTargets> {
+    const channel = this.#channel ?? (await this.#heldChannel())
+    const scratch = await mkdtemp(join(this.#folder, scratchPrefix))
+    const fetcher = new ChainFetcher(read, channel)
+    try {
+      await this.#copyTo(scratch)
+      const tree = { metadataDir: scratch, metadataBaseUrl: 'tree:/metadata', fetcher }
+      await new Updater({ ...tree, config: chainLimits }).refresh()
+      await this.#takeFrom(scratch)
+    } catch (error) {
+      await this.#takeFrom(scratch)
+      if (fetcher.failure !== undefined) throw fetcher.failure
+      throw explainRefusal(error, scratch)
+    } finally {
+      await rm(scratch, { recursive: true, force: true })
+    }
+    return (await this.last())!
+  }
+
+  async #heldChannel(): Promise<string | undefined> {
+    const about = (await this.last())?.about as { channel?: unknown } | undefined
+    return typeof about?.channel === 'string' ? about.channel : undefined
+  }
+
+  async #copyTo(scratch: string): Promise<void> {
+    for (const name of names) {
+      const bytes = await readHeld(this.#folder, name)
+      if (bytes) await writeFile(join(scratch, name), bytes)
+    }
+  }
+
+  /** Also after a refusal: a newer timestamp that led nowhere still forbids the older ones. */
+  async #takeFrom(scratch: string): Promise<void> {
+    for (const name of names) {
+      const taken = await readHeld(scratch, name)
+      const held = await readHeld(this.#folder, name)
+      if (taken && !held?.equals(taken)) await writeFileAtomically(join(this.#folder, name), taken, publicFileMode)
+    }
+  }
+}
+
+function requireRoot(bytes: Buffer): Buffer {
+  try {
+    parseRoot(bytes)
+  } catch (error) {
+    throw new ChainRefused('malformed', (error as Error).message, { cause: error })
+  }
+  return bytes
+}
+
+function describe(root: Buffer, timestamp: Buffer, targets: Buffer): VerifiedTargets {
+  const time = JSON.parse(timestamp.toString()).signed as { version: number; expires: string }
+  const { signed } = JSON.parse(targets.toString()) as {
+    signed: {
+      version: number
+      flotilla: unknown
+      targets: Record<string, { length: number; hashes: Record<string, string> }>
+    }
+  }
+  const files = Object.entries(signed.targets).map(
+    ([path, { length, hashes }]) => [path, { sizeBytes: length, sha256: hashes.sha256 ?? '' }] as const,
+  )
+  return {
+    about: signed.flotilla,
+    files: new Map(files),
+    rootVersion: parseRoot(root).signed.version,
+    timestampVersion: time.version,
+    targetsVersion: signed.version,
+    expiresAtMs: Date.parse(time.expires),
+  }
+}
+
+async function readHeld(folder: string, name: string): Promise<Buffer | undefined> {
+  try {
+    return await readFile(join(folder, name))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
