@@ -6,14 +6,14 @@ import type { WaiterOptions } from '#stages/pull/generation-waiters.ts'
 import type { GateOptions } from '#stages/pull/replica-gate.ts'
 import type { StreamOptions } from '#stages/pull/replica-streams.ts'
 
-export type OriginOptions = {
+export type OriginLimits = {
   readonly askers: AskerLimits
   readonly streams: StreamOptions
   readonly gate: Omit<GateOptions, 'originUrl'>
   readonly waiters: WaiterOptions
 }
 
-export function originOptions({ settings }: Config): OriginOptions {
+export function originLimits({ settings }: Config): OriginLimits {
   return {
     askers: { userBlobs: settings.originUserBlobs, maxNetworks: 10_000 },
     streams: {

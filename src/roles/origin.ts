@@ -19,7 +19,7 @@ import { makeOriginCounters, type OriginCounters } from '#stages/pull/origin-cou
 import { ReplicaGate } from '#stages/pull/replica-gate.ts'
 import { ReplicaStreams } from '#stages/pull/replica-streams.ts'
 import { followFleet, followPace, together } from './follow-snapshots.ts'
-import { originOptions } from './origin-defaults.ts'
+import { originLimits } from './origin-defaults.ts'
 import { watchOwnTree } from './own-tree.ts'
 import type { Role } from './role.ts'
 import type { Strangers } from './strangers.ts'
@@ -75,13 +75,13 @@ type Rush = { readonly handler: Handler; followNow(): Promise<void>; stop(): Pro
 
 /** The handler of the trees, and what keeps its knowledge and its waiters going. */
 async function openRush(config: Config, log: Logger, { strangers, counters, port }: RushParts): Promise<Rush> {
-  const options = originOptions(config)
+  const limits = originLimits(config)
   const logError = (error: unknown) => log.warn({ err: error }, 'the origin could not take what is new; it goes on')
   const holder = new SnapshotHolder(config.publicChannel)
   const kept = join(config.data, 'origin', String(port))
   await makeFolder(kept)
   const steps = await followFleet({ config, holder, kept, log: logError })
-  const streams = new ReplicaStreams(options.streams, now)
+  const streams = new ReplicaStreams(limits.streams, now)
   const channels = config.settings.publicChannels.map((name): Channel => {
     const folder = join(config.tree, name)
     const tree = watchOwnTree(folder, name, { now, log: logError })
@@ -89,8 +89,8 @@ async function openRush(config: Config, log: Logger, { strangers, counters, port
     // The mirror role keeps watch over the hosts of the channel that front doors serve.
     const fleet = () => (name === config.publicChannel ? holder.current.fleet : undefined)
     const parts = { ...tree, fleet, streams, counters, random, now }
-    const gate = new ReplicaGate(parts, { ...options.gate, originUrl: config.urls.origin })
-    const waiters = new GenerationWaiters({ ...parts, rankOf: (replica) => gate.rankOf(replica) }, options.waiters)
+    const gate = new ReplicaGate(parts, { ...limits.gate, originUrl: config.urls.origin })
+    const waiters = new GenerationWaiters({ ...parts, rankOf: (replica) => gate.rankOf(replica) }, limits.waiters)
     return { name, folder, gate, waiters }
   })
   const follower = together(steps.map((step) => startFollower(step, { ...followPace, random, log: logError })))
@@ -113,7 +113,7 @@ async function openRush(config: Config, log: Logger, { strangers, counters, port
 function openAskers(config: Config, strangers: Strangers): Askers {
   const tickets = new Tickets(strangers.ticketKey, ticketLifeMs)
   const isBehindTls = config.urls.origin?.startsWith('https:') ?? config.tls !== undefined
-  return new Askers({ ...strangers, tickets, isBehindTls, now }, originOptions(config).askers)
+  return new Askers({ ...strangers, tickets, isBehindTls, now }, originLimits(config).askers)
 }
 
 type AnswerParts = { readonly askers: Askers; readonly counters: OriginCounters }
