@@ -30,7 +30,7 @@ const scenarios = {
 async function measure(scenario: keyof typeof scenarios): Promise<readonly HerdSample[]> {
   console.log(`${replicas} hosts copy one publication of ${layers} layers of ${mebibytes} MiB, ${scenario}`)
   print(columns)
-  const samples = await runHerd({
+  const { samples } = await runHerd({
     replicas,
     layers,
     layerBytes,

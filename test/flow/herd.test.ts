@@ -4,7 +4,7 @@ import { expect, test } from 'bun:test'
 import { runHerd } from '../kit/herd.ts'
 
 test('sixteen hosts copy a generation: a few from the origin, the rest from each other', async () => {
-  const samples = await runHerd({
+  const { samples } = await runHerd({
     replicas: 16,
     layers: 6,
     layerBytes: 200_000,

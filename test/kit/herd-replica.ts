@@ -13,14 +13,20 @@ export type ReplicaOptions = {
   readonly address: string
   readonly originUrl: string
   readonly connections: number
+  /** What becomes of it as an upstream, as soon as another replica has copied a blob from it: it hangs up for good, or sends wrong bytes. */
+  readonly fate?: Fate | undefined
   /** What came, so that the copies of all replicas are the same bytes in memory. */
   readonly bytes: Map<string, Uint8Array<ArrayBuffer>>
 }
+
+export type Fate = 'dies' | 'lies'
 
 /** Bytes of blobs by who sent them. */
 export type Received = { origin: number; hosts: number }
 
 const maxAvoided = 8
+/** By it a replica that is no good knows whom to fail: the crawl reads whole blobs as well. */
+const agent = 'herd-replica'
 const pathOf = (digest: string) => `/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}`
 
 export class HerdReplica implements AsyncDisposable {
@@ -30,12 +36,15 @@ export class HerdReplica implements AsyncDisposable {
   /** By digest, what the origin sent. */
   readonly fromOrigin = new Map<string, number>()
   readonly held = new Set<string>()
+  /** Whole blobs that others copied from here. */
+  served = 0
   /** Requests that were told to come again later, and now wait. */
   waiting = 0
   readonly #options: ReplicaOptions
   readonly #server: Bun.Server<undefined>
   readonly #headers: Record<string, string>
-  readonly #avoid = new Set<string>()
+  /** Hosts that failed this replica, or lied to it. */
+  readonly avoided = new Set<string>()
 
   static async start(options: ReplicaOptions): Promise<HerdReplica> {
     return new HerdReplica(options, await findFreePort(options.address))
@@ -82,7 +91,7 @@ export class HerdReplica implements AsyncDisposable {
   async #fetchBlob({ digest, sizeBytes }: HerdBlob, stop: AbortSignal): Promise<void> {
     for (;;) {
       stop.throwIfAborted()
-      const avoid = this.#avoid.size > 0 ? { 'flotilla-avoid': [...this.#avoid].join() } : {}
+      const avoid = this.avoided.size > 0 ? { 'flotilla-avoid': [...this.avoided].join() } : {}
       const headers = { ...this.#headers, ...avoid }
       const answer = await fetch(this.#options.originUrl + pathOf(digest), {
         headers,
@@ -106,7 +115,7 @@ export class HerdReplica implements AsyncDisposable {
         this.received.hosts += sizeBytes
         return this.#keep(digest, bytes)
       }
-      if (this.#avoid.size < maxAvoided) this.#avoid.add(answer.headers.get('flotilla-host')!)
+      if (this.avoided.size < maxAvoided) this.avoided.add(answer.headers.get('flotilla-host')!)
     }
   }
 
@@ -116,7 +125,7 @@ export class HerdReplica implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     try {
-      const answer = await fetch(location, { redirect: 'error', signal })
+      const answer = await fetch(location, { redirect: 'error', headers: { 'user-agent': agent }, signal })
       return answer.status === 200 ? await readRight(answer, digest) : undefined
     } catch (error) {
       signal.throwIfAborted()
@@ -147,8 +156,15 @@ export class HerdReplica implements AsyncDisposable {
     const digest = `sha256:${hex}`
     const bytes = this.held.has(digest) ? this.#options.bytes.get(digest)! : undefined
     if (!bytes) return new Response('not here', { status: 404 })
+    const { fate } = this.#options
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.get('range') ?? '')
-    if (!range) return new Response(bytes)
+    if (!range) {
+      if (request.headers.get('user-agent') !== agent) return new Response(bytes)
+      this.served++
+      if (fate === undefined || this.served === 1) return new Response(bytes)
+      if (fate === 'dies') void this.#server.stop(true)
+      return new Response(bytes.toReversed())
+    }
     const first = Number(range[1])
     const last = Math.min(range[2] ? Number(range[2]) : bytes.length - 1, bytes.length - 1)
     const headers = { 'content-range': `bytes ${first}-${last}/${bytes.length}` }

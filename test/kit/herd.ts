@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Flotilla, startFlotilla } from './flotilla.ts'
 import { adminToken, askApi } from './flotilla-client.ts'
-import { type HerdBlob, HerdReplica } from './herd-replica.ts'
+import { type Fate, type HerdBlob, HerdReplica } from './herd-replica.ts'
 import { makeImage, makeLayer } from './images.ts'
 import type { Environment } from './process.ts'
 import { pushImage } from './push-image.ts'
@@ -16,6 +16,8 @@ export type HerdOptions = {
   readonly replicas: number
   readonly layers: number
   readonly layerBytes: number
+  /** Of the first replicas, one each. */
+  readonly fates?: readonly Fate[]
   readonly env?: Environment
   readonly before?: readonly string[]
   readonly limitMs: number
@@ -35,7 +37,10 @@ export type HerdSample = {
   readonly mostSends: number
 }
 
-export async function runHerd(options: HerdOptions): Promise<readonly HerdSample[]> {
+export type Herd = { readonly samples: readonly HerdSample[]; readonly replicas: readonly HerdReplica[] }
+
+/** What is left of the replicas are their books: they serve no more. */
+export async function runHerd(options: HerdOptions): Promise<Herd> {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-herd-'))
   await using stack = new AsyncDisposableStack()
   stack.defer(() => rmSync(folder, { recursive: true, force: true }))
@@ -52,7 +57,7 @@ export async function runHerd(options: HerdOptions): Promise<readonly HerdSample
       },
     }),
   )
-  const replicas = await startReplicas(options.replicas, flotilla, stack)
+  const replicas = await startReplicas(options, flotilla, stack)
   const first = await latestGeneration(flotilla)
   const herd = new AbortController()
   const blobs: HerdBlob[] = []
@@ -88,16 +93,20 @@ export async function runHerd(options: HerdOptions): Promise<readonly HerdSample
   } finally {
     herd.abort()
   }
-  return samples
+  return { samples, replicas }
 }
 
 /** The networks of the replicas differ, as those of volunteers do. */
-async function startReplicas(count: number, flotilla: Flotilla, stack: AsyncDisposableStack): Promise<HerdReplica[]> {
+async function startReplicas(
+  { replicas: count, fates = [] }: HerdOptions,
+  flotilla: Flotilla,
+  stack: AsyncDisposableStack,
+): Promise<HerdReplica[]> {
   const bytes = new Map<string, Uint8Array<ArrayBuffer>>()
   const replicas: HerdReplica[] = []
   for (let n = 0; n < count; n++) {
     const address = `127.${10 + Math.floor(n / 200)}.${n % 200}.1`
-    const about = { address, originUrl: flotilla.url('origin'), connections: 4, bytes }
+    const about = { address, originUrl: flotilla.url('origin'), connections: 4, fate: fates[n], bytes }
     const replica = stack.use(await HerdReplica.start({ name: `host-${n}`, ...about }))
     replicas.push(replica)
     const { name, url } = replica
