@@ -110,7 +110,9 @@ async function startReplicas(
     const replica = stack.use(await HerdReplica.start({ name: `host-${n}`, ...about }))
     replicas.push(replica)
     const { name, url } = replica
-    await askApi(flotilla, 'POST', '/api/v1/hosts', { name, urls: [url], grade: 'proven', bandwidthMbps: 1000 })
+    // Those with a fate are in the first wave, so that the others come to meet it.
+    const bandwidthMbps = fates[n] === undefined ? 1000 : 2000
+    await askApi(flotilla, 'POST', '/api/v1/hosts', { name, urls: [url], grade: 'proven', bandwidthMbps })
   }
   return replicas
 }
