@@ -128,6 +128,8 @@ describe('waiting for a generation', () => {
     expect(answers.get('e')).toBe('too-many')
     leaving.abort()
     expect(waiters.count).toBe(2)
+    void wait('h', 0, { gone: leaving.signal })
+    expect(waiters.count).toBe(2)
     void wait('f', 0)
     expect(waiters.count).toBe(3)
   })

@@ -55,7 +55,7 @@ export class GenerationWaiters {
       const leftMs = waves.releaseMs(replica.key, after) - this.#parts.now()
       return Promise.resolve(newsOf(waves, leftMs))
     }
-    if (this.#isStopped) return Promise.resolve('nothing-new')
+    if (this.#isStopped || gone?.aborted) return Promise.resolve('nothing-new')
     const network = replica.client.prefixKey
     const neighbours = this.#byNetwork.get(network) ?? 0
     if (this.#waiting.size >= this.#options.waiters || neighbours >= this.#options.waitersPerNetwork)
