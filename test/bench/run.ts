@@ -1,8 +1,9 @@
 // `npm run bench`: ours and Debian's docker-registry in the same run, servers on core 0, load on core 1, round by round in turn.
-// Arguments choose parts: push-pull, manifests, memory, redirect, herd. Numbers of one machine mean little; the ratios are what counts.
+// Arguments choose parts: push-pull, manifests, memory, redirect, popularity, herd. Numbers of one machine mean little; the ratios are
+// what counts.
 
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeVersions, installMissingPackages } from '../kit/debian-packages.ts'
@@ -11,7 +12,7 @@ import { benchManifests } from './manifests.ts'
 import { benchMemory, benchPushPull } from './push-pull.ts'
 import { type BenchServer, startOurs, startTheirs } from './servers.ts'
 
-const parts = ['push-pull', 'manifests', 'memory', 'redirect', 'herd'] as const
+const parts = ['push-pull', 'manifests', 'memory', 'redirect', 'popularity', 'herd'] as const
 const rounds = 3
 
 function chooseParts(args: readonly string[]): readonly string[] {
@@ -71,8 +72,10 @@ writeFileSync(
 )
 const missed = rows.filter((row) => isMet(row) === false)
 console.log(missed.length === 0 ? 'every goal met' : `goals missed: ${missed.map((row) => row.what).join('; ')}`)
-for (const part of ['redirect', 'herd'] as const) {
-  if (!chosen.includes(part)) continue
-  const ended = spawnSync(process.execPath, [`test/bench/${part}.ts`], { stdio: 'inherit' })
+// Benches that are programs of their own.
+for (const part of ['redirect', 'popularity', 'herd']) {
+  const program = `test/bench/${part}.ts`
+  if (!chosen.includes(part) || !existsSync(program)) continue
+  const ended = spawnSync(process.execPath, [program], { stdio: 'inherit' })
   process.exitCode ||= ended.status ?? 1
 }
