@@ -62,6 +62,12 @@ export const originOptions = {
     group: 'Origin',
     help: 'replicas that may wait for the next generation; others poll',
   },
+  originWaitersPerNetwork: {
+    kind: 'count',
+    default: '64',
+    group: 'Origin',
+    help: 'of these, most in one network (/24 or /48)',
+  },
   originHeadStart: {
     kind: 'duration',
     default: '5s',

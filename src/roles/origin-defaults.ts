@@ -46,7 +46,7 @@ export function originLimits({ settings }: Config): OriginLimits {
       holdMs: settings.originHold,
       headStartMs: settings.originHeadStart,
       waiters: settings.originWaiters,
-      waitersPerNetwork: 64,
+      waitersPerNetwork: settings.originWaitersPerNetwork,
       maxRemembered: 2 * settings.originWaiters,
     },
   }
