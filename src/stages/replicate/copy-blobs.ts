@@ -6,7 +6,7 @@ import type { TreeContents } from '#snapshots/tree-contents.ts'
 import { type Copying, keepFloor } from './copying.ts'
 import { readDigestLines } from './digest-lines.ts'
 import { fetchAll } from './fetch-all.ts'
-import type { WantedFile } from './fetch-file.ts'
+import type { WantedFile } from './arriving-file.ts'
 import { type Plan, planBlobs, wantedBlobs } from './plan-blobs.ts'
 import { findHeldGeneration, heldListPath, type ReplicaFolder, syncBlobFolders } from './replica-folder.ts'
 

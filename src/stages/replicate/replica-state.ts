@@ -17,9 +17,10 @@ export type ReplicaState = {
   readonly complete: number
   /** The metadata that the copy shows: sha256 of its timestamp.json, and how many roots. */
   readonly shown: { readonly timestamp: string; readonly rootVersion: number } | undefined
-  /** Where the newest timestamp came from, and the ETag it had there. */
-  readonly from: string
-  readonly etag: string | undefined
+  /** The ETag that each source's timestamp had, by the source's address. */
+  readonly etags: Readonly<Record<string, string>>
+  /** What was selected of the complete generation, in words; empty: all of it. */
+  readonly selection: string
   /** Lists and packs that were verified, by path. */
   readonly files: Readonly<Record<string, string>>
   /** Lists, packs and metadata that nothing names any more, and since when. */
@@ -51,12 +52,13 @@ const isText = (value: unknown) => typeof value === 'string'
 
 function parseReplicaState(text: string): ReplicaState | undefined {
   try {
-    const { format, replica, channel, highest, complete, shown, from, etag, files, left } = JSON.parse(text)
+    const { format, replica, channel, highest, complete, shown, etags, selection, files, left } = JSON.parse(text)
     if (format !== 2 || !isChannelName(channel) || !isCount(highest) || !isCount(complete)) return undefined
-    if (!/^[0-9a-f]{32}$/.test(replica) || !isText(from) || !(etag === undefined || isText(etag))) return undefined
+    if (!/^[0-9a-f]{32}$/.test(replica) || !isText(selection)) return undefined
     if (shown !== undefined && !(isText(shown.timestamp) && isCount(shown.rootVersion))) return undefined
+    if (!Object.values(etags).every(isText)) return undefined
     if (!Object.values(files).every(isText) || !Object.values(left).every(isCount)) return undefined
-    return { format, replica, channel, highest, complete, shown, from, etag, files, left }
+    return { format, replica, channel, highest, complete, shown, etags, selection, files, left }
   } catch {
     return undefined
   }
