@@ -6,11 +6,16 @@ import { Authenticator } from '#access/authenticate.ts'
 import { RegistryTokens } from '#access/registry-token.ts'
 import { hashSecret, makeSecret } from '#access/secrets.ts'
 import { TokenKeys } from '#access/token-keys.ts'
+import { addRepositoryBlob } from '#catalogue/blobs.ts'
 import { sequenceEvents } from '#catalogue/events.ts'
-import { addGeneration, markPublished } from '#catalogue/generations.ts'
+import { addGeneration, addTreeBlobs, markPublished } from '#catalogue/generations.ts'
+import { addPulls, dayOf } from '#catalogue/pulls.ts'
+import { ensureRepository } from '#catalogue/repositories.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
 import { addToken, findToken } from '#catalogue/tokens.ts'
+import { makeDigest } from '#oci/digest.ts'
+import type { RepositoryName } from '#oci/name.ts'
 import { makeApi } from './api-app.ts'
 import type { ApiStores } from './api-context.ts'
 
@@ -157,6 +162,32 @@ describe('hosts', () => {
   test('names that terminals would obey are refused', async () => {
     expect((await post('/sites', { name: 'a\u001b[2J' })).status).toBe(400)
     expect((await post('/hosts', { ...host, name: 'b.test', site: 'a\nb' })).status).toBe(400)
+  })
+})
+
+describe('popularity', () => {
+  const digest = makeDigest('sha256', 'ab'.repeat(32))
+  const read = async (query: string, as = 'reader') => {
+    const answer = await ask(`/popularity${query}`, { as })
+    return [answer.status, await answer.json()] as const
+  }
+
+  test('tells the blobs of a public channel that were pulled most, and some repositories that hold them', async () => {
+    await catalogue.transaction().execute(async (tx) => {
+      await addTreeBlobs(tx, 'stable', [{ digest, sizeBytes: 7, generation: 1 }])
+      const repositoryId = await ensureRepository(tx, 'fedora/base' as RepositoryName, 1)
+      await addRepositoryBlob(tx, repositoryId, digest, 7, 1)
+    })
+    await addPulls(catalogue, { channel: 'stable', day: dayOf(Date.now()) }, new Map([[digest, 3]]))
+    const [status, body] = await read('?limit=1')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ blobs: [{ digest, sizeBytes: 7, pulls: 3, repositories: ['fedora/base'] }] })
+  })
+
+  test('is for those who may read, of public channels, a bounded number', async () => {
+    expect((await read('', 'volunteer'))[0]).toBe(403)
+    expect((await read('?channel=candidate'))[0]).toBe(400)
+    expect((await read('?limit=1001'))[0]).toBe(400)
   })
 })
 

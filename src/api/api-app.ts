@@ -9,6 +9,7 @@ import { explainRoutes } from '#api/routes/explain.ts'
 import { generationRoutes } from '#api/routes/generations.ts'
 import { hostRoutes } from '#api/routes/hosts.ts'
 import { jobRoutes } from '#api/routes/jobs.ts'
+import { popularityRoutes } from '#api/routes/popularity.ts'
 import { promotionRoutes } from '#api/routes/promotions.ts'
 import { statusRoutes } from '#api/routes/status.ts'
 import { tokenRoutes } from '#api/routes/tokens.ts'
@@ -69,6 +70,7 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     explainRoutes,
     jobRoutes,
     eventRoutes,
+    popularityRoutes,
     tokenRoutes,
   ])
     add(app, stores)

@@ -109,6 +109,8 @@ export type Schema = {
   generation_repositories: { channel: string; number: number; repository_id: number; version: number }
   /** Every blob that a channel's tree carries, and the generation that brought it. */
   tree_blobs: { channel: string; digest: string; size_bytes: number; generation: number }
+  /** Pulls of a blob on a day (UTC, counted from 1970), as front doors counted them. */
+  pulls: { channel: string; digest: string; day: number; count: number }
   sites: {
     id: Generated<number>
     name: string

@@ -18,6 +18,7 @@ import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { checkInCommand } from './check-in-command.ts'
 import { hostCommands } from './host-commands.ts'
+import { popularityCommand } from './popularity-command.ts'
 import { clean } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
@@ -126,7 +127,12 @@ function makeProgram(): Command {
       .description('some roles in this process')
       .addArgument(program.createArgument('<role...>', 'what to run').choices(roles)),
   ).action((names: RoleName[], flags: Flags) => serve(names, flags))
-  for (const command of [...releaseCommands(connect), ...hostCommands(connect), tokenCommand(connect)])
+  for (const command of [
+    ...releaseCommands(connect),
+    ...hostCommands(connect),
+    popularityCommand(connect),
+    tokenCommand(connect),
+  ])
     program.addCommand(command)
   program.addCommand(
     replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
