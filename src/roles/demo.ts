@@ -96,7 +96,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
       const { outcome } = await replicate(
         {
           ...replicateDefaults,
-          from: originUrl,
+          from: [originUrl],
           to: folder,
           name,
           minFreeBytes: 0,
@@ -106,6 +106,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
         },
         {
           client,
+          hostClient: client,
           now,
           random: Math.random,
           freeBytes: async (path) => {
@@ -113,6 +114,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
             return bavail * bsize
           },
           onProgress: () => undefined,
+          onEvent: () => undefined,
           stop: stopping.signal,
           software: 'flotilla demonstration',
         },

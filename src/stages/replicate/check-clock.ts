@@ -43,7 +43,10 @@ export class SourceClock {
     }
     if (this.#expiresMs === undefined || this.#nowMs - this.#expiresMs < suspiciousMs) return trouble
     const days = Math.floor((this.#nowMs - this.#expiresMs) / dayMs)
-    return worded(trouble, `that is ${days} days ago by the clock of this machine, which says ${here}: look at it first`)
+    return worded(
+      trouble,
+      `that is ${days} days ago by the clock of this machine, which says ${here}: look at it first`,
+    )
   }
 }
 

@@ -151,10 +151,7 @@ function refuseOlder({ generation, channel }: TreeContents, state: ReplicaState 
   if (channel !== state.channel)
     throw new ReplicateError('folder', `the folder holds channel ${state.channel}, the source has ${channel}`)
   if (generation >= state.highest) return
-  throw new ReplicateError(
-    'backwards',
-    `the source has generation ${generation}, but ${state.highest} was seen before`,
-  )
+  throw new ReplicateError('backwards', `the source has generation ${generation}, but ${state.highest} was seen before`)
 }
 
 function digestOf(bytes: Uint8Array): string {

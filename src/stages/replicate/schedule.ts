@@ -59,7 +59,5 @@ export class Schedule {
 }
 
 function holds({ fromMinute, toMinute }: TimeWindow, minute: number): boolean {
-  return fromMinute < toMinute
-    ? minute >= fromMinute && minute < toMinute
-    : minute >= fromMinute || minute < toMinute
+  return fromMinute < toMinute ? minute >= fromMinute && minute < toMinute : minute >= fromMinute || minute < toMinute
 }
