@@ -6,6 +6,8 @@ import type { RedirectHost, TreeSource } from './tree-source.ts'
 /** Who sent bytes that are not what they should be. */
 export type Liar = { readonly url: string; readonly path: string; readonly what: string }
 
+const leastMeasuredBytes = 32 * 1024
+
 /** What is known of an upstream in this run. */
 export class Upstream {
   readonly source: TreeSource
@@ -29,12 +31,13 @@ export class Upstream {
     return this.source.url
   }
 
-  /** The newest measurement counts a third. */
+  /** The newest measurement counts a third; a small file measures the way there, not the speed. */
   brought(bytes: number, ms: number): void {
     this.failuresInARow = this.busyInARow = 0
     this.restsUntilMs = 0
-    if (ms <= 0) return
-    this.bytesPerMs = this.bytesPerMs === 0 ? bytes / ms : (this.bytesPerMs * 2 + bytes / ms) / 3
+    if (bytes < leastMeasuredBytes) return
+    const measured = bytes / Math.max(ms, 1)
+    this.bytesPerMs = this.bytesPerMs === 0 ? measured : (this.bytesPerMs * 2 + measured) / 3
   }
 }
 
@@ -62,7 +65,7 @@ export class TreeSources {
     const awake = able.filter((one) => one.restsUntilMs <= nowMs)
     if (awake.length === 0) return able.toSorted((a, b) => a.restsUntilMs - b.restsUntilMs)[0]
     const best = Math.max(1, ...awake.map((one) => one.bytesPerMs))
-    const worth = (one: Upstream) => (one.bytesPerMs || best) / (one.active + 1)
+    const worth = (one: Upstream) => (one.bytesPerMs || 2 * best) / (one.active + 1)
     return awake.reduce((chosen, one) => (worth(one) > worth(chosen) ? one : chosen))
   }
 
