@@ -13,7 +13,7 @@ import { type RoleName, roles } from '#flow.ts'
 import { FolderBusy } from '#kit/folder-lock.ts'
 import { writeHostTrace } from '#roles/check-in.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
-import { runReplica } from '#roles/replicate.ts'
+import { replicaProgram } from '#roles/replica-program.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { checkInCommand } from './check-in-command.ts'
@@ -134,9 +134,7 @@ function makeProgram(): Command {
     tokenCommand(connect),
   ])
     program.addCommand(command)
-  program.addCommand(
-    replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
-  )
+  program.addCommand(replicateCommand(replicaProgram(`flotilla/${version}`, process.env), kinds))
   program.addCommand(
     checkInCommand(connect, (settings) =>
       writeHostTrace(settings, { token: tokenOf(configure({})), software: `flotilla/${version}`, nowMs: Date.now() }),
