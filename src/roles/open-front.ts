@@ -75,7 +75,7 @@ export async function openFront(
   }
 }
 
-function requireCidr(text: string) {
+export function requireCidr(text: string) {
   const cidr = parseCidr(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
   if (!cidr) throw new Error(`trusted-proxies: ${JSON.stringify(text)} is no network`)
   return cidr
