@@ -12,13 +12,16 @@ import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
 import { type RoleName, roles } from '#flow.ts'
 import { FolderBusy } from '#kit/folder-lock.ts'
+import { writeHostTrace } from '#roles/check-in.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
 import { runReplica } from '#roles/replicate.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runCopy } from '#roles/run-copy.ts'
 import { runRoles } from '#roles/run-roles.ts'
+import { checkInCommand } from './check-in-command.ts'
 import { copyScreen } from './copy-screen.ts'
 import { hostCommands } from './host-commands.ts'
+import { popularityCommand } from './popularity-command.ts'
 import { clean } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
@@ -95,7 +98,7 @@ const connector =
     const { host, port } = config.listen.api
     const url =
       config.urls.api ?? `${config.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-    const token = config.settings.token ?? config.settings.adminToken ?? readToken(config)
+    const token = tokenOf(config)
     return {
       client: new ApiClient({ url, token }),
       output: { isJson: program.opts().json === true, write: (text) => void process.stdout.write(text) },
@@ -104,6 +107,11 @@ const connector =
 
 function publicTree(config: Config): string {
   return join(config.tree, config.publicChannel)
+}
+
+/** What commands show to the API. */
+function tokenOf(config: Config): string | undefined {
+  return config.settings.token ?? config.settings.adminToken ?? readToken(config)
 }
 
 function readToken(config: Config): string | undefined {
@@ -134,10 +142,20 @@ function makeProgram(): Command {
       .description('some roles in this process')
       .addArgument(program.createArgument('<role...>', 'what to run').choices(roles)),
   ).action((names: RoleName[], flags: Flags) => serve(names, flags))
-  for (const command of [...releaseCommands(connect), ...hostCommands(connect), tokenCommand(connect)])
+  for (const command of [
+    ...releaseCommands(connect),
+    ...hostCommands(connect),
+    popularityCommand(connect),
+    tokenCommand(connect),
+  ])
     program.addCommand(command)
   program.addCommand(
     replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
+  )
+  program.addCommand(
+    checkInCommand(connect, (settings) =>
+      writeHostTrace(settings, { token: tokenOf(configure({})), software: `flotilla/${version}`, nowMs: Date.now() }),
+    ),
   )
   program.addCommand(rsyncdCommand(rsyncdModule, () => publicTree(configure({}))))
   for (const command of program.commands) shareFlags(command)

@@ -72,11 +72,15 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_
 /** What a timer can wait for: a longer one would fire at once. */
 const maxDurationMs = 2 ** 31 - 1
 
+function parseDuration(value: string): number {
+  const match = /^(\d{1,12})\s*(ms|s|m|h|d)$/.exec(value.trim())
+  return match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
+}
+
 const duration: Kind<number> = {
   takes: 'a time, at most 24 days: 250ms, 10s, 5m, 12h, 7d',
   parse(value) {
-    const match = /^(\d{1,12})\s*(ms|s|m|h|d)$/.exec(value.trim())
-    const ms = match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
+    const ms = parseDuration(value)
     return ms <= maxDurationMs ? ms : undefined
   },
   format(value) {
@@ -85,6 +89,19 @@ const duration: Kind<number> = {
     }
     return `${value}ms`
   },
+}
+
+const minLifetimeMs = 1000
+const maxLifetimeMs = 3650 * 86_400_000
+
+/** Of what is signed: compared with the clock, never waited for by a timer; signed times have whole seconds. */
+const lifetime: Kind<number> = {
+  takes: 'a time from 1s to 3650d',
+  parse(value) {
+    const ms = parseDuration(value)
+    return ms >= minLifetimeMs && ms <= maxLifetimeMs ? ms : undefined
+  },
+  format: duration.format,
 }
 
 const listen: Kind<Listen> = {
@@ -164,6 +181,7 @@ export const kinds = {
   flag,
   bytes,
   duration,
+  lifetime,
   listen,
   channels,
   networks,

@@ -128,19 +128,19 @@ export const options = {
     help: 'promotions of this long are published together',
   },
   timestampLifetime: {
-    kind: 'duration',
+    kind: 'lifetime',
     default: '3d',
     group: 'Trust',
     help: 'how long a signed tree counts as news; signed anew without change when half is over',
   },
   metadataLifetime: {
-    kind: 'duration',
+    kind: 'lifetime',
     default: '90d',
     group: 'Trust',
     help: 'how long what the tree says of its contents is good for; signed anew when half is over',
   },
   rootLifetime: {
-    kind: 'duration',
+    kind: 'lifetime',
     default: '730d',
     group: 'Trust',
     help: 'how long a root made here is good for: after that nothing new is believed until the next root',
@@ -183,6 +183,24 @@ export const options = {
     default: '4',
     group: 'Hosts',
     help: 'requests that one crawl has under way at one host',
+  },
+  maxCheckIns: {
+    kind: 'count',
+    default: '30',
+    group: 'Hosts',
+    help: 'new check-ins that are taken of one host within an hour, at most 200; one that says the same as the last does not count',
+  },
+  checkInAge: {
+    kind: 'duration',
+    default: '6h',
+    group: 'Hosts',
+    help: 'a check-in that no crawl could decide for this long is refused',
+  },
+  traceClockSkew: {
+    kind: 'duration',
+    default: '10m',
+    group: 'Hosts',
+    help: 'how far the clock of a host that signs its trace may be ahead',
   },
   allowPrivateHosts: {
     kind: 'flag',
