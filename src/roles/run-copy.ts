@@ -33,6 +33,8 @@ export type RunningCopy = AsyncDisposable & {
   readonly served: PublicationIndex | undefined
   /** Why the front door does not serve what lies there. */
   readonly refused: string | undefined
+  /** Looks for news now. */
+  followNow(): Promise<void>
 }
 
 /** `copy`: the folder of the tree. */
@@ -74,6 +76,7 @@ export async function runCopy(
       get refused() {
         return followed?.watch.refused?.message
       },
+      followNow: async () => await followed?.follower.runNow(),
       [Symbol.asyncDispose]: () => stopping.disposeAsync(),
     }
   } catch (error) {
