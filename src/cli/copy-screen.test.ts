@@ -16,6 +16,7 @@ const shown: CopyShown = {
     },
   },
   refused: undefined,
+  root: { fingerprint: 'sha256:1234', isGiven: false },
 }
 
 describe('the screen over a copy', () => {
@@ -36,6 +37,12 @@ describe('the screen over a copy', () => {
     const text = copyScreen({ ...shown, served: undefined, refused: 'older than what was seen' })
     expect(text).toContain('refused      older than what was seen\n')
     expect(text).not.toContain('flotilla replicate')
+  })
+
+  test('shows whose root is believed, and advises to pin one that nobody gave', () => {
+    expect(copyScreen(shown)).toContain('root         sha256:1234\n')
+    expect(copyScreen(shown)).toContain('pin it by --root')
+    expect(copyScreen({ ...shown, root: { fingerprint: 'sha256:1234', isGiven: true } })).not.toContain('pin it')
   })
 
   test('of an origin alone has nothing to pull', () => {

@@ -19,6 +19,7 @@ export type CopyShown = {
     | undefined
   /** Why the tree that lies there is not taken. */
   readonly refused: string | undefined
+  readonly root: { readonly fingerprint: string; readonly isGiven: boolean } | undefined
 }
 
 const listeners = [
@@ -27,7 +28,7 @@ const listeners = [
 ] as const
 
 export function copyScreen(shown: CopyShown): string {
-  const { addresses, copy, data, refused } = shown
+  const { addresses, copy, data, refused, root } = shown
   const rows = listeners.flatMap(([name, title, purpose]) => {
     const url = addresses[name]
     return url === undefined ? [] : [`  ${title.padEnd(11)}  ${url}  ${purpose}`]
@@ -39,6 +40,7 @@ export function copyScreen(shown: CopyShown): string {
     ...rows,
     `  ${'copy'.padEnd(11)}  ${copy}`,
     `  ${'data folder'.padEnd(11)}  ${data}`,
+    ...(root === undefined ? [] : rootRows(root)),
     ...(addresses.frontdoor === undefined ? [] : contentRows(shown, addresses.frontdoor)),
     ...(refused === undefined ? [] : [`  ${'refused'.padEnd(11)}  ${refused}`]),
     '',
@@ -46,6 +48,13 @@ export function copyScreen(shown: CopyShown): string {
     '',
     '',
   ].join('\n')
+}
+
+function rootRows({ fingerprint, isGiven }: NonNullable<CopyShown['root']>): string[] {
+  const row = `  ${'root'.padEnd(11)}  ${fingerprint}`
+  return isGiven
+    ? [row]
+    : [row, `  ${''.padEnd(11)}  as the copy showed it first: compare it with the operator's, and pin it by --root`]
 }
 
 function contentRows({ served, copy, refused }: CopyShown, url: string): string[] {

@@ -86,7 +86,7 @@ async function start(names: readonly RoleName[], config: Config, log: Logger): P
     return running
   }
   const running = await runCopy(names, config, copy, log)
-  process.stdout.write(copyScreen({ data: config.data, ...running, served: running.served, refused: running.refused }))
+  process.stdout.write(copyScreen({ data: config.data, ...running }))
   return running
 }
 

@@ -40,15 +40,22 @@ export async function rememberFirstRoot(folder: string, fingerprint: string): Pr
   await writeFileAtomically(firstRootFile(folder), `${fingerprint}\n`)
 }
 
-/** Throws ConfigError when what the folder has trusted so far began with another root than the one that is given. */
-export async function requireSameRoot(folder: string, given: GivenRoot): Promise<void> {
-  const began = await readFile(firstRootFile(folder), 'utf8').catch((error) => {
+/** The fingerprint of the root with which the folder began to trust; undefined: it trusts nobody yet. */
+export async function findFirstRoot(folder: string): Promise<string | undefined> {
+  try {
+    return (await readFile(firstRootFile(folder), 'utf8')).trim()
+  } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error
-  })
+  }
+}
+
+/** Throws ConfigError when what the folder has trusted so far began with another root than the one that is given. */
+export async function requireSameRoot(folder: string, given: GivenRoot): Promise<void> {
+  const began = await findFirstRoot(folder)
   const wanted = typeof given === 'string' ? given : fingerprintOf(given)
-  if (began === undefined || began.trim() === wanted) return
+  if (began === undefined || began === wanted) return
   throw new ConfigError(
-    `root: ${wanted} is given, but ${folder} has trusted ${began.trim()} so far; if that was wrong, remove that folder's parent and start again`,
+    `root: ${wanted} is given, but ${folder} has trusted ${began} so far; if that was wrong, remove that folder's parent and start again`,
   )
 }

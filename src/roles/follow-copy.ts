@@ -8,7 +8,7 @@ import { PublicationFollower } from '#snapshots/follow-publication.ts'
 import { type Follower, startFollower } from '#snapshots/follower.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
 import { folderSource } from '#snapshots/snapshot-source.ts'
-import { type GivenRoot, requireSameRoot } from './first-root.ts'
+import { findFirstRoot, type GivenRoot, requireSameRoot } from './first-root.ts'
 import { TreeNews } from './tree-news.ts'
 import { TreeWatch } from './tree-watch.ts'
 
@@ -29,6 +29,8 @@ export type FollowedCopy = {
   readonly holder: SnapshotHolder
   readonly watch: TreeWatch
   readonly follower: Follower
+  /** Fingerprint of the root that is trusted here; undefined: none yet. */
+  readonly root: string | undefined
 }
 
 /** Resolves when it has what there is. Throws ConfigError when another root was trusted before than the one that is given. */
@@ -71,5 +73,5 @@ export async function followCopy({ copy, kept, root, now }: CopyOptions, log: Lo
     log: () => undefined, // the watch tells
   })
   await follower.runNow()
-  return { holder, watch, follower }
+  return { holder, watch, follower, root: await findFirstRoot(trusted) }
 }

@@ -33,6 +33,8 @@ export type RunningCopy = AsyncDisposable & {
   readonly served: PublicationIndex | undefined
   /** Why the front door does not serve what lies there. */
   readonly refused: string | undefined
+  /** Fingerprint of the root that was trusted at the start, and whether the operator gave it. */
+  readonly root: { readonly fingerprint: string; readonly isGiven: boolean } | undefined
   /** Looks for news now. */
   followNow(): Promise<void>
 }
@@ -70,6 +72,10 @@ export async function runCopy(
       roles,
       addresses: Object.fromEntries(addresses),
       copy,
+      root:
+        followed?.root === undefined
+          ? undefined
+          : { fingerprint: followed.root, isGiven: config.settings.root !== undefined },
       get served() {
         return followed?.holder.current.publication
       },

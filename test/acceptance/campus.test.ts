@@ -131,11 +131,12 @@ describeWith(
     expect(manifests.map(({ digest }) => digest)).toEqual([attached])
   })
 
-  test('killed and started again it serves the same', async () => {
+  test('killed and started again, with the copy as its blob store, it serves the same', async () => {
+    expect(campus.output()).toContain(`docker pull 127.0.0.1:${port}/campus/app:latest`)
     const before = await digestOfTag('campus/app')
     campus.signal('SIGKILL')
     await campus.exited
-    campus = await startCampus(place())
+    campus = await startCampus({ ...place(), isBlobStore: true })
     expect(await digestOfTag('campus/app')).toBe(before)
     await pullsBoth('docker', 'app')
     await pullsBoth('podman', 'multi')
