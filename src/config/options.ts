@@ -1,6 +1,7 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import type { KindName } from './option-kinds.ts'
+import { originOptions } from './origin-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -245,6 +246,7 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
+  ...originOptions,
 
   demo: {
     kind: 'flag',

@@ -7,7 +7,6 @@ import type { Logger } from 'pino'
 import { openBlobFile } from '#blobs/disk/open-blob-file.ts'
 import type { Config } from '#config/config.ts'
 import type { RoleName } from '#flow.ts'
-import { clientAddressReader } from '#http/client-address.ts'
 import { listen } from '#http/serve-bun.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
 import { noPlaces } from '#snapshots/places.ts'
@@ -19,9 +18,9 @@ import { type FollowedCopy, followCopy } from './follow-copy.ts'
 import { serveFront } from './frontdoor.ts'
 import { startHealthListener } from './health-listener.ts'
 import { makeMetrics } from './metrics.ts'
-import { requireCidr } from './open-front.ts'
 import { addressOf } from './resources.ts'
 import type { Role } from './role.ts'
+import { readAddresses } from './strangers.ts'
 import { watchCertificate } from './watch-certificate.ts'
 import { withProbes } from './with-probes.ts'
 
@@ -100,17 +99,13 @@ async function followCopyOf(config: Config, copy: string, log: Logger): Promise<
 }
 
 /** Without hosts: no ticket is ever issued, nothing is ever probed. */
-function makeFront(
-  { settings, tls, urls }: Config,
-  copy: string,
-  { holder }: FollowedCopy,
-  originUrl: string | undefined,
-): FrontDoor {
+function makeFront(config: Config, copy: string, { holder }: FollowedCopy, originUrl: string | undefined): FrontDoor {
+  const { settings, tls, urls } = config
   return new FrontDoor(
     {
       holder,
       places: noPlaces,
-      readClientAddress: clientAddressReader(settings.trustedProxies.map(requireCidr)),
+      readClientAddress: readAddresses(config),
       ticketKey: randomBytes(32),
       report: () => undefined,
       now: Date.now,

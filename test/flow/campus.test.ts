@@ -75,7 +75,7 @@ describe('a whole registry', () => {
     await campus.stop()
     await campus.start({ upstreamUrl: 'https://origin.example.org' })
     const answer = await campus.get(`/v2/app/blobs/${layerDigest}`)
-    expect([answer.status, answer.headers.get('location')]).toEqual([
+    expect([answer.status, answer.headers.get('location')?.replace(/\?.*/, '')]).toEqual([
       307,
       `https://origin.example.org/${blobPath(layerDigest)}`,
     ])
