@@ -4,22 +4,26 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
+import type { TreeWatch } from './tree-watch.ts'
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 export type MetricsParts = {
   readonly front?: FrontDoor | undefined
+  /** Of the tree that is followed here. */
+  readonly tree?: Pick<TreeWatch, 'refused' | 'expiresAtMs'> | undefined
   readonly origin?: OriginCounters | undefined
   readonly catalogue?: Catalogue | undefined
 }
 
-export function makeMetrics({ front, origin, catalogue }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({ front, tree, origin, catalogue }: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
   if (front) {
     addCounters(registry, 'frontdoor', front.counters)
     addGenerationGauge(registry, front)
   }
+  if (tree) addTreeGauges(registry, tree)
   if (origin) addCounters(registry, 'origin', origin)
   if (catalogue) addJobGauge(registry, catalogue)
   return async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })
@@ -53,6 +57,27 @@ function addGenerationGauge(registry: Registry, front: FrontDoor): void {
     registers: [registry],
     collect() {
       this.set(front.parts.holder.current.publication?.generation ?? 0)
+    },
+  })
+}
+
+function addTreeGauges(registry: Registry, tree: NonNullable<MetricsParts['tree']>): void {
+  new Gauge({
+    name: 'flotilla_frontdoor_tree_refused',
+    help: '1 while the newest of the tree is refused for this reason; what was taken before is served on',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      if (tree.refused) this.set({ reason: tree.refused.reason }, 1)
+    },
+  })
+  new Gauge({
+    name: 'flotilla_timestamp_expires_seconds',
+    help: 'when the timestamp of the tree expires, in seconds since 1970; alarm when it is past',
+    registers: [registry],
+    collect() {
+      if (tree.expiresAtMs !== undefined) this.set(tree.expiresAtMs / 1000)
     },
   })
 }
