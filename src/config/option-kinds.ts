@@ -72,19 +72,30 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_
 /** What a timer can wait for: a longer one would fire at once. */
 const maxDurationMs = 2 ** 31 - 1
 
+function parseTime(value: string, mostMs: number): number | undefined {
+  const match = /^(\d{1,12})\s*(ms|s|m|h|d)$/.exec(value.trim())
+  const ms = match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
+  return ms <= mostMs ? ms : undefined
+}
+
 const duration: Kind<number> = {
   takes: 'a time, at most 24 days: 250ms, 10s, 5m, 12h, 7d',
-  parse(value) {
-    const match = /^(\d{1,12})\s*(ms|s|m|h|d)$/.exec(value.trim())
-    const ms = match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
-    return ms <= maxDurationMs ? ms : undefined
-  },
+  parse: (value) => parseTime(value, maxDurationMs),
   format(value) {
     for (const unit of ['d', 'h', 'm', 's'] as const) {
       if (value > 0 && value % durationUnits[unit]! === 0) return `${value / durationUnits[unit]!}${unit}`
     }
     return `${value}ms`
   },
+}
+
+const maxLifetimeMs = 36_500 * durationUnits.d!
+
+/** How long something is good for: no timer waits for it. */
+const lifetime: Kind<number> = {
+  ...duration,
+  takes: 'a time, more than 0 and at most 100 years: 12h, 3d, 730d',
+  parse: (value) => parseTime(value, maxLifetimeMs) || undefined,
 }
 
 const listen: Kind<Listen> = {
@@ -156,6 +167,12 @@ const url: Kind<string> = {
   format: (value) => value,
 }
 
+const signer: Kind<string> = {
+  takes: 'file, command:<program and arguments> or unix:<path of a socket>',
+  parse: (value) => (/^(file|command:\s*\S.*|unix:.+)$/.test(value) ? value : undefined),
+  format: (value) => value,
+}
+
 export const kinds = {
   text,
   path,
@@ -164,11 +181,13 @@ export const kinds = {
   flag,
   bytes,
   duration,
+  lifetime,
   listen,
   channels,
   networks,
   catalogue,
   level,
+  signer,
   url,
 } as const
 export type KindName = keyof typeof kinds
