@@ -73,8 +73,10 @@ async function render(
   const isLimitLower = past !== undefined && smallBlobBytes < past.smallBlobBytes
   const placed = isLimitLower ? wholeCatalogue(channel, number, stores) : described
   const { added, copied } = await placeBlobs({ channel, number }, placed, stores, control)
-  const lists = await writeLists(root, channel, number, past?.lists ?? [], added, stores)
-  const packs = await writePacks(root, channel, generation, past?.packs ?? [], described, stores)
+  // After a jump into a new epoch there are no changes since anything: what others hold of its numbers was of another time.
+  const held = before?.number === number - 1 ? past : undefined
+  const lists = await writeLists(root, channel, number, held?.lists ?? [], added, stores)
+  const packs = await writePacks(root, channel, generation, held?.packs ?? [], described, stores)
   control.signal.throwIfAborted()
   const { createdAtMs } = generation
   await writeContents(root, { channel, generation: number, createdAtMs, lists, packs }, stores.trust)

@@ -19,7 +19,7 @@ export async function writeLists(
   { catalogue }: PublishStores,
 ): Promise<TreeFile[]> {
   const files: TreeFile[] = []
-  if (number > 1) {
+  if (before.length > 0) {
     const header = { channel, from: number - 1, to: number, count: added.length }
     const written = await writeBlobList(
       join(root, `lists/${number - 1}-${number}.gz`),

@@ -27,7 +27,7 @@ export async function writePacks(
     if (!body) throw new Error(`the bytes of ${digest} are gone: push it again`)
     return body.stream()
   }
-  if (number > 1) {
+  if (before.length > 0) {
     const written = await writePack(
       join(root, `catalogue/${number - 1}-${number}.pack`),
       { ...header, from: number - 1 },
