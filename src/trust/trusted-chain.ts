@@ -111,9 +111,15 @@ export class TrustedChain {
     return last
   }
 
+  /** As any file says that was verified before, also when another is damaged. */
   async #heldChannel(): Promise<string | undefined> {
-    const about = (await this.last())?.about as { channel?: unknown } | undefined
-    return typeof about?.channel === 'string' ? about.channel : undefined
+    for (const name of ['targets.json', 'snapshot.json', 'timestamp.json'] as const) {
+      try {
+        const { channel } = JSON.parse(String(await readHeld(this.#folder, name))).signed.flotilla
+        if (typeof channel === 'string') return channel
+      } catch {}
+    }
+    return undefined
   }
 
   async #copyTo(scratch: string): Promise<void> {
