@@ -12,15 +12,19 @@ import { namesOf, type OptionName, type OptionRow, options } from '#config/optio
 import { type RoleName, roles } from '#flow.ts'
 import { FolderBusy } from '#kit/folder-lock.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
+import { holderDesk, KeysDesk } from '#roles/keys.ts'
 import { runReplica } from '#roles/replicate.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
+import { runSigner } from '#roles/signer.ts'
 import { hostCommands } from './host-commands.ts'
-import { clean } from './print.ts'
+import { keysCommand } from './keys-commands.ts'
+import { clean, type Output } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
 import { replicateCommand } from './replicate-command.ts'
 import { rsyncdCommand } from './rsyncd-command.ts'
+import { signerCommand } from './signer-command.ts'
 import { tokenCommand } from './token-commands.ts'
 import { printWelcome } from './welcome.ts'
 
@@ -81,11 +85,12 @@ const connector =
     const url =
       config.urls.api ?? `${config.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
     const token = config.settings.token ?? config.settings.adminToken ?? readToken(config)
-    return {
-      client: new ApiClient({ url, token }),
-      output: { isJson: program.opts().json === true, write: (text) => void process.stdout.write(text) },
-    }
+    return { client: new ApiClient({ url, token }), output: outputOf(program) }
   }
+
+function outputOf(program: Command): Output {
+  return { isJson: program.opts().json === true, write: (text) => void process.stdout.write(text) }
+}
 
 function publicTree(config: Config): string {
   return join(config.tree, config.publicChannel)
@@ -124,13 +129,21 @@ function makeProgram(): Command {
   program.addCommand(
     replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
   )
+  const desk = () => new KeysDesk(configure({}))
+  program.addCommand(
+    signerCommand((socket) => {
+      const config = configure({})
+      return runSigner(config, socket, pino({ level: config.settings.log }))
+    }),
+  )
+  program.addCommand(keysCommand({ desk, holder: holderDesk, output: () => outputOf(program) }))
   program.addCommand(rsyncdCommand(rsyncdModule, () => publicTree(configure({}))))
   for (const command of program.commands) shareFlags(command)
   return program
 }
 
 /** Commands that take `--json` in their own way, or run until they are stopped. */
-const ownFlags = ['up', 'serve', 'replicate', 'rsyncd-config']
+const ownFlags = ['up', 'serve', 'signer', 'replicate', 'rsyncd-config']
 
 /** `--json` may stand behind the command too, where people type it; errors of usage are ours to count everywhere. */
 function shareFlags(command: Command): void {
@@ -177,6 +190,8 @@ function explain(error: unknown): string {
   const chain: Error[] = []
   for (let one = error; one instanceof Error && !chain.includes(one); one = one.cause) chain.push(one)
   const isOfSystem = chain.some((one) => typeof (one as NodeJS.ErrnoException).code === 'string')
+  const isRefusal = /(Refused|Failed)$/.test(chain[0]?.name ?? '')
+  if (isRefusal) return clean(chain[0]!.message)
   const told = chain.map((one) => one.message || (one as NodeJS.ErrnoException).code || one.name).join(': ')
   return isOfSystem ? told : `${told}\n${chain.at(-1)?.stack ?? String(error)}`
 }

@@ -1,6 +1,6 @@
 // `flotilla keys` put together: the ceremony on the data folder, and what a holder does without one.
 
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Metadata, Root } from '@tufjs/models'
 import type { Config } from '#config/config.ts'
@@ -9,6 +9,7 @@ import { describeChange, describeRoot } from '#trust/describe-change.ts'
 import { signedFolder } from '#trust/file-signer.ts'
 import { makeKeyFile, readPublicKey, readRootFile, reviewRoot } from '#trust/offline-root.ts'
 import { openCeremony, rootsFolder } from '#trust/open-trust.ts'
+import { KeyRefused } from '#trust/private-key.ts'
 import { keyIdOf } from '#trust/public-key.ts'
 import { epochOf } from '#trust/root-document.ts'
 import { type RootNeed, signaturesOf } from '#trust/root-signatures.ts'
@@ -33,14 +34,18 @@ export class KeysDesk {
   async init(rootKeyFiles: readonly string[], threshold: number) {
     const ceremony = await this.#open()
     const keys = await Promise.all(rootKeyFiles.map(readPublicKey))
-    if (ceremony.roots.newest) return { isNew: false, ...(await this.status()) }
-    return { isNew: true, ...this.#told(await ceremony.begin(keys, threshold)) }
+    if (ceremony.roots.newest) return { isNew: false as const, ...(await this.status()) }
+    return { isNew: true as const, ...this.#told(await ceremony.begin(keys, threshold)) }
   }
 
   async change({ role, addFiles, remove, threshold }: RoleChange) {
     const ceremony = await this.#open()
     const add = await Promise.all(addFiles.map(readPublicKey))
     return this.#told(await ceremony.change({ role, add, remove, threshold }))
+  }
+
+  async renew() {
+    return this.#told(await (await this.#open()).renew())
   }
 
   async install(files: readonly string[]) {
@@ -56,6 +61,7 @@ export class KeysDesk {
     )
     const floors = { ...(ceremony.roots.newest && epochOf(ceremony.roots.newest).after) }
     for (const [channel, generation] of signed) floors[channel] = Math.max(floors[channel] ?? 0, generation)
+    for (const [channel, floor] of Object.entries(after)) this.#requireFloor(channel, floor, floors[channel] ?? 0)
     return this.#told(await ceremony.beginEpoch({ ...floors, ...after }))
   }
 
@@ -83,9 +89,19 @@ export class KeysDesk {
     }
   }
 
-  #open() {
+  async #open() {
     const { keys, settings } = this.#config
+    await requireOwner(keys)
     return openCeremony(keys, { signer: openSigner(this.#config), now: Date.now, rootMs: settings.rootLifetime })
+  }
+
+  #requireFloor(channel: string, floor: number, least: number): void {
+    const { channels } = this.#config.settings
+    if (!channels.includes(channel)) throw new KeyRefused(`${channel} is no channel; they are ${channels.join(', ')}`)
+    if (floor < least)
+      throw new KeyRefused(
+        `generation ${least} of ${channel} was signed here: an epoch begins after that, not after ${floor}`,
+      )
   }
 
   #signed() {
@@ -129,9 +145,20 @@ function rootView(root: Metadata<Root>, here: Readonly<Record<string, string | u
 
 export type KeysNeed = RootNeed
 
+/** Files that another user made there could not be read by the server. */
+async function requireOwner(folder: string): Promise<void> {
+  const found = await stat(folder).catch(() => undefined)
+  const own = process.getuid?.()
+  if (found === undefined || own === undefined || found.uid === own) return
+  throw new KeyRefused(
+    `${folder} belongs to user ${found.uid}, not to ${own}: run this as that user, as by sudo -u '#${found.uid}'`,
+  )
+}
+
 /** What needs no data folder and no network. */
 export const holderDesk = {
-  makeKey: async (to: string, passphraseFile: string | undefined) => makeKeyFile(to, await readPassphrase(passphraseFile)),
+  makeKey: async (to: string, passphraseFile: string | undefined) =>
+    makeKeyFile(to, await readPassphrase(passphraseFile)),
   review: async (files: {
     readonly rootFile: string
     readonly keyFile: string
@@ -144,6 +171,6 @@ export const holderDesk = {
 async function readPassphrase(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const [line = ''] = (await readFile(file, 'utf8')).split(/\r?\n/)
-  if (line === '') throw new Error(`${file} holds no passphrase in its first line`)
+  if (line === '') throw new KeyRefused(`${file} holds no passphrase in its first line`)
   return line
 }

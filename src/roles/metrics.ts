@@ -3,16 +3,23 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
+import type { Expiries } from './read-expiries.ts'
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-export type MetricsParts = { readonly front?: FrontDoor | undefined; readonly catalogue?: Catalogue | undefined }
+export type MetricsParts = {
+  readonly front?: FrontDoor | undefined
+  readonly catalogue?: Catalogue | undefined
+  /** Of what this installation signs. */
+  readonly expiries?: (() => Promise<Expiries>) | undefined
+}
 
-export function makeMetrics({ front, catalogue }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({ front, catalogue, expiries }: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
   if (front) addFrontCounters(registry, front)
   if (catalogue) addJobGauge(registry, catalogue)
+  if (expiries) addExpiries(registry, expiries)
   return async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })
 }
 
@@ -54,6 +61,30 @@ function addJobGauge(registry: Registry, catalogue: Catalogue): void {
         .execute()
       this.reset()
       for (const { kind, state, count } of rows) this.set({ kind, state }, Number(count))
+    },
+  })
+}
+
+function addExpiries(registry: Registry, expiries: () => Promise<Expiries>): void {
+  new Gauge({
+    name: 'flotilla_root_expires_seconds',
+    help: 'seconds until the root of trust expires; below 0: nobody takes anything new',
+    registers: [registry],
+    async collect() {
+      const { rootInSeconds } = await expiries()
+      this.reset()
+      if (rootInSeconds !== undefined) this.set(rootInSeconds)
+    },
+  })
+  new Gauge({
+    name: 'flotilla_timestamp_expires_seconds',
+    help: 'seconds until the timestamp of a published tree expires; it is signed anew when half of its life is over',
+    labelNames: ['channel'],
+    registers: [registry],
+    async collect() {
+      const { timestamps } = await expiries()
+      this.reset()
+      for (const { channel, inSeconds } of timestamps) this.set({ channel }, inSeconds)
     },
   })
 }

@@ -10,7 +10,8 @@ import { socketSigner } from '#trust/socket-signer.ts'
 export function openSigner({ keys, settings }: Config): Signer | undefined {
   const { signer, signerTimeout: timeoutMs } = settings
   const parts = { signedFolder: signedFolder(keys), timeoutMs }
-  if (signer.startsWith('command:')) return commandSigner({ ...parts, command: wordsOf(signer.slice('command:'.length)) })
+  if (signer.startsWith('command:'))
+    return commandSigner({ ...parts, command: wordsOf(signer.slice('command:'.length)) })
   if (signer.startsWith('unix:')) return socketSigner({ ...parts, socket: signer.slice('unix:'.length) })
   return undefined
 }

@@ -14,6 +14,7 @@ import { makeMetrics } from './metrics.ts'
 import type { Mirror } from './mirror.ts'
 import { type OpenFront, openFront } from './open-front.ts'
 import { startOrigin } from './origin.ts'
+import { readExpiries } from './read-expiries.ts'
 import { addressOf, openResources, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { type Control, startControl } from './start-control.ts'
@@ -60,7 +61,11 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const frontdoor = await start('frontdoor', () =>
       startFrontdoor(config, log, (evidence) => mirror?.report(evidence), originUrl),
     )
-    const metrics = makeMetrics({ front: frontdoor?.front, catalogue: resources?.catalogue })
+    const metrics = makeMetrics({
+      front: frontdoor?.front,
+      catalogue: resources?.catalogue,
+      expiries: resources && (() => readExpiries(config, resources.now())),
+    })
     const front = frontdoor ?? (names.includes('manager') ? stack.use(await openOwnFront(config, log)) : undefined)
     const control =
       resources &&

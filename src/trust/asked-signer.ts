@@ -5,7 +5,7 @@ import { verify } from 'node:crypto'
 import { importPublicKey, keyIdOf, type PublicKey, parsePublicKey } from './public-key.ts'
 import { readDocument, type TrustRole } from './signed-document.ts'
 import { SignedVersions } from './signed-versions.ts'
-import { type Signature, type Signer, SignerRefused } from './signer.ts'
+import { type Signature, type Signer, SignerFailed, SignerRefused } from './signer.ts'
 
 /** One JSON object each way. `sign` is answered by `{"keyid","sig"}`, `key` by the public key as TUF writes it or `null`, `highest` by
  *  `{"version"}`; any of them by `{"refused": "why"}`. `bytes` is base64; the fields beside it are for people and logs: what counts
@@ -51,7 +51,7 @@ export class AskedSigner implements Signer {
     const answer = await this.#answer({ do: 'key', role })
     if (answer === null) return undefined
     const key = parsePublicKey(JSON.stringify(answer))
-    if (!key) throw new Error(`${this.#options.name} gave no Ed25519 key for ${role}`)
+    if (!key) throw new SignerFailed(`${this.#options.name} gave no Ed25519 key for ${role}`)
     return key
   }
 
@@ -59,7 +59,8 @@ export class AskedSigner implements Signer {
     const here = await this.#signed.highest(role, scope)
     if (!this.#options.hasMemory) return here
     const { version } = ((await this.#answer({ do: 'highest', role, scope })) ?? {}) as { version?: unknown }
-    if (!Number.isSafeInteger(version)) throw new Error(`${this.#options.name} gave no version for ${role} of ${scope}`)
+    if (!Number.isSafeInteger(version))
+      throw new SignerFailed(`${this.#options.name} gave no version for ${role} of ${scope}`)
     return Math.max(here, version as number)
   }
 
@@ -80,10 +81,8 @@ export class AskedSigner implements Signer {
     })
     const { sig } = (answer ?? {}) as { sig?: unknown }
     const isGood =
-      typeof sig === 'string' &&
-      hex128.test(sig) &&
-      verify(null, bytes, importPublicKey(key), Buffer.from(sig, 'hex'))
-    if (!isGood) throw new Error(`${this.#options.name} gave no valid signature of its key ${keyId} for ${role}`)
+      typeof sig === 'string' && hex128.test(sig) && verify(null, bytes, importPublicKey(key), Buffer.from(sig, 'hex'))
+    if (!isGood) throw new SignerFailed(`${this.#options.name} gave no valid signature of its key ${keyId} for ${role}`)
     return { keyid: keyId, sig }
   }
 
@@ -93,7 +92,7 @@ export class AskedSigner implements Signer {
     try {
       answer = JSON.parse(text)
     } catch {
-      throw new Error(`${this.#options.name} did not answer JSON: ${text.slice(0, 200)}`)
+      throw new SignerFailed(`${this.#options.name} did not answer JSON: ${text.slice(0, 200)}`)
     }
     const { refused } = (answer ?? {}) as { refused?: unknown }
     if (typeof refused === 'string') throw new SignerRefused(`${this.#options.name} refused: ${refused}`)

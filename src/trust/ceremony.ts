@@ -16,7 +16,7 @@ import {
 import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
 import { keyIdOf, type PublicKey } from './public-key.ts'
 import { RootChain, verifyNext } from './root-chain.ts'
-import { firstEpoch, keysOf, makeRoot, RootRefused } from './root-document.ts'
+import { firstEpoch, keyIdsOf, keysOf, makeRoot, RootRefused } from './root-document.ts'
 import { countedSignatures, type RootSignatures, signaturesOf } from './root-signatures.ts'
 import { onlineRoles, type TrustRole, trustRoles } from './signed-document.ts'
 import type { Signature, Signer } from './signer.ts'
@@ -70,7 +70,8 @@ export class Ceremony {
    *  nothing. */
   async begin(rootKeys: readonly PublicKey[], threshold: number): Promise<CeremonyResult> {
     const { folder, signer } = this.#parts
-    if (this.roots.newest) throw new RootRefused('there is a root already: `flotilla keys rotate root` changes its keys')
+    if (this.roots.newest)
+      throw new RootRefused('there is a root already: `flotilla keys rotate root` changes its keys')
     const waiting = await this.proposal()
     if (waiting) return await this.#resume(waiting, rootKeys)
     if (!signer) for (const role of rootKeys.length > 0 ? onlineRoles : trustRoles) await ensureKey(folder, role)
@@ -96,7 +97,12 @@ export class Ceremony {
     return await this.#propose(beginEpoch(await this.#changed(changes), newest, after))
   }
 
-  /** The same root with a later expiry. Undefined: more than a quarter of its life is left, a proposal waits, or the keys that may sign
+  /** The same root with a later expiry. */
+  async renew(): Promise<CeremonyResult> {
+    return await this.#propose(await this.#changed([]))
+  }
+
+  /** Likewise by itself. Undefined: more than a quarter of its life is left, a proposal waits, or the keys that may sign
    *  it are not here. */
   async renewIfDue(): Promise<CeremonyResult | undefined> {
     const newest = this.#newest()
@@ -105,7 +111,7 @@ export class Ceremony {
     const key = await this.#signer.findKey('root')
     const { keyIDs, threshold } = newest.signed.roles.root!
     if (threshold > 1 || !key || !keyIDs.includes(keyIdOf(key))) return undefined
-    return await this.#propose(await this.#changed([]))
+    return await this.renew()
   }
 
   /** Takes the signatures of these copies of one root together; installs it when they suffice, else keeps it as the proposal. The keys
@@ -178,7 +184,7 @@ export class Ceremony {
   }
 
   async #signHere(root: Metadata<Root>): Promise<Signature[]> {
-    const ids = [root, this.roots.newest].flatMap((one) => one?.signed.roles.root!.keyIDs ?? [])
+    const ids = [root, this.roots.newest].flatMap((one) => keyIdsOf(one, 'root'))
     const bytes = signedBytes(root)
     const key = await this.#signer.findKey('root')
     const present = key && ids.includes(keyIdOf(key)) ? await this.#signer.sign(bytes) : undefined
@@ -189,7 +195,9 @@ export class Ceremony {
   async #keyOf(role: TrustRole): Promise<PublicKey> {
     const key = await this.#signer.findKey(role)
     if (!key)
-      throw new RootRefused(`the signer has no key for ${role}; for root, give public parts: \`keys init --root-key FILE\``)
+      throw new RootRefused(
+        `the signer has no key for ${role}; for root, give public parts: \`keys init --root-key FILE\``,
+      )
     return key
   }
 

@@ -52,14 +52,26 @@ function nextRoot(publisher: ChainPublisher): Metadata<Root> {
 
 describe('a root of 2 of 3 holders', () => {
   const bad = (signature: Signature) => ({ ...signature, sig: signature.sig.replace(/^../, 'ff') })
-  const table: [string, (holders: RootHolder[], root: Metadata<Root>, strangers: RootHolder[]) => Signature[], string][] = [
+  const table: [
+    string,
+    (holders: RootHolder[], root: Metadata<Root>, strangers: RootHolder[]) => Signature[],
+    string,
+  ][] = [
     ['by two', ([a, b], root) => [a!.signature(root), b!.signature(root)], 'none'],
     ['by all three', (all, root) => all.map((one) => one.signature(root)), 'none'],
-    ['by two, and one that is none', ([a, b, c], root) => [bad(a!.signature(root)), b!.signature(root), c!.signature(root)], 'none'],
+    [
+      'by two, and one that is none',
+      ([a, b, c], root) => [bad(a!.signature(root)), b!.signature(root), c!.signature(root)],
+      'none',
+    ],
     ['by one', ([a], root) => [a!.signature(root)], 'unsigned'],
     ['by one, and one that is none', ([a, b], root) => [a!.signature(root), bad(b!.signature(root))], 'unsigned'],
     ['by one twice', ([a], root) => [a!.signature(root), a!.signature(root)], 'malformed'],
-    ['by one under two names', ([a, b], root) => [a!.signature(root), { ...a!.signature(root), keyid: b!.id }], 'unsigned'],
+    [
+      'by one under two names',
+      ([a, b], root) => [a!.signature(root), { ...a!.signature(root), keyid: b!.id }],
+      'unsigned',
+    ],
     ['by strangers', (_, root, [x, y]) => [x!.signature(root), y!.signature(root)], 'unsigned'],
     ['by one and a stranger', ([a], root, [x]) => [a!.signature(root), x!.signature(root)], 'unsigned'],
     ['by nobody', () => [], 'unsigned'],
@@ -87,7 +99,13 @@ describe('a root of 2 of 3 holders', () => {
     await toHolders(publisher, old)
     const change = { role: 'root', add: fresh.map((one) => one.publicKey), remove: old.map((one) => one.id) } as const
     const root = changeRoot(publisher.trust.roots.newest!, 3, [change], new Date(Date.now() + dayMs))
-    const by = (...who: RootHolder[]) => encodeMetadata(withSignatures(root, who.map((one) => one.signature(root))))
+    const by = (...who: RootHolder[]) =>
+      encodeMetadata(
+        withSignatures(
+          root,
+          who.map((one) => one.signature(root)),
+        ),
+      )
     const chain = await reader(publisher)
     expect(await refusal(chain, publisher.with({ '3.root.json': by(old[0]!, old[1]!) }))).toBe('unsigned')
     expect(await refusal(chain, publisher.with({ '3.root.json': by(fresh[0]!, fresh[1]!) }))).toBe('unsigned')
@@ -134,16 +152,19 @@ test('a timestamp key that was replaced signs nothing any more, and what was hel
   expect(await chain.last()).toMatchObject({ timestampVersion: 2, targetsVersion: 1, rootVersion: 2 })
 })
 
-test.each(['snapshot', 'targets'] as const)('a new key of %s alone leads on from the versions of before', async (role) => {
-  const publisher = await publisherAt(4)
-  await publisher.publish(5)
-  const chain = await reader(publisher)
-  await chain.refresh(publisher.read)
-  await (await publisher.ceremony()).change({ role })
-  await publisher.upkeep(5)
-  expect(await refusal(chain, publisher.read)).toBe('none')
-  expect(await chain.last()).toMatchObject({ timestampVersion: 3, targetsVersion: 3, rootVersion: 2 })
-})
+test.each(['snapshot', 'targets'] as const)(
+  'a new key of %s alone leads on from the versions of before',
+  async (role) => {
+    const publisher = await publisherAt(4)
+    await publisher.publish(5)
+    const chain = await reader(publisher)
+    await chain.refresh(publisher.read)
+    await (await publisher.ceremony()).change({ role })
+    await publisher.upkeep(5)
+    expect(await refusal(chain, publisher.read)).toBe('none')
+    expect(await chain.last()).toMatchObject({ timestampVersion: 3, targetsVersion: 3, rootVersion: 2 })
+  },
+)
 
 test('versions driven up by a thief are overcome by a new epoch', async () => {
   const publisher = await publisherAt(4)

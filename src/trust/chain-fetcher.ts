@@ -73,7 +73,10 @@ export class ChainFetcher implements Fetcher {
     if (typeof channel !== 'string') throw this.#fail('malformed', `metadata/${name} names no channel`)
     this.#channel ??= channel
     if (channel !== this.#channel) {
-      throw this.#fail('other-channel', `metadata/${name} is of channel ${JSON.stringify(channel.slice(0, shownLength))}, here is ${this.#channel}`)
+      throw this.#fail(
+        'other-channel',
+        `metadata/${name} is of channel ${JSON.stringify(channel.slice(0, shownLength))}, here is ${this.#channel}`,
+      )
     }
   }
 

@@ -2,7 +2,8 @@
 // JSON on its standard output.
 
 import { spawn } from 'node:child_process'
-import { type AskSigner, AskedSigner } from './asked-signer.ts'
+import { AskedSigner, type AskSigner } from './asked-signer.ts'
+import { SignerFailed } from './signer.ts'
 
 export type CommandSignerOptions = {
   /** Program and arguments; no shell reads them. */
@@ -28,7 +29,7 @@ function askCommand([program = '', ...args]: readonly string[], name: string, ti
       const said = { out: Buffer.alloc(0), error: Buffer.alloc(0) }
       const fail = (why: string) => {
         const tail = said.error.subarray(-shownErrorBytes).toString().trim()
-        reject(new Error(`${name} ${why}${tail === '' ? '' : `: ${tail}`}`))
+        reject(new SignerFailed(`${name} ${why}${tail === '' ? '' : `: ${tail}`}`))
       }
       child.on('error', (error) => fail(`could not be run (${error.message})`))
       child.stdout.on('data', (chunk: Buffer) => {

@@ -46,7 +46,11 @@ describe('a timestamp that is', () => {
     ['cut off', () => changed(/.{40}$/, ''), 'malformed'],
     ['no text', () => Buffer.from([0xff, 0xfe, 0x00]), 'malformed'],
     ['deep', () => '['.repeat(chainLimits.timestampMaxLength), 'malformed'],
-    ['deep inside', () => changed('"flotilla":{', `"flotilla":{"x":${'['.repeat(4000)}${']'.repeat(4000)},`), 'unsigned'],
+    [
+      'deep inside',
+      () => changed('"flotilla":{', `"flotilla":{"x":${'['.repeat(4000)}${']'.repeat(4000)},`),
+      'unsigned',
+    ],
     ['too deep and too long', () => '['.repeat(deep), 'malformed'],
     ['of a version that is infinite', () => changed(/"version":\d+,"expires/, '"version":1e999,"expires'), 'unsigned'],
     ['of a version below zero', () => changed(/"version":\d+,"expires/, '"version":-1,"expires'), 'unsigned'],
@@ -54,7 +58,11 @@ describe('a timestamp that is', () => {
     ['of a version that is NaN', () => changed(/"version":\d+,"expires/, '"version":NaN,"expires'), 'malformed'],
     ['of a version that comes twice', () => changed(/("version":\d+),"expires/, '$1,"version":9,"expires'), 'unsigned'],
     ['of a prototype', () => changed('"signed":{', '"signed":{"__proto__":{"version":9},'), 'unsigned'],
-    ['of a prototype only', () => '{"signed":{"__proto__":{"flotilla":{"channel":"stable"}}},"signatures":[]}', 'malformed'],
+    [
+      'of a prototype only',
+      () => '{"signed":{"__proto__":{"flotilla":{"channel":"stable"}}},"signatures":[]}',
+      'malformed',
+    ],
     ['signed by the prototype', () => changed(/"keyid":"\w+"/, '"keyid":"__proto__"'), 'malformed'],
     ['signed with no text', () => changed(/"sig":"\w+"/, '"sig":7'), 'malformed'],
     ['of another type', () => changed('"_type":"timestamp"', '"_type":"snapshot"'), 'malformed'],
@@ -97,7 +105,10 @@ test('a root that is damaged, or another file, is refused at the first look and 
 })
 
 test('no file is asked for beyond the bound of its kind, whatever a signed document names', async () => {
-  const { signed } = Metadata.fromJSON(MetadataKind.Timestamp, JSON.parse(String(publisher.files.get('timestamp.json'))))
+  const { signed } = Metadata.fromJSON(
+    MetadataKind.Timestamp,
+    JSON.parse(String(publisher.files.get('timestamp.json'))),
+  )
   const { specVersion, expires, unrecognizedFields } = signed
   const snapshotMeta = new MetaFile({ version: 9, length: 2 ** 50, hashes: { sha256: 'a'.repeat(64) } })
   const bare = new Metadata(new Timestamp({ version: 9, specVersion, expires, unrecognizedFields, snapshotMeta }))
@@ -131,9 +142,9 @@ test('a timestamp of another channel leaves no trace, however high its version',
   }
   const mixed = own.with({ 'timestamp.json': testing.get('timestamp.json') })
   const fresh = (await TrustedChain.open(join(folder, `reader-${count++}`), own.files.get('1.root.json'), undefined))!
-  expect(await refusal(fresh, async (name) => (name === '3.snapshot.json' ? own.read('2.snapshot.json') : mixed(name)))).toBe(
-    'other-channel',
-  )
+  expect(
+    await refusal(fresh, async (name) => (name === '3.snapshot.json' ? own.read('2.snapshot.json') : mixed(name))),
+  ).toBe('other-channel')
 })
 
 describe("a reader's own folder", () => {

@@ -12,7 +12,7 @@ import { keyPath, nextKeyPath, privateFileMode, signedFolder } from './file-sign
 import { publicOf, readPrivateKey } from './private-key.ts'
 import { keyIdOf } from './public-key.ts'
 import type { RootChain } from './root-chain.ts'
-import { epochOf, parseRoot } from './root-document.ts'
+import { epochOf, keyIdsOf, parseRoot } from './root-document.ts'
 import { type TrustRole, trustRoles } from './signed-document.ts'
 import { SignedVersions } from './signed-versions.ts'
 
@@ -33,8 +33,12 @@ export async function settleKeys(folder: string, roots: RootChain): Promise<Sett
     const isNamed = async (path: string) => {
       const key = await readPrivateKey(path)
       const isBy = (root: Metadata<Root> | undefined) =>
-        key !== undefined && root?.signed.roles[role]!.keyIDs.includes(keyIdOf(publicOf(key))) === true
-      return { isThere: key !== undefined, isNow: isBy(newest), isLater: proposal === 'unreadable' || isBy(proposal?.root) }
+        key !== undefined && keyIdsOf(root, role).includes(keyIdOf(publicOf(key)))
+      return {
+        isThere: key !== undefined,
+        isNow: isBy(newest),
+        isLater: proposal === 'unreadable' || isBy(proposal?.root),
+      }
     }
     const [present, next] = [await isNamed(keyPath(folder, role)), await isNamed(nextKeyPath(folder, role))]
     if (next.isNow && !present.isNow) {

@@ -7,9 +7,9 @@ import { createFileAtomically, publicFileMode, writeFileAtomically } from '#kit/
 import { describeChange, describeRoot } from './describe-change.ts'
 import { privateFileMode } from './file-signer.ts'
 import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
-import { newPrivateKeyPem, parsePrivateKey, publicOf, readPrivateKey } from './private-key.ts'
+import { KeyRefused, newPrivateKeyPem, parsePrivateKey, publicOf, readPrivateKey } from './private-key.ts'
 import { encodePublicKey, keyIdOf, type PublicKey, parsePublicKey } from './public-key.ts'
-import { parseRoot, RootRefused, requireSound } from './root-document.ts'
+import { keyIdsOf, parseRoot, RootRefused, requireSound } from './root-document.ts'
 import { countedSignatures, type RootNeed, signaturesOf } from './root-signatures.ts'
 
 export type MadeKey = { readonly id: string; readonly keyFile: string; readonly publicFile: string }
@@ -18,7 +18,8 @@ export type MadeKey = { readonly id: string; readonly keyFile: string; readonly 
 export async function makeKeyFile(to: string, passphrase: string | undefined): Promise<MadeKey> {
   const pem = newPrivateKeyPem(passphrase)
   const key = publicOf(parsePrivateKey(pem, to, passphrase))
-  if (!(await createFileAtomically(to, pem, privateFileMode))) throw new Error(`${to} is there already: choose another name`)
+  if (!(await createFileAtomically(to, pem, privateFileMode)))
+    throw new KeyRefused(`${to} is there already: choose another name`)
   const publicFile = `${to}.pub.json`
   await writeFileAtomically(publicFile, encodePublicKey(key), publicFileMode)
   return { id: keyIdOf(key), keyFile: to, publicFile }
@@ -26,7 +27,7 @@ export async function makeKeyFile(to: string, passphrase: string | undefined): P
 
 export async function readPublicKey(path: string): Promise<PublicKey> {
   const key = parsePublicKey(await readFile(path, 'utf8'))
-  if (!key) throw new Error(`${path} holds no public key: give the .pub.json that \`flotilla keys new\` makes`)
+  if (!key) throw new KeyRefused(`${path} holds no public key: give the .pub.json that \`flotilla keys new\` makes`)
   return key
 }
 
@@ -64,9 +65,9 @@ export async function reviewRoot({ rootFile, keyFile, passphrase, previousFile }
   const before = previousFile === undefined ? undefined : await readRootFile(previousFile)
   if (before) requireFollows(before, root)
   const key = await readPrivateKey(keyFile, passphrase)
-  if (!key) throw new Error(`there is no key at ${keyFile}`)
+  if (!key) throw new KeyRefused(`there is no key at ${keyFile}`)
   const keyId = keyIdOf(publicOf(key))
-  if (![root, before].some((one) => one?.signed.roles.root!.keyIDs.includes(keyId)))
+  if (![root, before].some((one) => keyIdsOf(one, 'root').includes(keyId)))
     throw new RootRefused(
       `key ${keyId} is no root key of ${rootFile}${before ? ' nor of the root before' : '; if it leaves, show the root before with --previous'}`,
     )

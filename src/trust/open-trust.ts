@@ -38,7 +38,8 @@ export async function openTrust(keys: string, options: TrustOptions): Promise<Tr
   const isFirstStart = roots.newest === undefined
   if (isFirstStart) {
     const waiting = await ceremony.proposal()
-    if (waiting) throw new RootRefused(`the first root waits for signatures at ${waiting.path}: see \`flotilla keys status\``)
+    if (waiting)
+      throw new RootRefused(`the first root waits for signatures at ${waiting.path}: see \`flotilla keys status\``)
     await ceremony.begin([], 1)
   }
   const upkeep = async () => {

@@ -1,7 +1,7 @@
 // One look for news: two answers when there are none (the timestamp's 304 and the next root's 404).
 
-import { ChainRefused } from './chain-refused.ts'
 import { chainLimits } from './chain-fetcher.ts'
+import { ChainRefused } from './chain-refused.ts'
 import type { TrustedChain, VerifiedTargets } from './trusted-chain.ts'
 
 export type MetadataAsk = { readonly maxBytes: number; readonly etag?: string | undefined }

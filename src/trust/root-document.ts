@@ -42,6 +42,11 @@ export function keysOf(root: Metadata<Root>): RootKeys {
   return { root: of('root'), timestamp: of('timestamp'), snapshot: of('snapshot'), targets: of('targets') }
 }
 
+/** Ids of the keys that it names for a role; none without a root. */
+export function keyIdsOf(root: Metadata<Root> | undefined, role: TrustRole): readonly string[] {
+  return root?.signed.roles[role]?.keyIDs ?? []
+}
+
 export function epochOf(root: Metadata<Root>): Epoch {
   const { epoch, after } = (root.signed.unrecognizedFields.flotilla ?? {}) as Partial<Epoch>
   const floors = Object.entries(after ?? {}).filter(([, value]) => Number.isSafeInteger(value) && value >= 0)

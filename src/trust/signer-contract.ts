@@ -61,7 +61,10 @@ export function signerContract(name: string, open: () => Promise<SignerSetting>)
     test('nor a lower generation under a higher version', async () => {
       const { signer } = await open()
       await signer.sign(documentOf('targets', 3, { generation: 30 }))
-      await refused(signer.sign(documentOf('targets', 4, { generation: 29 })), 'generation 29 of stable is older than 30')
+      await refused(
+        signer.sign(documentOf('targets', 4, { generation: 29 })),
+        'generation 29 of stable is older than 30',
+      )
       await signer.sign(documentOf('targets', 4, { generation: 30 }))
     })
 
@@ -86,7 +89,9 @@ export function signerContract(name: string, open: () => Promise<SignerSetting>)
       const { signer, again } = await open()
       const signers = [signer, await again()]
       const versions = Array.from({ length: 12 }, (_, i) => 1 + ((i * 7) % 12))
-      const done = await Promise.allSettled(versions.map((one, i) => signers[i % 2]!.sign(documentOf('timestamp', one))))
+      const done = await Promise.allSettled(
+        versions.map((one, i) => signers[i % 2]!.sign(documentOf('timestamp', one))),
+      )
       const failed = done.filter((one) => one.status === 'rejected')
       for (const { reason } of failed) expect(reason).toBeInstanceOf(SignerRefused)
       expect(await signer.highestVersion('timestamp', 'stable')).toBe(12)
@@ -108,7 +113,11 @@ export function signerContract(name: string, open: () => Promise<SignerSetting>)
       ['a version with a fraction', Buffer.from('{"_type":"timestamp","version":1.5}'), /not a version/],
       ['no channel', Buffer.from('{"_type":"timestamp","version":1}'), /names no channel/],
       ['a channel that is a path', documentOf('timestamp', 1, { channel: '../root' }), /names no channel/],
-      ['a channel of the language', Buffer.from('{"_type":"timestamp","version":1,"__proto__":{"flotilla":{"channel":"x"}}}'), /names no channel/],
+      [
+        'a channel of the language',
+        Buffer.from('{"_type":"timestamp","version":1,"__proto__":{"flotilla":{"channel":"x"}}}'),
+        /names no channel/,
+      ],
       ['targets without a generation', documentOf('targets', 1, { generation: 'x' }), /no generation/],
     ]
     test.each(strange)('refuses %s', async (_, bytes, message) => {

@@ -25,16 +25,19 @@ const askTimeoutMs = 10_000
 /** Throws when another signer answers at the socket. The caller's umask decides who may connect before the socket has its mode. */
 export async function serveSigner(signer: Signer, { socket, log }: SignerServerOptions): Promise<SignerServer> {
   await removeDeadSocket(socket)
-  const server = createServer({ requestTimeout: askTimeoutMs, headersTimeout: askTimeoutMs }, async (request, response) => {
-    const answer = await readAsk(request)
-      .then((ask) => answerAsk(signer, ask))
-      .catch((error) => {
-        if (error instanceof SignerRefused) return { refused: error.message }
-        log(error)
-        return { refused: 'it failed: its log says why' }
-      })
-    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
-  })
+  const server = createServer(
+    { requestTimeout: askTimeoutMs, headersTimeout: askTimeoutMs },
+    async (request, response) => {
+      const answer = await readAsk(request)
+        .then((ask) => answerAsk(signer, ask))
+        .catch((error) => {
+          if (error instanceof SignerRefused) return { refused: error.message }
+          log(error)
+          return { refused: 'it failed: its log says why' }
+        })
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+    },
+  )
   await listen(server, socket)
   await chmod(socket, 0o600)
   return {
@@ -55,7 +58,8 @@ async function answerAsk(signer: Signer, ask: SignerAsk): Promise<unknown> {
   }
   if (ask.do !== 'sign' || typeof ask.bytes !== 'string') throw new SignerRefused('not a question for a signer')
   const bytes = Buffer.from(ask.bytes, 'base64')
-  if (!isOnline(readDocument(bytes).role)) throw new SignerRefused('roots are not signed here: `flotilla keys sign` does')
+  if (!isOnline(readDocument(bytes).role))
+    throw new SignerRefused('roots are not signed here: `flotilla keys sign` does')
   return await signer.sign(bytes)
 }
 

@@ -17,6 +17,11 @@ export interface Signer {
   sign(bytes: Uint8Array): Promise<Signature>
 }
 
+/** Whoever holds the keys did not answer, or answered what is none. */
+export class SignerFailed extends Error {
+  override readonly name = 'SignerFailed'
+}
+
 export class SignerRefused extends Error {
   override readonly name = 'SignerRefused'
 }

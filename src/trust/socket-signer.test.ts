@@ -71,7 +71,8 @@ describe('its socket', () => {
       const answer = await fetch('http://signer/', { unix: socket, method: 'POST', body })
       return ((await answer.json()) as { refused?: string } | null)?.refused
     }
-    const sign = (bytes: Uint8Array) => ask(JSON.stringify({ do: 'sign', bytes: Buffer.from(bytes).toString('base64') }))
+    const sign = (bytes: Uint8Array) =>
+      ask(JSON.stringify({ do: 'sign', bytes: Buffer.from(bytes).toString('base64') }))
     expect(await sign(documentOf('timestamp', 4))).toContain('timestamp 4 of stable is older than 5')
     expect(await sign(Buffer.from('{"_type":"root","version":1}'))).toContain('roots are not signed here')
     expect(await ask('{"do":"key","role":"root"}')).toBeUndefined()

@@ -1,7 +1,8 @@
 // The client of a signer in a process of its own (signer-server.ts), at a socket of this machine.
 
 import { request } from 'node:http'
-import { type AskSigner, AskedSigner } from './asked-signer.ts'
+import { AskedSigner, type AskSigner } from './asked-signer.ts'
+import { SignerFailed } from './signer.ts'
 
 export type SocketSignerOptions = {
   /** Path of the socket. */
@@ -25,7 +26,7 @@ function askSocket(socket: string, name: string, timeoutMs: number): AskSigner {
     } catch (error) {
       const reason = (error as Error).name === 'TimeoutError' ? `no answer in ${timeoutMs / 1000} s` : String(error)
       const advice = 'is `flotilla signer` running, and may this user open its socket?'
-      throw new Error(`${name} does not answer (${reason}): ${advice}`, { cause: error })
+      throw new SignerFailed(`${name} does not answer (${reason}): ${advice}`, { cause: error })
     }
   }
 }

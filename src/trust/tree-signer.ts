@@ -62,11 +62,7 @@ export class TreeSigner {
     return await this.#underOneRoot((root) => this.#resignTimestamp(root, files))
   }
 
-  async #signAll(
-    root: Metadata<Root>,
-    about: TargetsAbout,
-    entries: readonly TargetEntry[],
-  ): Promise<MetadataFile[]> {
+  async #signAll(root: Metadata<Root>, about: TargetsAbout, entries: readonly TargetEntry[]): Promise<MetadataFile[]> {
     const { channel, generation } = about
     const [timestampVersion, snapshotVersion, targetsVersion] = await Promise.all(
       onlineRoles.map(async (role) => (await this.#signer.highestVersion(role, channel)) + 1),
@@ -160,9 +156,12 @@ export class TreeSigner {
       root.verifyDelegate(signed.type, metadata)
     } catch (error) {
       const advice = "root names another key for it than the signer's: see `flotilla keys status`"
-      throw new Error(`${signed.type} ${signed.version} was not signed as root ${root.signed.version} asks: ${advice}`, {
-        cause: error,
-      })
+      throw new Error(
+        `${signed.type} ${signed.version} was not signed as root ${root.signed.version} asks: ${advice}`,
+        {
+          cause: error,
+        },
+      )
     }
     return encodeMetadata(metadata)
   }

@@ -64,7 +64,10 @@ export class TrustedChain {
     if (!bytes) throw new ChainRefused('folder', `${path} is gone: remove the folder, and give a root that you trust`)
     const damage = damageOfRoot(bytes)
     if (damage === undefined) return bytes
-    throw new ChainRefused('folder', `${path} is damaged (${damage}): remove the folder, and give a root that you trust`)
+    throw new ChainRefused(
+      'folder',
+      `${path} is damaged (${damage}): remove the folder, and give a root that you trust`,
+    )
   }
 
   async rootVersion(): Promise<number> {
