@@ -32,6 +32,7 @@ beforeAll(async () => {
     })
   row('robot')
   row('other')
+  row('mirror.example.org')
   row('expiring', { expiresAtMs: nowMs + 1000 })
   row('revoked', { revokedAtMs: nowMs - 1 })
   row('admin')
@@ -57,6 +58,7 @@ describe('credentials', () => {
     ['a revoked robot', () => basic('revoked', secret), false, undefined],
     ['a robot by its id', () => basic('id-robot', secret), false, undefined],
     ['name@secret as Bearer', () => `Bearer robot@${secret}`, false, 'robot'],
+    ['a name with dots as Bearer', () => `Bearer mirror.example.org@${secret}`, false, 'mirror.example.org'],
     ['admin@secret as Bearer', () => `Bearer admin@${adminSecret}`, true, undefined],
     ['a robot secret without a name', () => `Bearer ${secret}`, true, undefined],
     ['the admin, where it works', () => basic('admin', adminSecret), true, 'admin'],

@@ -3,7 +3,7 @@
 import { adminIdentity, decide, type Identity, type Need } from './decide.ts'
 import { parseGrant } from './grants.ts'
 import type { RegistryTokens, Scope } from './registry-token.ts'
-import { matchesSecret } from './secrets.ts'
+import { matchesSecret, parseNamedSecret } from './secrets.ts'
 
 export type StoredToken = {
   readonly id: string
@@ -53,7 +53,8 @@ export class Authenticator {
     // First, since an operator who chose the admin token may have put a dot or an at sign into it.
     const admin = isAdminAllowed ? this.#admin(rest) : undefined
     if (admin) return admin
-    return rest.includes('.') ? await this.#bySignedToken(rest, isAdminAllowed) : await this.#byNamedSecret(rest)
+    // The name of a robot may have dots, as a signed token always has; an at sign a signed token never has.
+    return rest.includes('@') ? await this.#byNamedSecret(rest) : await this.#bySignedToken(rest, isAdminAllowed)
   }
 
   async login(user: string, secret: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
@@ -65,8 +66,8 @@ export class Authenticator {
 
   /** `Authorization: Bearer name@flt_…`, as scripts use it at the control API: robots name themselves. */
   async #byNamedSecret(text: string): Promise<Caller | undefined> {
-    const at = text.indexOf('@')
-    return at < 0 ? undefined : await this.login(text.slice(0, at), text.slice(at + 1), false)
+    const named = parseNamedSecret(text)
+    return named && (await this.login(named.name, named.secret, false))
   }
 
   async #bySignedToken(text: string, isAdminAllowed: boolean): Promise<Caller | undefined> {
@@ -86,18 +87,25 @@ export class Authenticator {
   }
 
   #isLive(token: StoredToken): boolean {
-    return (
-      token.revokedAtMs === undefined && (token.expiresAtMs === undefined || token.expiresAtMs > this.#options.now())
-    )
+    return deathOf(token, this.#options.now()) === undefined
   }
 }
 
+/** Why the token opens nothing any more; undefined while it lives. */
+export function deathOf(
+  token: Pick<StoredToken, 'expiresAtMs' | 'revokedAtMs'>,
+  nowMs: number,
+): 'revoked' | 'expired' | undefined {
+  if (token.revokedAtMs !== undefined) return 'revoked'
+  return token.expiresAtMs !== undefined && token.expiresAtMs <= nowMs ? 'expired' : undefined
+}
+
 function robot(token: StoredToken, scopes: readonly Scope[] | undefined): Caller {
-  return {
-    subject: token.id,
-    identity: { kind: 'robot', name: token.name, grants: token.grants.map(parseGrant) },
-    scopes,
-  }
+  return { subject: token.id, identity: identityOf(token), scopes }
+}
+
+export function identityOf(token: Pick<StoredToken, 'name' | 'grants'>): Identity {
+  return { kind: 'robot', name: token.name, grants: token.grants.map(parseGrant) }
 }
 
 /** `yes`; `scope`: the identity may, but its token was not issued for this; `no`. */

@@ -11,7 +11,12 @@ export type Identity = {
 
 export type Need =
   | { readonly kind: 'repository'; readonly name: string; readonly action: RepositoryAction }
-  | { readonly kind: 'api'; readonly action: ApiAction }
+  | {
+      readonly kind: 'api'
+      readonly action: ApiAction
+      /** For this host; undefined: for all of them. */
+      readonly host?: string
+    }
   /** To ask for the list of repositories at all; what it shows is what the asker may pull. */
   | { readonly kind: 'catalog' }
 
@@ -20,7 +25,9 @@ export function decide(identity: Identity, need: Need): boolean {
   return identity.grants.some((grant) =>
     need.kind === 'repository'
       ? grant.kind === 'repository' && grant.actions.includes(need.action) && matchesPattern(grant.pattern, need.name)
-      : grant.kind === 'api' && grant.actions.includes(need.action),
+      : grant.kind === 'api' &&
+        grant.actions.includes(need.action) &&
+        (grant.host === undefined || grant.host === need.host),
   )
 }
 
@@ -28,7 +35,9 @@ export function decide(identity: Identity, need: Need): boolean {
 export function mayGrant(identity: Identity, grant: Grant): boolean {
   // A pattern covers a narrower one exactly as it covers a name.
   return grant.kind === 'api'
-    ? grant.actions.every((action) => decide(identity, { kind: 'api', action }))
+    ? grant.actions.every((action) =>
+        decide(identity, { kind: 'api', action, ...(grant.host === undefined ? {} : { host: grant.host }) }),
+      )
     : grant.actions.every((action) => decide(identity, { kind: 'repository', name: grant.pattern, action }))
 }
 

@@ -26,6 +26,8 @@ test.each([
   'repository:a/b:pull,push,delete',
   'api:read',
   'api:promote,publish,hosts,tokens',
+  'api:check-in',
+  'api:check-in:mirror.example.org',
 ])('%s is written as it is read', (text) => {
   expect(formatGrant(parseGrant(text))).toBe(text)
 })
@@ -50,6 +52,13 @@ test.each([
   'api:',
   'api:pull',
   'api:read:write',
+  'api:read:mirror.example.org',
+  'api:check-in,read:mirror.example.org',
+  'api:check-in:',
+  'api:check-in:a:b',
+  'api:check-in:../a',
+  'api:check-in:A.test',
+  'api:check-in:*',
   'admin:*',
   ' repository:a:pull',
 ])('%j is no grant', (text) => {
@@ -77,6 +86,14 @@ describe('decide', () => {
     [robot('api:read'), { kind: 'api', action: 'read' }, true],
     [robot('api:read'), { kind: 'api', action: 'promote' }, false],
     [robot('api:promote'), repository('a', 'pull'), false],
+    [robot('api:check-in'), { kind: 'api', action: 'check-in' }, true],
+    [robot('api:check-in'), { kind: 'api', action: 'check-in', host: 'a.test' }, true],
+    [robot('api:check-in:a.test'), { kind: 'api', action: 'check-in', host: 'a.test' }, true],
+    [robot('api:check-in:a.test'), { kind: 'api', action: 'check-in', host: 'b.test' }, false],
+    [robot('api:check-in:a.test'), { kind: 'api', action: 'check-in' }, false],
+    [robot('api:check-in:a.test'), { kind: 'api', action: 'read', host: 'a.test' }, false],
+    [robot('api:check-in:a.test'), { kind: 'api', action: 'hosts', host: 'a.test' }, false],
+    [robot('api:check-in:a.test', 'api:check-in:b.test'), { kind: 'api', action: 'check-in', host: 'b.test' }, true],
   ]
   test.each(cases)('%#', (identity, need, expected) => {
     expect(decide(identity, need)).toBe(expected)

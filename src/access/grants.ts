@@ -11,7 +11,17 @@ export type ApiAction = (typeof apiActions)[number]
 
 export type Grant =
   | { readonly kind: 'repository'; readonly pattern: string; readonly actions: readonly RepositoryAction[] }
-  | { readonly kind: 'api'; readonly actions: readonly ApiAction[] }
+  | {
+      readonly kind: 'api'
+      readonly actions: readonly ApiAction[]
+      /** Only for this one; undefined: for every host. */
+      readonly host?: string
+    }
+
+/** The one part of the API that can be given for a single host: what a volunteer's own machine does. */
+const hostAction = 'check-in'
+/** As hosts may be named; whether there is such a host is asked when it is used. */
+const hostPattern = /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/
 
 /** `**` is every repository, `a/**` every one below a/, anything else exactly that name. */
 export function matchesPattern(pattern: string, name: string): boolean {
@@ -25,7 +35,7 @@ function isPattern(text: string): boolean {
   return parseName(text.endsWith('/**') ? text.slice(0, -3) : text) !== undefined
 }
 
-/** `repository:fedora/**:pull,push` or `api:promote,publish`. Throws RegistryError REQUEST_INVALID. */
+/** `repository:fedora/**:pull,push`, `api:promote,publish` or `api:check-in:<host>`. Throws RegistryError REQUEST_INVALID. */
 export function parseGrant(text: string): Grant {
   const [kind, ...rest] = text.split(':')
   if (kind === 'repository' && rest.length === 2) {
@@ -39,16 +49,28 @@ export function parseGrant(text: string): Grant {
     return { kind, pattern, actions: parseActions(actions, repositoryActions) }
   }
   if (kind === 'api' && rest.length === 1) return { kind, actions: parseActions(rest[0]!, apiActions) }
+  if (kind === 'api' && rest.length === 2) return parseHostGrant(text, rest as [string, string])
   throw new RegistryError(
     'REQUEST_INVALID',
-    `${JSON.stringify(text)} is no grant: write repository:<pattern>:<actions> or api:<actions>`,
+    `${JSON.stringify(text)} is no grant: write repository:<pattern>:<actions>, api:<actions> or api:${hostAction}:<host>`,
   )
 }
 
 export function formatGrant(grant: Grant): string {
-  return grant.kind === 'api'
-    ? `api:${grant.actions.join(',')}`
-    : `repository:${grant.pattern}:${grant.actions.join(',')}`
+  const actions = grant.actions.join(',')
+  if (grant.kind === 'repository') return `repository:${grant.pattern}:${actions}`
+  return grant.host === undefined ? `api:${actions}` : `api:${actions}:${grant.host}`
+}
+
+function parseHostGrant(text: string, [actions, host]: readonly [string, string]): Grant {
+  if (actions !== hostAction)
+    throw new RegistryError('REQUEST_INVALID', `${JSON.stringify(text)}: only ${hostAction} is given for a single host`)
+  if (!hostPattern.test(host))
+    throw new RegistryError(
+      'REQUEST_INVALID',
+      `${JSON.stringify(host)} is no host name: write one like mirror.example.org`,
+    )
+  return { kind: 'api', actions: [hostAction], host }
 }
 
 function parseActions<const A extends string>(text: string, known: readonly A[]): A[] {

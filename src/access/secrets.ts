@@ -11,6 +11,14 @@ export function hashSecret(secret: string): Uint8Array {
   return createHash('sha256').update(secret).digest()
 }
 
+export type NamedSecret = { readonly name: string; readonly secret: string }
+
+/** `name@flt_…`, as programs show a robot's token. Undefined: it names no robot, as the admin token does not. */
+export function parseNamedSecret(text: string): NamedSecret | undefined {
+  const at = text.indexOf('@')
+  return at <= 0 || at === text.length - 1 ? undefined : { name: text.slice(0, at), secret: text.slice(at + 1) }
+}
+
 /** Takes the same time wherever the two differ. */
 export function matchesSecret(secret: string, hash: Uint8Array): boolean {
   return hash.length === 32 && timingSafeEqual(hashSecret(secret), hash)

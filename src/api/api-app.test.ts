@@ -6,10 +6,16 @@ import { Authenticator } from '#access/authenticate.ts'
 import { RegistryTokens } from '#access/registry-token.ts'
 import { hashSecret, makeSecret } from '#access/secrets.ts'
 import { TokenKeys } from '#access/token-keys.ts'
+import { addRepositoryBlob } from '#catalogue/blobs.ts'
 import { sequenceEvents } from '#catalogue/events.ts'
+import { addGeneration, addTreeBlobs, markPublished } from '#catalogue/generations.ts'
+import { addPulls, dayOf } from '#catalogue/pulls.ts'
+import { ensureRepository } from '#catalogue/repositories.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
 import { addToken, findToken } from '#catalogue/tokens.ts'
+import { makeDigest } from '#oci/digest.ts'
+import type { RepositoryName } from '#oci/name.ts'
 import { makeApi } from './api-app.ts'
 import type { ApiStores } from './api-context.ts'
 
@@ -20,6 +26,8 @@ const robots: Readonly<Record<string, readonly string[]>> = {
   reader: ['api:read'],
   keeper: ['api:hosts,read'],
   volunteer: ['api:check-in'],
+  'mirror.test': ['api:check-in:mirror.test'],
+  'other.test': ['api:check-in:other.test'],
 }
 const logged: unknown[] = []
 let folder: string
@@ -42,6 +50,7 @@ beforeAll(async () => {
     nudge: () => undefined,
     hostsChanged: async () => undefined,
     describeHost: async () => ({}),
+    checkInLimits: { maxPerHour: 4 },
     hostPolicy: () => ({ allowPrivate: false, isOperator: true, channels: ['stable'], ownNames: [] }),
     publicSide: { frontdoorUrl: undefined },
   } as unknown as ApiStores
@@ -96,6 +105,7 @@ describe('a token hands on no more than it has', () => {
     ['another action', 'repository:fedora/**:delete', 403],
     ['a part of the API that it has', 'api:read', 201],
     ['one that it lacks', 'api:read,promote', 403],
+    ['one that it lacks, for a single host', 'api:check-in:a.test', 403],
   ]
   test.each(grants)('%s', async (what, grant, status) => {
     const name = what.toLowerCase().replace(/[^a-z]+/g, '-')
@@ -149,20 +159,113 @@ describe('hosts', () => {
     expect((await change({ bandwidthMbps: 7 }, '*')).status).toBe(200)
   })
 
-  test('a check-in is for a public channel', async () => {
-    expect((await post('/hosts/mirror.test/check-ins', { generation: 1, channel: 'candidate' })).status).toBe(400)
-    expect((await post('/hosts/mirror.test/check-ins', { generation: 1 })).status).toBe(202)
-  })
-
-  test('a check-in needs that grant alone, which allows nothing else', async () => {
-    expect((await post('/hosts/mirror.test/check-ins', { generation: 1 }, 'reader')).status).toBe(403)
-    expect((await post('/hosts/mirror.test/check-ins', { generation: 1 }, 'volunteer')).status).toBe(202)
-    expect((await post('/hosts/mirror.test/check', {}, 'volunteer')).status).toBe(403)
-    expect((await post('/hosts', host, 'volunteer')).status).toBe(403)
-  })
-
   test('names that terminals would obey are refused', async () => {
     expect((await post('/sites', { name: 'a\u001b[2J' })).status).toBe(400)
     expect((await post('/hosts', { ...host, name: 'b.test', site: 'a\nb' })).status).toBe(400)
+  })
+})
+
+describe('popularity', () => {
+  const digest = makeDigest('sha256', 'ab'.repeat(32))
+  const read = async (query: string, as = 'reader') => {
+    const answer = await ask(`/popularity${query}`, { as })
+    return [answer.status, await answer.json()] as const
+  }
+
+  test('tells the blobs of a public channel that were pulled most, and some repositories that hold them', async () => {
+    await catalogue.transaction().execute(async (tx) => {
+      await addTreeBlobs(tx, 'stable', [{ digest, sizeBytes: 7, generation: 1 }])
+      const repositoryId = await ensureRepository(tx, 'fedora/base' as RepositoryName, 1)
+      await addRepositoryBlob(tx, repositoryId, digest, 7, 1)
+    })
+    await addPulls(catalogue, { channel: 'stable', day: dayOf(Date.now()) }, new Map([[digest, 3]]))
+    const [status, body] = await read('?limit=1')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ blobs: [{ digest, sizeBytes: 7, pulls: 3, repositories: ['fedora/base'] }] })
+  })
+
+  test('is for those who may read, of public channels, a bounded number', async () => {
+    expect((await read('', 'volunteer'))[0]).toBe(403)
+    expect((await read('?channel=candidate'))[0]).toBe(400)
+    expect((await read('?limit=1001'))[0]).toBe(400)
+  })
+})
+
+describe('check-ins', () => {
+  const path = '/hosts/mirror.test/check-ins'
+  type Listed = { checkIns: { generation: number; state: string; at: string }[] }
+  const list = async (as?: string) => (await (await ask(path, as ? { as } : {})).json()) as Listed
+  beforeAll(async () => {
+    await catalogue.transaction().execute(async (tx) => {
+      for (const number of [1, 2]) {
+        await addGeneration(tx, { channel: 'stable', number, createdAtMs: 1, actor: 'test', summary: {} })
+        await markPublished(tx, 'stable', number, {}, 1)
+      }
+    })
+  })
+
+  test('are claims for a public channel, up to the generation that is published', async () => {
+    expect((await post(path, { generation: 1, channel: 'candidate' })).status).toBe(400)
+    expect((await post(path, { generation: 0 })).status).toBe(400)
+    const ahead = await post(path, { generation: 3 })
+    expect(ahead.status).toBe(409)
+    expect(await ahead.json()).toMatchObject({ code: 'CONFLICT', detail: expect.stringContaining('generation is 2') })
+    expect((await list()).checkIns).toEqual([])
+    const taken = await post(path, { generation: 1, software: 'a/1' })
+    expect(taken.status).toBe(202)
+    expect(await taken.json()).toMatchObject({
+      kind: 'crawl',
+      state: 'waiting',
+      checkIn: {
+        host: 'mirror.test',
+        channel: 'stable',
+        generation: 1,
+        state: 'claimed',
+        source: 'api',
+        software: 'a/1',
+      },
+    })
+  })
+
+  test('that are sent again are the same one', async () => {
+    const again = await post(path, { generation: 1 })
+    expect(again.status).toBe(200)
+    const { checkIn } = (await again.json()) as { checkIn: unknown }
+    expect((await list()).checkIns).toEqual([checkIn] as never)
+  })
+
+  const callers: readonly (readonly [string, string, number, number])[] = [
+    ['who may check in for every host', 'volunteer', 200, 200],
+    ['whose token is for this host', 'mirror.test', 200, 200],
+    ['whose token is for another one', 'other.test', 403, 403],
+    ['who may read', 'reader', 403, 200],
+    ['who keeps the hosts', 'keeper', 200, 200],
+  ]
+  test.each(callers)('by one %s', async (_, as, mayAdd, mayRead) => {
+    expect((await post(path, { generation: 1 }, as)).status).toBe(mayAdd)
+    expect((await ask(path, { as })).status).toBe(mayRead)
+    expect((await ask('/hosts/mirror.test', { as })).status).toBe(mayRead)
+  })
+
+  test('the grant for them allows nothing else', async () => {
+    for (const as of ['volunteer', 'mirror.test']) {
+      expect((await post('/hosts/mirror.test/check', {}, as)).status).toBe(403)
+      expect((await post('/hosts', { name: 'x.test', urls: ['https://x.test'] }, as)).status).toBe(403)
+      expect((await ask('/hosts', { as })).status).toBe(403)
+      const change = { method: 'PATCH', body: JSON.stringify({ grade: 'gold' }) }
+      expect((await ask('/hosts/mirror.test', { ...change, as })).status).toBe(403)
+    }
+  })
+
+  test('stand at the host, newest first, and a flood of them is told to wait', async () => {
+    for (const generation of [2, 1, 2]) expect((await post(path, { generation })).status).toBe(202)
+    const flood = await post(path, { generation: 1 })
+    expect(flood.status).toBe(429)
+    expect(Number(flood.headers.get('retry-after'))).toBeGreaterThan(3500)
+    expect(await flood.json()).toMatchObject({ code: 'TOOMANYREQUESTS' })
+    expect((await post(path, { generation: 2 })).status).toBe(200)
+    expect((await list('mirror.test')).checkIns.map((one) => one.generation)).toEqual([2, 1, 2, 1])
+    const shown = await (await ask('/hosts/mirror.test')).json()
+    expect(shown).toMatchObject({ lastCheckIn: { generation: 2, state: 'claimed', source: 'api' } })
   })
 })

@@ -3,11 +3,13 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Authenticator } from '#access/authenticate.ts'
 import { candidateRoutes } from '#api/routes/candidates.ts'
+import { checkInRoutes } from '#api/routes/check-ins.ts'
 import { eventRoutes } from '#api/routes/events.ts'
 import { explainRoutes } from '#api/routes/explain.ts'
 import { generationRoutes } from '#api/routes/generations.ts'
 import { hostRoutes } from '#api/routes/hosts.ts'
 import { jobRoutes } from '#api/routes/jobs.ts'
+import { popularityRoutes } from '#api/routes/popularity.ts'
 import { promotionRoutes } from '#api/routes/promotions.ts'
 import { statusRoutes } from '#api/routes/status.ts'
 import { tokenRoutes } from '#api/routes/tokens.ts'
@@ -64,9 +66,11 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     generationRoutes,
     candidateRoutes,
     hostRoutes,
+    checkInRoutes,
     explainRoutes,
     jobRoutes,
     eventRoutes,
+    popularityRoutes,
     tokenRoutes,
   ])
     add(app, stores)

@@ -8,6 +8,7 @@ import type { PublicSide } from '#api/public/public-side.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { CandidateStores } from '#stages/candidate/list-candidates.ts'
+import type { ClaimLimits } from '#stages/mirror/take-claim.ts'
 import type { HostPolicy } from '#stages/mirror/validate-host.ts'
 import type { PromoteStores } from '#stages/promote/promote-stores.ts'
 
@@ -29,6 +30,7 @@ export type ApiStores = {
   /** Resolves to the id of the new key. */
   readonly rotateTokenKeys: () => Promise<string>
   readonly hostPolicy: () => HostPolicy
+  readonly checkInLimits: ClaimLimits
   /** Liveness, circuit and last crawl of a host, for its admin. */
   readonly describeHost: (hostId: number) => Promise<unknown>
   /** Hosts were switched on or off: front doors are to hear of it now. */
@@ -49,6 +51,18 @@ export function need(context: Context<ApiEnv>, ...actions: readonly [ApiAction, 
   return identity
 }
 
+/** The same, where a grant for that host alone is enough. */
+export function needForHost(
+  context: Context<ApiEnv>,
+  host: string,
+  ...actions: readonly [ApiAction, ...ApiAction[]]
+): Identity {
+  const identity = context.get('identity')
+  if (!actions.some((action) => decide(identity, { kind: 'api', action, host })))
+    throw new RegistryError('DENIED', `${identity.name} may not ${actions[0]} for the host ${host}`)
+  return identity
+}
+
 /** The channel named, or the one that the front door serves. */
 export function requirePublic(channel: string | undefined, { publicChannel, publicChannels }: ApiStores): string {
   const wanted = channel ?? publicChannel
@@ -65,7 +79,10 @@ export const Problem = z
   .object({ type: z.string(), title: z.string(), status: z.int(), code: z.string(), detail: z.string() })
   .openapi('Problem')
 
-const refusal = (description: string) => ({ description, content: { 'application/problem+json': { schema: Problem } } })
+export const refusal = (description: string) => ({
+  description,
+  content: { 'application/problem+json': { schema: Problem } },
+})
 
 /** The refusals that every route may give. */
 export const refusals = {

@@ -12,6 +12,8 @@ export type EventType =
   | 'rollback.applied'
   | 'generation.published'
   | 'host.changed'
+  | 'host.check-in.accepted'
+  | 'host.check-in.refused'
 
 export type Event = {
   readonly sequence: number

@@ -1,4 +1,4 @@
-// What is known of each host's copy: which blobs are proven there, what crawls found, what the host says itself.
+// What is known of each host's copy: which blobs are proven there, and what crawls found.
 
 import type { Catalogue, Reader } from './schema.ts'
 
@@ -100,41 +100,4 @@ export async function listCrawls(db: Reader, hostId: number, channel: string, li
     outcome: row.outcome,
     detail: row.detail,
   }))
-}
-
-export async function addCheckIn(
-  db: Catalogue,
-  checkIn: { hostId: number; channel: string; generation: number; atMs: number; detail: string },
-): Promise<void> {
-  await db
-    .insertInto('check_ins')
-    .values({
-      host_id: checkIn.hostId,
-      channel: checkIn.channel,
-      generation: checkIn.generation,
-      at_ms: checkIn.atMs,
-      detail: checkIn.detail,
-    })
-    .onConflict((conflict) => conflict.columns(['host_id', 'channel', 'at_ms']).doNothing())
-    .execute()
-}
-
-export async function findLastCheckIn(
-  db: Reader,
-  hostId: number,
-  channel: string,
-): Promise<{ generation: number; atMs: number } | undefined> {
-  const row = await db
-    .selectFrom('check_ins')
-    .select(['generation', 'at_ms'])
-    .where('host_id', '=', hostId)
-    .where('channel', '=', channel)
-    .orderBy('at_ms', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row && { generation: row.generation, atMs: row.at_ms }
-}
-
-export async function forgetCheckIns(db: Catalogue, beforeMs: number): Promise<void> {
-  await db.deleteFrom('check_ins').where('at_ms', '<', beforeMs).execute()
 }

@@ -109,6 +109,8 @@ export type Schema = {
   generation_repositories: { channel: string; number: number; repository_id: number; version: number }
   /** Every blob that a channel's tree carries, and the generation that brought it. */
   tree_blobs: { channel: string; digest: string; size_bytes: number; generation: number }
+  /** Pulls of a blob on a day (UTC, counted from 1970), as front doors counted them. */
+  pulls: { channel: string; digest: string; day: number; count: number }
   sites: {
     id: Generated<number>
     name: string
@@ -157,7 +159,28 @@ export type Schema = {
     outcome: string
     detail: string
   }
-  check_ins: { host_id: number; channel: string; generation: number; at_ms: number; detail: string }
+  /** What hosts say that they have, and what crawls found of it. */
+  check_ins: {
+    host_id: number
+    channel: string
+    /** No two of a host and channel share it. */
+    at_ms: number
+    generation: number
+    source: 'api' | 'trace'
+    /** The host carries a part of the tree only. */
+    is_partial: Bit
+    /** When the copy was complete, as the host's trace says: what is not later is a replay. */
+    finished_at_ms: number | null
+    state: 'claimed' | 'accepted' | 'refused'
+    /** Up to where the copy was whole when it was decided. */
+    proven_generation: number | null
+    reason: string | null
+    /** JSON: the first faults that the crawl found. */
+    evidence: string | null
+    decided_at_ms: number | null
+    /** JSON: what else the host said. */
+    detail: string
+  }
   idempotency_keys: { key: string; request_digest: string; response: string; at_ms: number }
 }
 

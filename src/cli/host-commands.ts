@@ -1,51 +1,16 @@
-// site, host, explain, check-in: for the operator and the admins of hosts.
+// site, host, explain: for the operator and the admins of hosts.
 
 import { Command } from 'commander'
-import { ago, print, shortDigest, table } from './print.ts'
+import { describeHost, type Host, holds, stateOf } from './describe-host.ts'
+import { print, shortDigest, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { wholeNumber, wholeNumbers } from './whole-number.ts'
-
-type Host = {
-  readonly id: number
-  readonly name: string
-  readonly site: string
-  readonly country?: string
-  readonly bandwidthMbps: number
-  readonly grade: string
-  readonly isAdminActive: boolean
-  readonly isUserActive: boolean
-  readonly disableReason?: string
-  readonly categories: readonly { readonly category: string; readonly urls: readonly string[] }[]
-  readonly presence?: { readonly generation: number; readonly missing: number; readonly extra: number }
-  readonly latestGeneration?: number
-  readonly lastCheckIn?: { readonly generation: number; readonly at: string }
-  readonly state?: {
-    readonly liveness?: {
-      readonly urls: readonly {
-        readonly url: string
-        readonly isAlive: boolean
-        readonly reason?: string
-        readonly roundTripMs: number
-      }[]
-    }
-    readonly circuit?: string
-    readonly reason?: string
-    readonly lastCrawl?: {
-      readonly outcome: string
-      readonly reason: string
-      readonly finishedAtMs: number
-      readonly held: number
-      readonly lacking: number
-      readonly faults: readonly { readonly url: string; readonly expected: string; readonly came: string }[]
-    }
-  }
-}
 
 const collect = (value: string, before: string[]) => [...before, value]
 const pathOf = (name: string) => `/api/v1/hosts/${encodeURIComponent(name)}`
 
 export function hostCommands(connect: Connect): Command[] {
-  return [siteCommand(connect), hostCommand(connect), explainCommand(connect), checkInCommand(connect)]
+  return [siteCommand(connect), hostCommand(connect), explainCommand(connect)]
 }
 
 function siteCommand(connect: Connect): Command {
@@ -115,7 +80,12 @@ function hostCommand(connect: Connect): Command {
         ticket: flags.ticket ? 'query' : 'none',
         contact: flags.contact,
       })
-      print(output, made, () => `Host ${name} is there and is being crawled; see: flotilla host show ${name}\n`)
+      print(
+        output,
+        made,
+        () =>
+          `Host ${name} is there and is being crawled; see: flotilla host show ${name}\nA token by which it checks in: flotilla token create --host ${name}\n`,
+      )
     })
   host
     .command('list')
@@ -138,7 +108,7 @@ function hostCommand(connect: Connect): Command {
     .action(async (name: string) => {
       const { client, output } = connect()
       const one = await client.get<Host>(pathOf(name))
-      print(output, one, () => describe(one))
+      print(output, one, () => describeHost(one))
     })
   host
     .command('check')
@@ -149,7 +119,7 @@ function hostCommand(connect: Connect): Command {
       const { id } = await client.post<{ id: string }>(`${pathOf(name)}/check`)
       await client.waitForJob(id)
       const one = await client.get<Host>(pathOf(name))
-      print(output, one, () => describe(one))
+      print(output, one, () => describeHost(one))
     })
   for (const [verb, isOn] of [
     ['enable', true],
@@ -170,47 +140,6 @@ function hostCommand(connect: Connect): Command {
       })
   }
   return host
-}
-
-function holds({ presence, latestGeneration }: Host): string {
-  if (!presence) return 'nothing proven'
-  const missing = presence.missing > 0 ? `, ${presence.missing} missing` : ''
-  return `${presence.generation} of ${latestGeneration ?? '?'}${missing}`
-}
-
-function stateOf(host: Host): string {
-  if (!host.isAdminActive || !host.isUserActive) return `off${host.disableReason ? `: ${host.disableReason}` : ''}`
-  const { state } = host
-  if (state?.circuit !== undefined && state.circuit !== 'closed') return `${state.circuit}: ${state.reason ?? ''}`
-  const urls = state?.liveness?.urls ?? []
-  if (urls.some((one) => one.isAlive)) return 'alive'
-  return urls[0]?.reason ?? state?.lastCrawl?.reason ?? 'not looked at yet'
-}
-
-function describe(host: Host): string {
-  const crawl = host.state?.lastCrawl
-  const lines = [
-    `${host.name} of ${host.site}: ${host.grade}, ${host.bandwidthMbps} Mbit/s, ${host.country ?? 'no country'}`,
-    `  holds  ${holds(host)}`,
-    `  state  ${stateOf(host)}`,
-    ...host.categories.flatMap(({ category, urls }) => urls.map((url) => `  url    ${url} (${category})`)),
-    ...(host.state?.liveness?.urls ?? []).map(
-      (one) =>
-        `  probe  ${one.url}: ${one.isAlive ? `alive, ${Math.round(one.roundTripMs)} ms` : (one.reason ?? 'down')}`,
-    ),
-    ...(crawl
-      ? [
-          `  crawl  ${ago(new Date(crawl.finishedAtMs).toISOString(), Date.now())}: ${crawl.outcome}, ${crawl.held} held, ${crawl.lacking} lacking. ${crawl.reason}`,
-        ]
-      : []),
-    ...(crawl?.faults ?? []).map(
-      (fault) => `  fault  ${fault.url}\n         expected ${fault.expected}\n         came     ${fault.came}`,
-    ),
-    ...(host.lastCheckIn
-      ? [`  check-in  generation ${host.lastCheckIn.generation}, ${ago(host.lastCheckIn.at, Date.now())}`]
-      : []),
-  ]
-  return `${lines.join('\n')}\n`
 }
 
 type ExplainedBlob = {
@@ -251,21 +180,5 @@ function explainCommand(connect: Connect): Command {
           })
           .join('\n'),
       )
-    })
-}
-
-function checkInCommand(connect: Connect): Command {
-  return new Command('check-in')
-    .description('say that a copy is complete; it is verified, never believed')
-    .argument('<host>', 'name or number')
-    .requiredOption('--generation <n>', 'what was copied', wholeNumber)
-    .option('--channel <channel>', 'default: the one that the front door serves')
-    .action(async (name: string, { generation, channel }) => {
-      const { client, output } = connect()
-      const job = await client.post<{ id: string }>(`${pathOf(name)}/check-ins`, {
-        generation,
-        channel,
-      })
-      print(output, job, () => `Thank you; it is being verified (job ${job.id}).\n`)
     })
 }

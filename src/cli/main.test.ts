@@ -47,6 +47,14 @@ const usage: readonly (readonly string[])[] = [
   ['generation', 'show', 'x'],
   ['explain', '--ip', '192.0.2.1'],
   ['host', 'list', '--limit', 'x'],
+  ['token', 'create'],
+  ['token', 'create', 'a'],
+  ['check-in'],
+  ['check-in', '--trace-only', '--generation', '1'],
+  ['check-in', '--tree', '.', '--trace-only', '--wait'],
+  ['check-in', 'a.test', '--host', 'b.test', '--generation', '1'],
+  ['check-in', '--generation', '0'],
+  ['check-in', '--generation', 'x'],
 ]
 test.each(usage.map((words) => [words.join(' '), words] as const))('wrong usage ends with 2: %s', async (_, words) => {
   const { code, output, errors } = await run(...words)

@@ -11,14 +11,17 @@ import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
 import { type RoleName, roles } from '#flow.ts'
 import { FolderBusy } from '#kit/folder-lock.ts'
+import { writeHostTrace } from '#roles/check-in.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
 import { holderDesk, KeysDesk } from '#roles/keys.ts'
 import { runReplica } from '#roles/replicate.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { runSigner } from '#roles/signer.ts'
+import { checkInCommand } from './check-in-command.ts'
 import { hostCommands } from './host-commands.ts'
 import { keysCommand } from './keys-commands.ts'
+import { popularityCommand } from './popularity-command.ts'
 import { clean, type Output } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
@@ -84,8 +87,7 @@ const connector =
     const { host, port } = config.listen.api
     const url =
       config.urls.api ?? `${config.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-    const token = config.settings.token ?? config.settings.adminToken ?? readToken(config)
-    return { client: new ApiClient({ url, token }), output: outputOf(program) }
+    return { client: new ApiClient({ url, token: tokenOf(config) }), output: outputOf(program) }
   }
 
 function outputOf(program: Command): Output {
@@ -94,6 +96,11 @@ function outputOf(program: Command): Output {
 
 function publicTree(config: Config): string {
   return join(config.tree, config.publicChannel)
+}
+
+/** What commands show to the API. */
+function tokenOf(config: Config): string | undefined {
+  return config.settings.token ?? config.settings.adminToken ?? readToken(config)
 }
 
 function readToken(config: Config): string | undefined {
@@ -124,7 +131,12 @@ function makeProgram(): Command {
       .description('some roles in this process')
       .addArgument(program.createArgument('<role...>', 'what to run').choices(roles)),
   ).action((names: RoleName[], flags: Flags) => serve(names, flags))
-  for (const command of [...releaseCommands(connect), ...hostCommands(connect), tokenCommand(connect)])
+  for (const command of [
+    ...releaseCommands(connect),
+    ...hostCommands(connect),
+    popularityCommand(connect),
+    tokenCommand(connect),
+  ])
     program.addCommand(command)
   program.addCommand(
     replicateCommand((settings, control) => runReplica(settings, control, `flotilla/${version}`), kinds),
@@ -137,6 +149,11 @@ function makeProgram(): Command {
     }),
   )
   program.addCommand(keysCommand({ desk, holder: holderDesk, output: () => outputOf(program) }))
+  program.addCommand(
+    checkInCommand(connect, (settings) =>
+      writeHostTrace(settings, { token: tokenOf(configure({})), software: `flotilla/${version}`, nowMs: Date.now() }),
+    ),
+  )
   program.addCommand(rsyncdCommand(rsyncdModule, () => publicTree(configure({}))))
   for (const command of program.commands) shareFlags(command)
   return program

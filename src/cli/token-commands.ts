@@ -15,32 +15,42 @@ type Token = {
 
 const collect = (value: string, before: string[]) => [...before, value]
 
+function describeMade({ name, secret }: Token & { secret: string }, host: string | undefined): string {
+  const said = `user name  ${name}\nsecret     ${secret}\n\nIt is not shown again. `
+  return host === undefined
+    ? `${said}Log in by: docker login -u ${name} --password-stdin <registry>\n`
+    : `${said}On that machine:\nFLOTILLA_TOKEN=${name}@${secret} flotilla check-in --host ${host} --tree <folder>\n`
+}
+
 export function tokenCommand(connect: Connect): Command {
   const token = new Command('token').description('robot tokens: scoped, expiring, kept as hashes only')
   token
     .command('create')
     .description('make a token; its secret is shown this once')
-    .argument('<name>', 'also the user name for docker login')
-    .requiredOption(
+    .argument('[name]', 'also the user name for docker login; default: that of the --host')
+    .option(
       '--grant <grant>',
-      'repository:<pattern>:<pull,push,delete> or api:<read,promote,publish,hosts,tokens>; may be repeated',
+      'repository:<pattern>:<pull,push,delete>, api:<read,promote,publish,hosts,check-in,tokens> or api:check-in:<host>; may be repeated',
       collect,
       [],
     )
+    .option(
+      '--host <host>',
+      'to check in for this host and sign its trace, nothing else (the grant api:check-in:<host>)',
+    )
     .option('--days <n>', 'how long it is good for; default: until revoked', wholeNumber)
-    .action(async (name: string, { grant, days }) => {
+    .action(async (named: string | undefined, { grant, host, days }, command: Command) => {
+      const name = named ?? host
+      const grants: string[] = host === undefined ? grant : [...grant, `api:check-in:${host}`]
+      if (name === undefined) command.error("error: missing required argument 'name'")
+      if (grants.length === 0) command.error("error: required option '--grant <grant>' (or --host) not specified")
       const { client, output } = connect()
       const made = await client.post<Token & { secret: string }>('/api/v1/tokens', {
         name,
-        grants: grant,
+        grants,
         ...(days === undefined ? {} : { lifetimeDays: days }),
       })
-      print(
-        output,
-        made,
-        () =>
-          `user name  ${made.name}\nsecret     ${made.secret}\n\nIt is not shown again. Log in by: docker login -u ${made.name} --password-stdin <registry>\n`,
-      )
+      print(output, made, () => describeMade(made, host))
     })
   token
     .command('list')

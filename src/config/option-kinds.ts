@@ -72,15 +72,17 @@ const durationUnits: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_
 /** What a timer can wait for: a longer one would fire at once. */
 const maxDurationMs = 2 ** 31 - 1
 
-function parseTime(value: string, mostMs: number): number | undefined {
+function parseDuration(value: string): number {
   const match = /^(\d{1,12})\s*(ms|s|m|h|d)$/.exec(value.trim())
-  const ms = match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
-  return ms <= mostMs ? ms : undefined
+  return match ? Number(match[1]) * durationUnits[match[2]!]! : Number.NaN
 }
 
 const duration: Kind<number> = {
   takes: 'a time, at most 24 days: 250ms, 10s, 5m, 12h, 7d',
-  parse: (value) => parseTime(value, maxDurationMs),
+  parse(value) {
+    const ms = parseDuration(value)
+    return ms <= maxDurationMs ? ms : undefined
+  },
   format(value) {
     for (const unit of ['d', 'h', 'm', 's'] as const) {
       if (value > 0 && value % durationUnits[unit]! === 0) return `${value / durationUnits[unit]!}${unit}`
@@ -89,13 +91,17 @@ const duration: Kind<number> = {
   },
 }
 
-const maxLifetimeMs = 36_500 * durationUnits.d!
+const minLifetimeMs = 1000
+const maxLifetimeMs = 3650 * 86_400_000
 
-/** How long something is good for: no timer waits for it. */
+/** Of what is signed: compared with the clock, never waited for by a timer; signed times have whole seconds. */
 const lifetime: Kind<number> = {
-  ...duration,
-  takes: 'a time, more than 0 and at most 100 years: 12h, 3d, 730d',
-  parse: (value) => parseTime(value, maxLifetimeMs) || undefined,
+  takes: 'a time from 1s to 3650d',
+  parse(value) {
+    const ms = parseDuration(value)
+    return ms >= minLifetimeMs && ms <= maxLifetimeMs ? ms : undefined
+  },
+  format: duration.format,
 }
 
 const listen: Kind<Listen> = {

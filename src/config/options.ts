@@ -196,6 +196,24 @@ export const options = {
     group: 'Hosts',
     help: 'requests that one crawl has under way at one host',
   },
+  maxCheckIns: {
+    kind: 'count',
+    default: '30',
+    group: 'Hosts',
+    help: 'new check-ins that are taken of one host within an hour, at most 200; one that says the same as the last does not count',
+  },
+  checkInAge: {
+    kind: 'duration',
+    default: '6h',
+    group: 'Hosts',
+    help: 'a check-in that no crawl could decide for this long is refused',
+  },
+  traceClockSkew: {
+    kind: 'duration',
+    default: '10m',
+    group: 'Hosts',
+    help: 'how far the clock of a host that signs its trace may be ahead',
+  },
   allowPrivateHosts: {
     kind: 'flag',
     default: 'false',

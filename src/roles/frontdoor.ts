@@ -6,23 +6,37 @@ import type { Config } from '#config/config.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
+import { type DeliverPulls, pullsToFolder, startPullHandOver } from './hand-over-pulls.ts'
 import { type OpenFront, openFront } from './open-front.ts'
 import type { Role } from './role.ts'
 import { withProbes } from './with-probes.ts'
 
 export type FrontdoorRole = Role & Pick<OpenFront, 'front' | 'followNow'>
 
+export type FrontdoorParts = {
+  readonly report: ReportEvidence
+  readonly originUrl: string | undefined
+  /** Undefined: no catalogue is open in this process, pulls go by files to the one where it is. */
+  readonly deliverPulls: DeliverPulls | undefined
+}
+
 export async function startFrontdoor(
   config: Config,
   log: Logger,
-  report: ReportEvidence,
-  originUrl: string | undefined,
+  { report, originUrl, deliverPulls }: FrontdoorParts,
 ): Promise<FrontdoorRole> {
   const { host, port } = config.listen.frontdoor
   // Copies of its own: several front doors may share a data folder, and each forgets what it no longer serves.
   const kept = join(config.data, 'frontdoor', String(port))
   const opened = await openFront(config, log, { kept, report, originUrl })
   const { front, followNow } = opened
+  const { now } = front.parts
+  const pulls = startPullHandOver(front.pulls, {
+    channel: config.publicChannel,
+    deliver: deliverPulls ?? pullsToFolder(join(kept, 'pulls'), now),
+    now,
+    log,
+  })
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
   const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : 'nothing is published yet')
@@ -44,6 +58,7 @@ export async function startFrontdoor(
     async stop() {
       isStopping = true
       await listener.stop(config.settings.drain)
+      await pulls.stop()
       await opened[Symbol.asyncDispose]()
     },
   }

@@ -2,6 +2,7 @@
 
 import type { LivenessOptions } from '#stages/mirror/check-liveness.ts'
 import type { CrawlOptions } from '#stages/mirror/crawl-host.ts'
+import type { CheckInOptions } from '#stages/mirror/decide-check-ins.ts'
 import type { CrawlPace } from '#stages/mirror/due-crawls.ts'
 import type { FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
 import type { StrikeOptions } from '#stages/mirror/strikes.ts'
@@ -20,6 +21,9 @@ export const crawlDefaults: CrawlOptions = {
   spotChecks: 4,
   saveEveryMs: 5_000,
 }
+
+/** A host that says it is whole again is asked for what it lacked, all of it unless that is very much. */
+export const checkInDefaults: Pick<CheckInOptions, 'maxRechecks'> = { maxRechecks: 5_000 }
 
 export const livenessDefaults: LivenessOptions = {
   // A hundred hosts that are silent until their time is over still fit a round.

@@ -11,11 +11,18 @@ import type { JobHandler } from '#jobs/runner.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
 import type { PlacementDocument } from '#snapshots/placement.ts'
-import { crawlHost } from '#stages/mirror/crawl-host.ts'
+import { crawlAndDecide } from '#stages/mirror/decide-check-ins.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
 import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
-import { crawlDefaults, livenessDefaults, retryDefaults, strikeDefaults, wholeReadDefaults } from './mirror-defaults.ts'
+import {
+  checkInDefaults,
+  crawlDefaults,
+  livenessDefaults,
+  retryDefaults,
+  strikeDefaults,
+  wholeReadDefaults,
+} from './mirror-defaults.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
@@ -105,10 +112,15 @@ export async function startMirror(
     const latest = await findLatestGeneration(catalogue, task.channel, 'published')
     if (!host || !latest) return { outcome: 'nothing to crawl' }
     const { signal } = control
-    const tools = { client, blobs, records, tree, random: Math.random, now, signal }
-    const record = await crawlHost({ host, channel: task.channel, generation: latest.number }, tools, {
-      ...crawlDefaults,
-      concurrency: settings.crawlConnections,
+    const tools = { client, blobs, catalogue, records, tree, random: Math.random, now, signal }
+    const record = await crawlAndDecide({ host, channel: task.channel, generation: latest.number }, tools, {
+      crawl: { ...crawlDefaults, concurrency: settings.crawlConnections },
+      checkIns: {
+        ...checkInDefaults,
+        maxPerHour: settings.maxCheckIns,
+        maxSkewMs: settings.traceClockSkew,
+        maxOpenMs: settings.checkInAge,
+      },
     })
     // Given back, to be done again.
     signal.throwIfAborted()

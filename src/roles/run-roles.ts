@@ -9,6 +9,7 @@ import type { RoleName } from '#flow.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
 import { type Demo, type DemoSurroundings, publishDemoImage, startDemoHosts } from './demo.ts'
 import { startFrontdoor } from './frontdoor.ts'
+import { pullsToCatalogue } from './hand-over-pulls.ts'
 import { startHealthListener } from './health-listener.ts'
 import { makeMetrics } from './metrics.ts'
 import type { Mirror } from './mirror.ts'
@@ -59,7 +60,11 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
       config.urls.origin ?? (origin ? addressOf(config, 'origin', origin.listeners.origin!.port) : undefined)
     let mirror: Mirror | undefined
     const frontdoor = await start('frontdoor', () =>
-      startFrontdoor(config, log, (evidence) => mirror?.report(evidence), originUrl),
+      startFrontdoor(config, log, {
+        report: (evidence) => mirror?.report(evidence),
+        originUrl,
+        deliverPulls: resources && pullsToCatalogue(resources.catalogue),
+      }),
     )
     const metrics = makeMetrics({
       front: frontdoor?.front,

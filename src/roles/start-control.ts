@@ -92,6 +92,7 @@ export async function startControl(
           channels: settings.publicChannels,
           ownNames: ownNames(config),
         }),
+        checkInLimits: { maxPerHour: settings.maxCheckIns },
         describeHost: async (hostId) => ({
           ...mirror?.describeHost(hostId),
           lastCrawl: (await listCrawlRecords(catalogue, hostId, config.publicChannel, 1))[0],

@@ -1,5 +1,6 @@
 // Runs the jobs and the small recurring work.
 
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { sequenceEvents } from '#catalogue/events.ts'
 import { endAllLeases } from '#jobs/claim.ts'
@@ -8,6 +9,7 @@ import { renderGeneration } from '#stages/publish/render-generation.ts'
 import { openTrust } from '#trust/open-trust.ts'
 import { forgetOldRows } from '#upkeep/forget-old-rows.ts'
 import { sweepUploads } from '#upkeep/sweep-uploads.ts'
+import { takePullReports } from '#upkeep/take-pull-reports.ts'
 import { TrustKeeper } from './keep-trust.ts'
 import { openSigner } from './open-signer.ts'
 import type { Resources } from './resources.ts'
@@ -22,6 +24,7 @@ const pollMs = 1000
 const sequenceMs = 500
 const sweepMs = 3_600_000
 const trustMs = 60_000
+const takePullsMs = 10_000
 
 const firstRootAdvice =
   'made the first root of trust with its key on this machine; `flotilla keys` moves it to keys that are kept offline'
@@ -67,6 +70,13 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
   const recurring = [
     every(trustMs, log, () => keeper.look()),
     every(sequenceMs, log, () => sequenceEvents(catalogue)),
+    every(takePullsMs, log, () =>
+      takePullReports(catalogue, {
+        frontDoors: join(config.data, 'frontdoor'),
+        channels: config.settings.publicChannels,
+        onRefused: (path, error) => log.error({ err: error, path }, 'a report of pulls was refused and moved aside'),
+      }),
+    ),
     every(sweepMs, log, async () => {
       await sweepUploads(blobs, config.settings.uploadAge, now())
       await forgetOldRows(catalogue, now())

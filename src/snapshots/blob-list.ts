@@ -8,12 +8,8 @@
 //
 // The generation of a line is the first whose tree carries the blob.
 
-import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip, createGzip } from 'node:zlib'
-import { writeFileAtomically } from '#kit/atomic-file.ts'
-import { type Digest, makeDigest, parseDigest } from '#oci/digest.ts'
+import { type Digest, parseDigest } from '#oci/digest.ts'
+import { inChunks, parseWholeNumber, readPackedLines, writePackedText } from './packed-lines.ts'
 import { isChannelName } from './tree-path.ts'
 
 export type BlobListHeader = {
@@ -30,7 +26,6 @@ export type BlobListLine = ListedBlob & { readonly sign: '' | '+' | '-' }
 const formatVersion = 1
 /** Sign, sha512 digest, two numbers of 16 digits. */
 const maxLineBytes = 2 + 135 + 2 * 17
-const linesPerChunk = 512
 
 export class BlobListRefused extends Error {
   override readonly name = 'BlobListRefused'
@@ -42,41 +37,20 @@ export function writeBlobList(
   header: BlobListHeader,
   lines: AsyncIterable<BlobListLine> | Iterable<BlobListLine>,
 ): Promise<{ sizeBytes: number; digest: Digest }> {
-  return writeFileAtomically(path, async (handle) => {
-    const hash = createHash('sha256')
-    let sizeBytes = 0
-    // Level 6 and no name or time in the gzip header: the same list is the same bytes.
-    await pipeline(
-      Readable.from(encodeLines(header, lines)),
-      createGzip({ level: 6 }),
-      async (chunks: AsyncIterable<Buffer>) => {
-        for await (const chunk of chunks) {
-          hash.update(chunk)
-          sizeBytes += chunk.length
-          await handle.writeFile(chunk)
-        }
-      },
-    )
-    return { sizeBytes, digest: makeDigest('sha256', hash.digest('hex')) }
-  })
+  return writePackedText(path, inChunks(encodeLines(header, lines)))
 }
 
 async function* encodeLines(header: BlobListHeader, lines: AsyncIterable<BlobListLine> | Iterable<BlobListLine>) {
   const { channel, from, to, count } = header
-  let text = `flotilla-list ${formatVersion} ${channel} ${from} ${to} ${count}\n`
-  parseHeader(text.slice(0, -1))
+  const first = `flotilla-list ${formatVersion} ${channel} ${from} ${to} ${count}`
+  parseHeader(first)
+  yield `${first}\n`
   const order = new LineOrder(header)
-  let waiting = 0
   for await (const line of lines) {
     order.check(line)
-    text += encodeLine(line)
-    if (++waiting < linesPerChunk) continue
-    yield text
-    text = ''
-    waiting = 0
+    yield encodeLine(line)
   }
   order.end()
-  yield text
 }
 
 function encodeLine({ sign, digest, sizeBytes, generation }: BlobListLine): string {
@@ -96,7 +70,7 @@ export async function* readBlobList(
   limits: BlobListLimits,
 ): AsyncGenerator<BlobListLine> {
   let order: LineOrder | undefined
-  for await (const text of splitLines(unpack(packed, limits.maxBytes))) {
+  for await (const text of readPackedLines(packed, { ...limits, maxLineBytes }, refuse)) {
     if (!order) {
       const header = parseHeader(text)
       const { channel, from, to } = expected
@@ -110,44 +84,6 @@ export async function* readBlobList(
   }
   if (!order) refuse('an empty list')
   order.end()
-}
-
-async function* unpack(packed: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip()
-  const source = Readable.from(packed)
-  source.on('error', (error) => gunzip.destroy(error))
-  source.pipe(gunzip)
-  let total = 0
-  try {
-    for await (const chunk of gunzip as AsyncIterable<Buffer>) {
-      total += chunk.length
-      if (total > maxBytes) refuse(`more than ${maxBytes} bytes unpacked`)
-      yield chunk
-    }
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (!code?.startsWith('Z_')) throw error
-    throw new BlobListRefused('the blob list is refused: its packed bytes are damaged or cut short', { cause: error })
-  } finally {
-    source.destroy()
-    gunzip.destroy()
-  }
-}
-
-async function* splitLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  let rest = ''
-  for await (const chunk of chunks) {
-    const text = rest + chunk.toString('latin1')
-    let start = 0
-    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
-      if (end - start > maxLineBytes) refuse('a line that is too long')
-      yield text.slice(start, end)
-      start = end + 1
-    }
-    rest = text.slice(start)
-    if (rest.length > maxLineBytes) refuse('a line that is too long')
-  }
-  if (rest !== '') refuse('the last line is cut short')
 }
 
 const headerPattern = /^flotilla-list ([0-9]{1,4}) ([a-z0-9-]{1,32}) ([0-9]{1,15}) ([0-9]{1,15}) ([0-9]{1,15})$/
@@ -168,16 +104,10 @@ function parseLine(text: string, isDelta: boolean): BlobListLine {
   if (isDelta && text[1] !== ' ') refuse('a line without its sign')
   const [digest, size, generation, more] = (isDelta ? text.slice(2) : text).split(' ')
   const parsed = parseDigest(digest ?? '')
-  const sizeBytes = parseNumber(size)
-  const since = parseNumber(generation)
+  const sizeBytes = parseWholeNumber(size)
+  const since = parseWholeNumber(generation)
   if (!parsed || sizeBytes === undefined || since === undefined || more !== undefined) refuse('a line of a wrong form')
   return { sign, digest: parsed, sizeBytes, generation: since }
-}
-
-function parseNumber(text: string | undefined): number | undefined {
-  if (text === undefined || text.length === 0 || text.length > 16) return undefined
-  const value = Number(text)
-  return Number.isSafeInteger(value) && value >= 0 && String(value) === text ? value : undefined
 }
 
 /** Sorted, each digest once, as many as promised, none of a later generation. */
@@ -205,6 +135,6 @@ class LineOrder {
   }
 }
 
-function refuse(detail: string): never {
-  throw new BlobListRefused(`the blob list is refused: ${detail}`)
+function refuse(detail: string, options?: ErrorOptions): never {
+  throw new BlobListRefused(`the blob list is refused: ${detail}`, options)
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { makeDigest } from '#oci/digest.ts'
-import { isChannelName, isHostName, parseTreePath, spanPath } from './tree-path.ts'
+import { isChannelName, isHostName, parseTreePath, popularityPath, spanPath } from './tree-path.ts'
 
 const hex = 'ab'.repeat(32)
 const long = 'cd'.repeat(64)
@@ -11,6 +11,7 @@ describe('parseTreePath', () => {
     [`blobs/sha512/cd/${long}`, { kind: 'blob', digest: makeDigest('sha512', long) }],
     ['lists/12.gz', { kind: 'list', from: 0, to: 12 }],
     ['lists/9-12.gz', { kind: 'list', from: 9, to: 12 }],
+    ['lists/7.popular.gz', { kind: 'popular', number: 7 }],
     ['catalogue/12.pack', { kind: 'pack', from: 0, to: 12 }],
     ['catalogue/9-12.pack', { kind: 'pack', from: 9, to: 12 }],
     ['metadata/pointer.json', { kind: 'metadata' }],
@@ -43,6 +44,13 @@ describe('parseTreePath', () => {
     'lists/1.gz.gz',
     'lists/1234567890123456.gz',
     'lists/../lists/1.gz',
+    'lists/0.popular.gz',
+    'lists/07.popular.gz',
+    'lists/popular.gz',
+    'lists/1-2.popular.gz',
+    'lists/1.popular',
+    'lists/1xpopular.gz',
+    'catalogue/1.popular.gz',
     'lists/%2e%2e/1.gz',
     'lists\\1.gz',
     'catalogue/1.gz',
@@ -66,7 +74,7 @@ describe('parseTreePath', () => {
     expect(parseTreePath(path)).toBeUndefined()
   })
 
-  test('takes back what spanPath makes', () => {
+  test('takes back what is made', () => {
     for (const span of [
       { from: 0, to: 3 },
       { from: 3, to: 4 },
@@ -74,6 +82,7 @@ describe('parseTreePath', () => {
       expect(parseTreePath(spanPath('list', span))).toEqual({ kind: 'list', ...span })
       expect(parseTreePath(spanPath('pack', span))).toEqual({ kind: 'pack', ...span })
     }
+    expect(parseTreePath(popularityPath(12))).toEqual({ kind: 'popular', number: 12 })
   })
 })
 

@@ -5,7 +5,8 @@ import { verify } from 'node:crypto'
 import { importPublicKey, keyIdOf, type PublicKey, parsePublicKey } from './public-key.ts'
 import { readDocument, type TrustRole } from './signed-document.ts'
 import { SignedVersions } from './signed-versions.ts'
-import { type Signature, type Signer, SignerFailed, SignerRefused } from './signer.ts'
+import type { Signature, Signer } from './signer.ts'
+import { SignerFailed, SignerRefused } from './signer-refused.ts'
 
 /** One JSON object each way. `sign` is answered by `{"keyid","sig"}`, `key` by the public key as TUF writes it or `null`, `highest` by
  *  `{"version"}`; any of them by `{"refused": "why"}`. `bytes` is base64; the fields beside it are for people and logs: what counts

@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { AskedSigner, type AskSigner } from './asked-signer.ts'
-import { SignerFailed } from './signer.ts'
+import { SignerFailed } from './signer-refused.ts'
 
 export type CommandSignerOptions = {
   /** Program and arguments; no shell reads them. */

@@ -13,7 +13,8 @@ import { newPrivateKeyPem, publicOf, readPrivateKey } from './private-key.ts'
 import { keyIdOf, type PublicKey } from './public-key.ts'
 import { readDocument, type TrustRole } from './signed-document.ts'
 import { SignedVersions } from './signed-versions.ts'
-import { type Signature, type Signer, SignerRefused } from './signer.ts'
+import type { Signature, Signer } from './signer.ts'
+import { SignerRefused } from './signer-refused.ts'
 
 export const privateFileMode = 0o600
 export const privateFolderMode = 0o700

@@ -1,7 +1,7 @@
 // What a document to be signed says of itself. A signer believes nothing else, so that nobody can name one thing and have another signed.
 
 import { canonicalize } from '@tufjs/canonical-json'
-import { SignerRefused } from './signer.ts'
+import { SignerRefused } from './signer-refused.ts'
 
 export const trustRoles = ['root', 'timestamp', 'snapshot', 'targets'] as const
 /** The four top-level roles of TUF 1.0. */

@@ -11,7 +11,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
 import { type DocumentFacts, type TrustRole, trustRoles } from './signed-document.ts'
-import { SignerRefused } from './signer.ts'
+import { SignerRefused } from './signer-refused.ts'
 
 const privateFileMode = 0o600
 const privateFolderMode = 0o700

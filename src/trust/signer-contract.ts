@@ -5,7 +5,8 @@ import { verify } from 'node:crypto'
 import { canonicalize } from '@tufjs/canonical-json'
 import { importPublicKey, keyIdOf } from './public-key.ts'
 import { onlineRoles, type TrustRole } from './signed-document.ts'
-import { type Signer, SignerRefused } from './signer.ts'
+import type { Signer } from './signer.ts'
+import { SignerRefused } from './signer-refused.ts'
 
 /** A signer with keys of its own for the online roles. `again` opens one more of the same keys and memory, as after a restart. */
 export type SignerSetting = {

@@ -6,7 +6,8 @@ import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { connect } from 'node:net'
 import type { SignerAsk } from './asked-signer.ts'
 import { onlineRoles, readDocument } from './signed-document.ts'
-import { type Signer, SignerRefused } from './signer.ts'
+import type { Signer } from './signer.ts'
+import { SignerRefused } from './signer-refused.ts'
 
 export type SignerServer = {
   /** Answers what was asked, then closes and removes the socket. */

@@ -16,12 +16,3 @@ export interface Signer {
    *  signing and renaming repeats itself. */
   sign(bytes: Uint8Array): Promise<Signature>
 }
-
-/** Whoever holds the keys did not answer, or answered what is none. */
-export class SignerFailed extends Error {
-  override readonly name = 'SignerFailed'
-}
-
-export class SignerRefused extends Error {
-  override readonly name = 'SignerRefused'
-}

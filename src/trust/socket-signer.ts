@@ -2,7 +2,7 @@
 
 import { request } from 'node:http'
 import { AskedSigner, type AskSigner } from './asked-signer.ts'
-import { SignerFailed } from './signer.ts'
+import { SignerFailed } from './signer-refused.ts'
 
 export type SocketSignerOptions = {
   /** Path of the socket. */

@@ -1,7 +1,9 @@
-// Rows that only told of the day: jobs that are over, answers kept for repeated requests, check-ins. The log of acts and the events stay.
+// Rows that only told of the day: jobs that are over, answers kept for repeated requests, check-ins,
+// pulls by day. The log of acts and the events stay.
 
-import { forgetCheckIns } from '#catalogue/host-copies.ts'
+import { forgetCheckIns } from '#catalogue/check-ins.ts'
 import { forgetAnswers } from '#catalogue/idempotency.ts'
+import { dayOf, forgetPulls, keptDays } from '#catalogue/pulls.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { forgetJobs } from '#jobs/queue.ts'
 
@@ -11,6 +13,7 @@ export type Ages = {
   readonly crawlJobMs: number
   readonly answerMs: number
   readonly checkInMs: number
+  readonly pullDays: number
 }
 
 export const defaultAges: Ages = {
@@ -18,6 +21,7 @@ export const defaultAges: Ages = {
   crawlJobMs: 3_600_000,
   answerMs: 7 * 86_400_000,
   checkInMs: 90 * 86_400_000,
+  pullDays: keptDays,
 }
 
 export async function forgetOldRows(catalogue: Catalogue, nowMs: number, ages: Ages = defaultAges): Promise<void> {
@@ -25,4 +29,5 @@ export async function forgetOldRows(catalogue: Catalogue, nowMs: number, ages: A
   await forgetJobs(catalogue, { finishedBeforeMs: nowMs - ages.crawlJobMs, kind: 'crawl' })
   await catalogue.transaction().execute((tx) => forgetAnswers(tx, nowMs - ages.answerMs))
   await forgetCheckIns(catalogue, nowMs - ages.checkInMs)
+  await forgetPulls(catalogue, dayOf(nowMs) - ages.pullDays)
 }

@@ -8,8 +8,9 @@ import { blobPath, type Digest } from '#oci/digest.ts'
 import { type CrawlOptions, type CrawlTools, crawlHost } from '#stages/mirror/crawl-host.ts'
 import { makeAuthority } from '../kit/certificate-authority.ts'
 import { describeWith } from '../kit/need-tool.ts'
+import { seeded } from '../kit/seeded.ts'
 import { startApache } from '../kit/web-hosts.ts'
-import { Fleet, hostRecord, MemoryRecords, seeded } from './fleet.ts'
+import { Fleet, hostRecord, MemoryRecords } from './fleet.ts'
 
 const options: CrawlOptions = {
   concurrency: 4,

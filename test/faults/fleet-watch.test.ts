@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import { crawlHost } from '#stages/mirror/crawl-host.ts'
 import { FleetWatch, type FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
 import { describeWith } from '../kit/need-tool.ts'
+import { seeded } from '../kit/seeded.ts'
 import type { WebHost } from '../kit/web-hosts.ts'
-import { Fleet, hostRecord, MemoryRecords, seeded } from './fleet.ts'
+import { Fleet, hostRecord, MemoryRecords } from './fleet.ts'
 
 const options: FleetWatchOptions = {
   channel: 'stable',

@@ -17,16 +17,8 @@ import type {
   TreeBlob,
   TreeRecords,
 } from '#stages/mirror/host-records.ts'
+import { seeded } from '../kit/seeded.ts'
 import { startNginx, type WebHost, type WebHostOptions } from '../kit/web-hosts.ts'
-
-/** A dice that falls the same way in every run. */
-export function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-    return state / 2 ** 32
-  }
-}
 
 export function hostRecord(url: string, id = 1): HostRecord {
   return {

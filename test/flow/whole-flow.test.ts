@@ -172,6 +172,19 @@ describeWith('the whole flow', ['nginx']).each([
     if (running.stopControl === undefined) expect(explained).toContain('host: 307')
   })
 
+  test('what was pulled is counted, by the front door and up to the catalogue', async () => {
+    type Popularity = { blobs: { digest: string; pulls: number; repositories: string[] }[] }
+    await waitUntil(
+      async () => {
+        const { blobs } = await running.flotilla.runJson<Popularity>('popularity')
+        // Twice at the least: each pull came from a network of its own. No small blob, no manifest.
+        return blobs.length === 1 && blobs[0]!.digest === travelling.digest && blobs[0]!.pulls >= 2
+      },
+      { what: 'the pulls of the layer are counted', limitMs: 60_000 },
+    )
+    expect(await running.flotilla.run('popularity')).toContain('team/app')
+  })
+
   test('a second release replaces it, a rollback brings it back, as new generations', async () => {
     await push('1', next)
     await isServed('1', image)

@@ -14,7 +14,7 @@ export const Site = z
   .openapi('Site')
 
 /** Of one line: it is shown on terminals and pages. */
-const line = (longest: number) =>
+export const line = (longest: number) =>
   z
     .string()
     .max(longest)
@@ -49,7 +49,16 @@ export const Host = z
     disableReason: z.string().optional(),
     presence: z.object({ generation: z.int(), missing: z.int(), extra: z.int() }).optional(),
     latestGeneration: z.int().optional(),
-    lastCheckIn: z.object({ generation: z.int(), at: z.iso.datetime() }).optional(),
+    lastCheckIn: z
+      .object({
+        generation: z.int(),
+        at: z.iso.datetime(),
+        source: z.string(),
+        state: z.string(),
+        provenGeneration: z.int().optional(),
+        reason: z.string().optional(),
+      })
+      .optional(),
     state: z.unknown().optional().openapi({ description: 'Liveness, circuit and the last crawl with its evidence.' }),
   })
   .openapi('Host')
@@ -88,13 +97,16 @@ const HostChange = z
   })
   .partial()
 
-const byName = { params: z.object({ id: z.string().openapi({ description: 'Name or number of the host.' }) }) }
+export const byName = { params: z.object({ id: z.string().openapi({ description: 'Name or number of the host.' }) }) }
 const ifMatch = z.object({
   'if-match': z.string().max(1000).optional().openapi({
     description: 'The ETag that the change was made from; refused with 412 when the host is another by now.',
   }),
 })
-const body = <T extends z.ZodType>(schema: T) => ({ required: true, content: { 'application/json': { schema } } })
+export const body = <T extends z.ZodType>(schema: T) => ({
+  required: true,
+  content: { 'application/json': { schema } },
+})
 
 export const routes = {
   listSites: createRoute({
@@ -152,21 +164,5 @@ export const routes = {
     summary: 'Crawl a host now',
     request: byName,
     responses: { 202: json(Job, 'The job.'), ...refusals },
-  }),
-  checkIn: createRoute({
-    method: 'post',
-    path: '/api/v1/hosts/{id}/check-ins',
-    summary: 'Say that a copy is complete; it is verified, never believed',
-    request: {
-      ...byName,
-      body: body(
-        z.strictObject({
-          generation: z.int().min(1),
-          channel: z.string().optional(),
-          software: line(200).optional(),
-        }),
-      ),
-    },
-    responses: { 202: json(Job, 'The job that verifies it.'), ...refusals },
   }),
 }

@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto'
 import type { z } from '@hono/zod-openapi'
 import type { ApiStores } from '#api/api-context.ts'
+import { type CheckInRow, findLastCheckIn } from '#catalogue/check-ins.ts'
 import { emit } from '#catalogue/events.ts'
 import { findLatestGeneration } from '#catalogue/generations.ts'
-import { findLastCheckIn, findPresence } from '#catalogue/host-copies.ts'
+import { findPresence } from '#catalogue/host-copies.ts'
 import { type HostFacts, type HostRow, listHosts } from '#catalogue/hosts.ts'
 import type { Reader, Tx } from '#catalogue/schema.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -100,7 +101,11 @@ export async function toHost(host: HostRow, stores: ApiStores) {
       extra: presence.extra.length,
     },
     latestGeneration: latest?.number,
-    lastCheckIn: checkIn && { generation: checkIn.generation, at: new Date(checkIn.atMs).toISOString() },
+    lastCheckIn: checkIn && toLastCheckIn(checkIn),
     state: await stores.describeHost(host.id),
   }
+}
+
+function toLastCheckIn({ generation, atMs, source, state, provenGeneration, reason }: CheckInRow) {
+  return { generation, at: new Date(atMs).toISOString(), source, state, provenGeneration, reason }
 }

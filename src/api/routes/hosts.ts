@@ -1,7 +1,6 @@
 // Sites and hosts: registering, changing, looking, checking.
 
-import { type ApiApp, type ApiStores, need, requirePublic } from '#api/api-context.ts'
-import { addCheckIn } from '#catalogue/host-copies.ts'
+import { type ApiApp, type ApiStores, need, needForHost } from '#api/api-context.ts'
 import {
   addHost,
   addSite,
@@ -81,8 +80,9 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
   })
 
   app.openapi(routes.show, async (context) => {
-    need(context, 'read')
     const host = await requireHost(context.req.valid('param').id, catalogue)
+    // Who checks in for it reads what was found of it.
+    needForHost(context, host.name, 'read', 'check-in')
     return context.json((await toHost(host, stores)) as never, 200, { etag: etagOfHost(host) })
   })
 
@@ -131,24 +131,6 @@ export function hostRoutes(app: ApiApp, stores: ApiStores): void {
     const id = await catalogue
       .transaction()
       .execute((tx) => requestCrawl(tx, { hostId: host.id, channel: stores.publicChannel }, nowMs))
-    stores.nudge()
-    return context.json(await requireJob(catalogue, id), 202)
-  })
-
-  app.openapi(routes.checkIn, async (context) => {
-    need(context, 'check-in', 'hosts')
-    const host = await requireHost(context.req.valid('param').id, catalogue)
-    const { generation, channel: named, software } = context.req.valid('json')
-    const channel = requirePublic(named, stores)
-    const nowMs = now()
-    await addCheckIn(catalogue, {
-      hostId: host.id,
-      channel,
-      generation,
-      atMs: nowMs,
-      detail: JSON.stringify({ software }),
-    })
-    const id = await catalogue.transaction().execute((tx) => requestCrawl(tx, { hostId: host.id, channel }, nowMs))
     stores.nudge()
     return context.json(await requireJob(catalogue, id), 202)
   })

@@ -2,12 +2,18 @@ import type { Kysely } from 'kysely'
 import { Migrator } from 'kysely/migration'
 import type { Catalogue } from '#catalogue/schema.ts'
 import * as first from './0001-first.ts'
+import * as pulls from './0002-pulls.ts'
+import * as checkIns from './0003-check-ins.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 type Migration = { up(db: Kysely<unknown>, types: ColumnTypes): Promise<void> }
 
 /** In order, for ever: a migration that has been released is never edited. */
-const migrations: Readonly<Record<string, Migration>> = { '0001-first': first }
+const migrations: Readonly<Record<string, Migration>> = {
+  '0001-first': first,
+  '0002-pulls': pulls,
+  '0003-check-ins': checkIns,
+}
 
 export async function migrate(catalogue: Catalogue, types: ColumnTypes): Promise<void> {
   const migrator = new Migrator({

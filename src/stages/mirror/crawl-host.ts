@@ -10,6 +10,7 @@ import {
   type HostRecord,
   type HostRecords,
   noPresence,
+  type TraceFinding,
   type TreeBlob,
   type TreeRecords,
   urlsOf,
@@ -40,7 +41,13 @@ export type CrawlTools = CheckTools & {
   readonly signal?: AbortSignal | undefined
 }
 
-export type CrawlTask = { readonly host: HostRecord; readonly channel: string; readonly generation: number }
+export type CrawlTask = {
+  readonly host: HostRecord
+  readonly channel: string
+  readonly generation: number
+  /** Kept with the outcome. */
+  readonly trace?: TraceFinding | undefined
+}
 
 /** Crawls and keeps the outcome. Errors are ours (origin, catalogue): they are thrown, and no host pays for them. */
 export async function crawlHost(task: CrawlTask, tools: CrawlTools, options: CrawlOptions): Promise<CrawlRecord> {
@@ -50,7 +57,8 @@ export async function crawlHost(task: CrawlTask, tools: CrawlTools, options: Cra
   } finally {
     await crawl.savePresence()
   }
-  const record = crawl.tally.toRecord({ hostId: task.host.id, channel: task.channel }, tools.now())
+  const found = crawl.tally.toRecord({ hostId: task.host.id, channel: task.channel }, tools.now())
+  const record = task.trace ? { ...found, trace: task.trace } : found
   await tools.records.saveCrawl(record)
   return record
 }

@@ -64,6 +64,17 @@ export type CrawlOutcome = 'complete' | 'partial' | 'behind' | 'trouble' | 'unsu
 /** One thing that was wrong, with its evidence, for the host's admin. */
 export type CrawlFault = { readonly url: string; readonly expected: string; readonly came: string }
 
+/** What the host's trace says of its copy. absent: there is none, or it could not be asked for; unsigned: a hint only; refused: the
+ *  reason says why; signed: by a token of this host. */
+export type TraceFinding = {
+  readonly state: 'absent' | 'unsigned' | 'refused' | 'signed'
+  /** One sentence, for the host's admin. */
+  readonly reason: string
+  readonly generation?: number
+  readonly finishedAt?: string
+  readonly software?: string
+}
+
 export type CrawlRecord = {
   readonly hostId: number
   readonly channel: string
@@ -78,6 +89,7 @@ export type CrawlRecord = {
   readonly sampledBytes: number
   /** The first few. */
   readonly faults: readonly CrawlFault[]
+  readonly trace?: TraceFinding | undefined
 }
 
 export type TreeBlob = { readonly digest: string; readonly sizeBytes: number; readonly generation: number }

@@ -6,6 +6,7 @@ import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PackedBytes, PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
+import { shapeOf } from './asks.ts'
 import type { Asked, Choice } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
 import { queryValue } from './query.ts'
@@ -80,6 +81,8 @@ function sendToHost(ask: Ask, about: LargeBlob, front: FrontDoor): Answer | Prom
   // An empty blob has no block that could prove it.
   if (about.blob.sizeBytes === 0) return answerFromOrigin(ask, about, front)
   const asked = askedOf(ask, about, front)
+  // Before it is known who serves it: a redirect and bytes from here are the same pull.
+  if (shapeOf(asked.range) !== 'resume') front.pulls.note(asked.client.prefixKey, about.blob.digest, asked.nowMs)
   const choice = front.chooser.choose(asked)
   if (!(choice instanceof Promise)) return answerChoice(ask, about, { asked, choice }, front)
   return choice.then((later) => {

@@ -17,6 +17,10 @@ export type FrontCounters = {
   /** Body bytes of local answers, as promised in their lengths. */
   localBytes: number
   forgedMisses: number
+  /** Pulls of blobs that travel, as the popularity list knows them: once per prefix, blob and window. */
+  pullsCounted: number
+  /** Pulls that the list will lack, because too many blobs waited to be handed over. */
+  pullsNotKept: number
   withdrawn: number
   refused: number
   probesPassed: number
@@ -40,6 +44,8 @@ export function makeCounters(): FrontCounters {
     originFailed: 0,
     localBytes: 0,
     forgedMisses: 0,
+    pullsCounted: 0,
+    pullsNotKept: 0,
     withdrawn: 0,
     refused: 0,
     probesPassed: 0,

@@ -1,26 +1,9 @@
 // Who asked for what and was sent where, for those who asked once: by far the most. A table of fixed size in typed arrays, so that a
 // first ask makes no object and leaves nothing for the collector.
 import type { Candidate } from '#snapshots/index-placement.ts'
+import { digestBits, mix } from './pair-bits.ts'
 
 const ways = 4
-
-function mix(h: number): number {
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return h ^ (h >>> 16)
-}
-
-function hexAt(text: string, i: number): number {
-  const code = text.charCodeAt(i)
-  return code < 58 ? code - 48 : code - 87
-}
-
-/** 32 of the digest's own bits. */
-function digestBits(digest: string, from: number): number {
-  let bits = 0
-  for (let i = from; i < from + 8; i++) bits = (bits << 4) | hexAt(digest, i)
-  return bits
-}
 
 export class FirstAsks {
   readonly #mask: number

@@ -13,6 +13,7 @@ import type { ReportEvidence } from './evidence.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
 import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
+import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
 import { Tickets } from './ticket.ts'
 
 export type FrontOptions = {
@@ -26,6 +27,7 @@ export type FrontOptions = {
   /** How long a client's coming back is remembered. */
   readonly windowMs: number
   readonly maxRemembered: number
+  readonly pulls: PullCountOptions
   /** Misses with a good ticket that are served here, per client prefix, blob and window. */
   readonly maxMisses: number
   readonly ticketLifeMs: number
@@ -41,6 +43,7 @@ export const frontDefaults: FrontOptions = {
   clientRules: defaultClientRules,
   windowMs: 300_000,
   maxRemembered: 100_000,
+  pulls: pullCountDefaults,
   maxMisses: 64,
   ticketLifeMs: 600_000,
   packedCacheBytes: 128 * 1024 * 1024,
@@ -78,6 +81,7 @@ export class FrontDoor {
   readonly parts: FrontParts
   readonly counters: FrontCounters = makeCounters()
   readonly asks: Asks
+  readonly pulls: PullCounts
   readonly proofs: Proofs
   readonly chooser: HostChooser
   readonly tickets: Tickets
@@ -92,6 +96,7 @@ export class FrontDoor {
     const { report, now } = parts
     const { counters } = this
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
+    this.pulls = new PullCounts(options.pulls, counters, parts.random)
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)

@@ -1,35 +1,62 @@
-// trace/<host>: a host says what it has and since when, after everything else is in place.
+// trace/<host>: a host says what it has and since when, after everything else is in place; signed where it was given a token.
 
-import { access } from 'node:fs/promises'
+import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hashSecret, type NamedSecret } from '#access/secrets.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
-import type { Pointer } from '#snapshots/pointer.ts'
+import { macOf, parseTrace, type Trace, tracePath } from '#snapshots/trace.ts'
 
-export type Trace = {
-  readonly format: 1
-  readonly host: string
-  readonly channel: string
-  readonly generation: number
-  /** ISO 8601, UTC. */
-  readonly finishedAt: string
+export type TraceMaking = {
+  readonly nowMs: number
+  /** Name and version of the program. */
   readonly software: string
+  /** What was chosen, where only a part of the tree is copied. */
+  readonly partial?: Trace['partial'] | undefined
+  /** The host's token; without it the trace is unsigned and counts as a hint only. */
+  readonly token?: NamedSecret | undefined
 }
 
 export async function writeTrace(
   folder: string,
   host: string,
-  pointer: Pointer,
-  by: { readonly nowMs: number; readonly software: string },
-): Promise<void> {
-  const { channel, generation } = pointer
-  const finishedAt = new Date(by.nowMs).toISOString()
-  const trace: Trace = { format: 1, host, channel, generation, finishedAt, software: by.software }
+  { channel, generation }: { readonly channel: string; readonly generation: number },
+  { nowMs, software, partial, token }: TraceMaking,
+): Promise<Trace> {
+  const finishedAt = new Date(nowMs).toISOString()
+  const unsigned: Trace = {
+    format: 1,
+    host,
+    channel,
+    generation,
+    finishedAt,
+    software,
+    ...(partial === undefined ? {} : { partial }),
+  }
+  const trace = token ? signTrace(unsigned, token) : unsigned
   await makeFolder(join(folder, 'trace'))
-  await writeFileAtomically(join(folder, 'trace', host), `${JSON.stringify(trace)}\n`)
+  await writeFileAtomically(join(folder, tracePath(host)), `${JSON.stringify(trace)}\n`)
+  return trace
+}
+
+export function signTrace(trace: Trace, { name, secret }: NamedSecret): Trace {
+  return { ...trace, signature: { tokenId: name, mac: macOf(trace, hashSecret(secret)) } }
+}
+
+/** What the host said last; undefined where there is no trace that can be read. */
+export async function readTrace(folder: string, host: string): Promise<Trace | undefined> {
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(join(folder, tracePath(host)))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+  const parsed = parseTrace(bytes)
+  return 'problem' in parsed ? undefined : parsed
 }
 
 export function hasTrace(folder: string, host: string): Promise<boolean> {
-  return access(join(folder, 'trace', host)).then(
+  return access(join(folder, tracePath(host))).then(
     () => true,
     () => false,
   )
