@@ -17,11 +17,11 @@ export type ReplicateSettings = {
   readonly minFreeBytes: number
   readonly bytesPerSecond: number
   readonly graceMs: number
-  readonly key: string | undefined
+  readonly root: Uint8Array | string | undefined
 }
 
 export type ReplicateOutcome = {
-  readonly outcome: 'unchanged' | 'updated'
+  readonly outcome: 'unchanged' | 'refreshed' | 'updated'
   readonly channel: string
   readonly generation: number
   readonly files: number
@@ -29,7 +29,7 @@ export type ReplicateOutcome = {
   readonly damaged: number
   readonly deleted: number
   readonly strays: number
-  readonly isExpired: boolean
+  readonly believed: string | undefined
 }
 
 export type ReplicateControl = {
@@ -62,7 +62,7 @@ type Flags = {
   readonly minFree: number
   readonly limitRate: number
   readonly grace: number
-  readonly key?: string
+  readonly root?: string
   readonly allowPrivate: boolean
   readonly ca?: string
   readonly json: boolean
@@ -72,7 +72,7 @@ type Flags = {
 const maxConnections = 16
 /** A server may take a slower reader for a dead one. */
 const leastRate = 128 * 1024
-const maxKeyBytes = 4096
+const maxRootBytes = 256 * 1024
 
 export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Command {
   const parserOf =
@@ -112,7 +112,10 @@ export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Comm
           .default(0, 'no limit'),
       )
       .addOption(sized('--grace <time>', 'how long to keep what left the list', kinds.duration, 24 * 3_600_000))
-      .option('--key <file|hex>', "the publisher's public key; without it the first run believes the source")
+      .option(
+        '--root <file|sha256:hex>',
+        "the publisher's 1.root.json, or its sha256; else the first run believes the source",
+      )
       .option('--allow-private', 'let the address lead to a private network', false)
       .option('--ca <file>', 'certificate authorities (PEM) to believe besides the known ones')
       .option('--json', 'print the outcome as JSON', false)
@@ -155,7 +158,7 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
         minFreeBytes: flags.minFree,
         bytesPerSecond: flags.limitRate,
         graceMs: flags.grace,
-        key: flags.key === undefined ? undefined : await readKey(flags.key),
+        root: flags.root === undefined ? undefined : await readRoot(flags.root),
       },
       {
         stop: stopping.signal,
@@ -184,11 +187,11 @@ async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
   }
 }
 
-/** A key is given by its digits or by a file that has them. */
-async function readKey(text: string): Promise<string> {
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return text
-  const content = await readFile(text, 'utf8')
-  if (content.length > maxKeyBytes) throw new Error(`${text} is no key file`)
+/** A root is given by a file of it or by the digest of the first one. */
+async function readRoot(text: string): Promise<Uint8Array | string> {
+  if (/^sha256:[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase()
+  const content = await readFile(text)
+  if (content.length > maxRootBytes) throw new Error(`${text} is no root.json: it is larger than ${maxRootBytes} bytes`)
   return content
 }
 
@@ -201,7 +204,7 @@ function isPrivateAddress(from: string): boolean {
 }
 
 function describe(outcome: ReplicateOutcome): string {
-  const { channel, generation, files, bytes, damaged, deleted, strays, isExpired } = outcome
+  const { channel, generation, files, bytes, damaged, deleted, strays, believed } = outcome
   const changes = [
     files > 0 && `${files} files with ${byteText(bytes)} fetched`,
     damaged > 0 && `${damaged} damaged ones replaced`,
@@ -209,6 +212,8 @@ function describe(outcome: ReplicateOutcome): string {
     strays > 0 && `${strays} that no list names left alone (see --prune)`,
   ].filter((part) => part !== false)
   const said = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
-  const warning = isExpired ? '\nThe source is out of date: its signature has expired.' : ''
-  return `${channel} generation ${generation}: ${said}.${warning}`
+  const note = believed
+    ? `\nThe source was believed about its root, ${believed}: ask the operator whether it is theirs.`
+    : ''
+  return `${channel} generation ${generation}: ${said}.${note}`
 }

@@ -1,12 +1,22 @@
 // `flotilla replicate` put together: the stage, the outbound client, the clock.
 
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
-import { type ReplicateResult, replicate } from '#stages/replicate/replicate.ts'
+import type { ReplicateResult } from '#stages/replicate/finish-run.ts'
+import { replicate } from '#stages/replicate/replicate.ts'
 import { type Progress, type ReplicateOptions, replicateDefaults } from '#stages/replicate/replicate-options.ts'
 
 export type ReplicaSettings = Pick<
   ReplicateOptions,
-  'from' | 'to' | 'name' | 'connections' | 'isCheck' | 'isPrune' | 'minFreeBytes' | 'bytesPerSecond' | 'graceMs' | 'key'
+  | 'from'
+  | 'to'
+  | 'name'
+  | 'connections'
+  | 'isCheck'
+  | 'isPrune'
+  | 'minFreeBytes'
+  | 'bytesPerSecond'
+  | 'graceMs'
+  | 'root'
 >
 
 export type ReplicaControl = {

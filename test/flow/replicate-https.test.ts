@@ -36,7 +36,7 @@ describeWith('https', ['openssl'])('https', () => {
         bytesPerSecond: 0,
         minFreeBytes: 0,
         graceMs: 0,
-        key: undefined,
+        root: undefined,
         name: 'host',
       }
       return runReplica(

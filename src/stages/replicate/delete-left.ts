@@ -4,11 +4,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blobPath } from '#oci/digest.ts'
-import type { Pointer } from '#snapshots/pointer.ts'
 import { readDigestLines, writeDigestLines } from './digest-lines.ts'
-import { listSpanFiles, type ReplicaFolder } from './replica-folder.ts'
+import { listTreeFiles, type ReplicaFolder } from './replica-folder.ts'
 
-/** Only when everything of the pointer is in place: `left` then names nothing that any list still has. */
+/** Only when everything of the generation is in place: `left` then names nothing that any list still has. */
 export async function deleteLeftBlobs(replica: ReplicaFolder, nowMs: number, graceMs: number): Promise<number> {
   const isDue = (leftAtMs: number) => leftAtMs + graceMs <= nowMs
   let due = 0
@@ -23,16 +22,15 @@ export async function deleteLeftBlobs(replica: ReplicaFolder, nowMs: number, gra
   return due
 }
 
-/** Lists and packs that the pointer does not name, with the time since when. Those that are due are deleted. */
-export async function deleteLeftSpanFiles(
+/** Lists, packs and metadata that are not in `named`, with the time since when. Those that are due are deleted. */
+export async function deleteLeftFiles(
   folder: string,
-  pointer: Pointer,
+  named: ReadonlySet<string>,
   known: Readonly<Record<string, number>>,
   times: { readonly nowMs: number; readonly graceMs: number },
 ): Promise<Record<string, number>> {
-  const named = new Set([...pointer.lists, ...pointer.packs].map((file) => file.path))
   const left: Record<string, number> = {}
-  for (const path of await listSpanFiles(folder)) {
+  for (const path of await listTreeFiles(folder)) {
     if (named.has(path)) continue
     const leftAtMs = known[path] ?? times.nowMs
     if (leftAtMs + times.graceMs <= times.nowMs) await rm(join(folder, path), { force: true })

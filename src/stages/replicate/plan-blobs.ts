@@ -7,7 +7,7 @@ import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { algorithmOf, blobPath, type Digest, hexOf } from '#oci/digest.ts'
 import type { ListedBlob } from '#snapshots/blob-list.ts'
-import { cheapestChain, type Pointer } from '#snapshots/pointer.ts'
+import { cheapestChain, type TreeContents } from '#snapshots/tree-contents.ts'
 import { alignByDigest, applyDelta, nothing } from './align-by-digest.ts'
 import { readDigestLines, writeDigestLines } from './digest-lines.ts'
 import { type ReplicaFolder, readHeldList, readListFile, walkBlobs } from './replica-folder.ts'
@@ -25,7 +25,7 @@ export type Plan = {
 
 export type PlanOptions = {
   readonly replica: ReplicaFolder
-  readonly pointer: Pointer
+  readonly contents: TreeContents
   /** The generation of which everything is here for certain; 0: look at the files themselves. */
   readonly complete: number
   /** The generation of the held list, which tells what left since; 0: there is none. */
@@ -37,9 +37,13 @@ export type PlanOptions = {
   readonly stop: AbortSignal
 }
 
-/** All blobs of the pointer's generation, by the cheapest chain of lists in the folder. */
-export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, complete: number): AsyncIterable<ListedBlob> {
-  const { channel, generation, lists } = pointer
+/** All blobs of the generation, by the cheapest chain of lists in the folder. */
+export function wantedBlobs(
+  replica: ReplicaFolder,
+  contents: TreeContents,
+  complete: number,
+): AsyncIterable<ListedBlob> {
+  const { channel, generation, lists } = contents
   const chain = cheapestChain(lists, complete, generation)
   if (!chain) throw new ReplicateError('source', `no chain of lists leads to generation ${generation}`)
   let blobs: AsyncIterable<ListedBlob> | undefined
@@ -53,10 +57,10 @@ export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, complete: 
 
 /** Leaves the work list in `todo` and brings `left` up to date; damaged files are deleted at once. */
 export function planBlobs(options: PlanOptions): Promise<Plan> {
-  const { replica, pointer, complete, held, isCheck, isPrune, nowMs, stop } = options
-  const wanted = wantedBlobs(replica, pointer, complete)
+  const { replica, contents, complete, held, isCheck, isPrune, nowMs, stop } = options
+  const wanted = wantedBlobs(replica, contents, complete)
   const files = complete > 0 ? nothing() : walkBlobs(replica.folder)
-  const before = held > 0 ? readHeldList(replica, pointer.channel, held) : nothing()
+  const before = held > 0 ? readHeldList(replica, contents.channel, held) : nothing()
   const plan = { count: 0, missingFiles: 0, missingBytes: 0, damagedFiles: 0, strayFiles: 0 }
   return writeDigestLines(replica.left, (left) =>
     writeDigestLines(replica.todo, async (todo) => {

@@ -1,3 +1,4 @@
+import type { GivenRoot } from './first-root.ts'
 import type { Client } from './tree-source.ts'
 
 export type ReplicateOptions = {
@@ -17,8 +18,8 @@ export type ReplicateOptions = {
   readonly minFreeBytes: number
   /** What left the list stays this long. */
   readonly graceMs: number
-  /** The publisher's key: 64 hex digits, or the text of its key.json. Without it the first run believes the source. */
-  readonly key: string | undefined
+  /** Whom to believe from the start; without it the first run believes the source. */
+  readonly root: GivenRoot | undefined
   readonly stallMs: number
   readonly leastBytes: number
   readonly tries: number
@@ -33,7 +34,7 @@ export const replicateDefaults = {
   bytesPerSecond: 0,
   minFreeBytes: 1 << 30,
   graceMs: 24 * 3_600_000,
-  key: undefined,
+  root: undefined,
   stallMs: 30_000,
   leastBytes: 16 * 1024,
   tries: 5,

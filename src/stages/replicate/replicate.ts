@@ -1,40 +1,18 @@
 // Brings a folder to the generation that a source has. README.md has the order of the steps and what each protects.
 
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import { randomBytes } from 'node:crypto'
 import { FolderBusy, lockFolder } from '#kit/folder-lock.ts'
-import { keyPath, type Pointer, pointerPath } from '#snapshots/pointer.ts'
 import { isHostName } from '#snapshots/tree-path.ts'
-import { encodePublicKey } from '#trust/public-key.ts'
 import { copyBlobs } from './copy-blobs.ts'
-import { copySpanFiles } from './copy-span-files.ts'
+import { copyNamedFiles, namedFiles } from './copy-named-files.ts'
 import { startCopying } from './copying.ts'
-import { deleteLeftBlobs, deleteLeftSpanFiles } from './delete-left.ts'
-import { forgetOtherHeldLists, openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
+import { type FinishedRun, finishRun, type ReplicateResult } from './finish-run.ts'
+import { type Followed, followChain, shownTimestamp, writeMetadata } from './follow-chain.ts'
+import { openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
 import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
 import { SourceInterrupted, TreeSource } from './tree-source.ts'
-import { chooseKey, type FoundPointer, fetchPointer, readHeldPointer, refuseOlder } from './trust-pointer.ts'
-import { hasTrace, writeTrace } from './write-trace.ts'
-
-export type ReplicateResult = {
-  readonly outcome: 'unchanged' | 'updated'
-  readonly channel: string
-  readonly generation: number
-  /** What was fetched. */
-  readonly files: number
-  readonly bytes: number
-  /** Blobs that did not have the bytes of their digest and were replaced. */
-  readonly damaged: number
-  /** Blobs deleted after their grace. */
-  readonly deleted: number
-  /** Blobs that lie here though no list named them, ever; counted when the files were looked at. */
-  readonly strays: number
-  /** The pointer is past its expiry: the source may be cut off from the publisher, or hold news back. */
-  readonly isExpired: boolean
-}
 
 /** Throws ReplicateError with a reason a person can act on; whatever happens, the last complete generation stays. */
 export async function replicate(options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
@@ -48,7 +26,7 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
     if (tools.stop.aborted)
       throw new ReplicateError('stopped', 'stopped; the next run goes on from here', { cause: error })
     if (error instanceof SourceInterrupted) throw new ReplicateError('source', error.message, { cause: error })
-    if (error instanceof FolderBusy) throw new ReplicateError('folder', error.message, { cause: error })
+    if (error instanceof FolderBusy) throw new ReplicateError('busy', error.message, { cause: error })
     if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${options.to}`, { cause: error })
     throw error
   }
@@ -57,79 +35,51 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
 async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
   const source = new TreeSource(options, tools.client)
   const state = await readReplicaState(replica.state)
-  const key = await chooseKey(replica.folder, options.key, state, source, tools.stop)
-  const held = await readHeldPointer(replica.folder, key)
-  const mustLook = options.isCheck || options.isPrune || held?.pointer.generation !== state?.complete
+  const shown = await shownTimestamp(replica.folder)
+  const mustLook = options.isCheck || options.isPrune || shown === undefined || shown !== state?.shown?.timestamp
   const complete = mustLook ? 0 : (state?.complete ?? 0)
 
-  const etag = complete > 0 && state?.from === source.url ? state.etag : undefined
-  const fetched = await fetchPointer(source, key, etag, tools.stop)
-  const { pointer } = fetched ?? held!
-  refuseOlder(pointer, state)
-  refuseOlder(pointer, held && { channel: held.pointer.channel, highest: held.pointer.generation })
+  const { root } = options
+  const followed = await followChain(source, { replica, root, state, nowMs: tools.now(), stop: tools.stop })
+  const { contents, targets, timestamp, believed } = followed
+  const { channel, generation } = contents
   const begun: ReplicaState = {
-    format: 1,
-    key,
-    channel: pointer.channel,
-    highest: pointer.generation,
+    format: 2,
+    replica: state?.replica ?? randomBytes(16).toString('hex'),
+    channel,
+    highest: generation,
     complete,
+    shown: mustLook ? undefined : state?.shown,
     from: source.url,
-    etag: fetched ? undefined : etag,
-    leftFiles: state?.leftFiles ?? {},
+    etag: followed.etag,
+    files: mustLook ? {} : (state?.files ?? {}),
+    left: state?.left ?? {},
   }
-  const ending: Ending = { replica, options, tools, pointer, files: 0, bytes: 0, damaged: 0, strays: 0 }
-  if (!fetched) return finish(begun, 'unchanged', ending)
-  const finished = { ...begun, complete: pointer.generation, etag: fetched.etag }
-  if (complete > 0 && held?.bytes.equals(fetched.bytes)) return finish(finished, 'unchanged', ending)
+  const ending = { replica, options, tools, contents, believed }
+  const nothing = { files: 0, bytes: 0, damaged: 0, strays: 0 }
+  const isShown = state?.shown?.timestamp === timestamp && state.shown.rootVersion === targets.rootVersion
+  if (complete === generation && isShown) return finishRun(begun, { ...ending, ...nothing, outcome: 'unchanged' })
 
   await writeReplicaState(replica.state, begun)
   const copying = startCopying(replica, source, options, tools)
-  const verified = complete > 0 ? held?.pointer : undefined
-  await copySpanFiles('lists', pointer, verified, copying)
-  const { damagedFiles, strayFiles } = await copyBlobs(pointer, complete, copying)
-  await copySpanFiles('packs', pointer, verified, copying)
-  await writeMetadata(replica.folder, encodePublicKey(key), fetched)
+  await copyNamedFiles('lists', contents, begun.files, copying)
+  const { damagedFiles, strayFiles } =
+    complete === generation ? { damagedFiles: 0, strayFiles: 0 } : await copyBlobs(contents, complete, copying)
+  await copyNamedFiles('packs', contents, begun.files, copying)
+  await writeMetadata(replica.folder, await followed.collectMetadata())
   const { files, bytes } = copying.meter
   copying.meter.enter('done', { files: 0, bytes: 0 })
-  return finish(finished, 'updated', { ...ending, files, bytes, damaged: damagedFiles, strays: strayFiles })
+  const outcome: FinishedRun['outcome'] = complete === generation ? 'refreshed' : 'updated'
+  const counts = { files, bytes, damaged: damagedFiles, strays: strayFiles }
+  return finishRun(finishedState(begun, followed), { ...ending, ...counts, outcome })
 }
 
-/** The pointer comes after all that it names. */
-async function writeMetadata(folder: string, key: string, { bytes }: FoundPointer): Promise<void> {
-  await makeFolder(join(folder, 'metadata'))
-  await writeFileAtomically(join(folder, keyPath), key)
-  await writeFileAtomically(join(folder, pointerPath), bytes)
-}
-
-type Ending = Pick<ReplicateResult, 'files' | 'bytes' | 'damaged' | 'strays'> & {
-  readonly replica: ReplicaFolder
-  readonly options: ReplicateOptions
-  readonly tools: ReplicateTools
-  readonly pointer: Pointer
-}
-
-/** Everything of the pointer is in place: remember it, say so, and only then delete. */
-async function finish(
-  state: ReplicaState,
-  outcome: ReplicateResult['outcome'],
-  { replica, options, tools, pointer, ...counts }: Ending,
-): Promise<ReplicateResult> {
-  const { folder } = replica
-  const nowMs = tools.now()
-  await writeReplicaState(replica.state, state)
-  await forgetOtherHeldLists(replica, pointer.generation)
-  if (outcome === 'updated' || !(await hasTrace(folder, options.name))) {
-    await writeTrace(folder, options.name, pointer, { nowMs, software: tools.software })
+function finishedState(begun: ReplicaState, { contents, targets, timestamp }: Followed): ReplicaState {
+  const named = [...namedFiles('lists', contents), ...namedFiles('packs', contents)]
+  return {
+    ...begun,
+    complete: contents.generation,
+    shown: { timestamp, rootVersion: targets.rootVersion },
+    files: Object.fromEntries(named.map(({ path, digest }) => [path, digest])),
   }
-  const { graceMs } = options
-  const deleted = await deleteLeftBlobs(replica, nowMs, graceMs)
-  const leftFiles = await deleteLeftSpanFiles(folder, pointer, state.leftFiles, { nowMs, graceMs })
-  if (JSON.stringify(leftFiles) !== JSON.stringify(state.leftFiles))
-    await writeReplicaState(replica.state, { ...state, leftFiles })
-  if (outcome === 'updated') {
-    for (const name of await readdir(replica.parts)) await rm(join(replica.parts, name), { force: true })
-  }
-  const { channel, generation, expiresAtMs } = pointer
-  const isExpired = expiresAtMs !== undefined && expiresAtMs <= nowMs
-  return { outcome, channel, generation, ...counts, deleted, isExpired }
 }
