@@ -76,10 +76,10 @@ export class Ceremony {
     if (waiting) return await this.#resume(waiting, rootKeys)
     if (!signer) for (const role of rootKeys.length > 0 ? onlineRoles : trustRoles) await ensureKey(folder, role)
     const online = { keys: [], threshold: 1 }
-    const root = { keys: rootKeys.length > 0 ? rootKeys : [await this.#keyOf('root')], threshold }
+    const root = { keys: rootKeys.length > 0 ? rootKeys : [await this.#keyOf('root')], threshold: 1 }
     const empty = makeRoot(1, { root, timestamp: online, snapshot: online, targets: online }, new Date(0), firstEpoch)
     const changes = await Promise.all(onlineRoles.map(async (role) => ({ role, add: [await this.#keyOf(role)] })))
-    const first = changeRoot(empty, 1, [{ role: 'root' }, ...changes], this.#expiry())
+    const first = changeRoot(empty, 1, [{ role: 'root', threshold }, ...changes], this.#expiry())
     return await this.#offer(first, await this.#signHere(first))
   }
 

@@ -7,8 +7,8 @@
 import { readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Metadata, Root } from '@tufjs/models'
-import { syncFolder, writeFileAtomically } from '#kit/atomic-file.ts'
-import { keyPath, nextKeyPath, privateFileMode, signedFolder } from './file-signer.ts'
+import { makeFolder, syncFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import { keyPath, nextKeyPath, privateFileMode, privateFolderMode, signedFolder } from './file-signer.ts'
 import { publicOf, readPrivateKey } from './private-key.ts'
 import { keyIdOf } from './public-key.ts'
 import type { RootChain } from './root-chain.ts'
@@ -74,6 +74,7 @@ export async function readProposal(folder: string, roots: RootChain): Promise<Pr
 }
 
 export async function writeProposal(folder: string, bytes: Uint8Array): Promise<void> {
+  await makeFolder(folder, privateFolderMode)
   await writeFileAtomically(proposalPath(folder), bytes, privateFileMode)
 }
 

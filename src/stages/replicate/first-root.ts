@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { firstRootPath } from '#snapshots/tree-contents.ts'
 import type { MetadataSource } from '#trust/poll-chain.ts'
-import { parseRoot, RootRefused, verifyNext } from '#trust/root-chain.ts'
+import { parseRoot, RootRefused, verifyNext } from '#trust/root-document.ts'
 import { chainLimits, TrustedChain } from '#trust/trusted-chain.ts'
 import { ReplicateError } from './replicate-error.ts'
 
