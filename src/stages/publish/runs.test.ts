@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { makeDigest } from '#oci/digest.ts'
 import { cheapestChain, type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
 import { extendRuns } from './extend-runs.ts'
 import { runDefaults } from './runs.ts'
 
-const digest = `sha256:${'0'.repeat(64)}` as const
+const digest = makeDigest('sha256', '0'.repeat(64))
 const lineBytes = 60
 const overheadBytes = 40
 
