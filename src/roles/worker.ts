@@ -67,6 +67,7 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
   if (config.cataloguePath.kind === 'sqlite') await endAllLeases(catalogue)
   for (const runner of runners) runner.start()
   const keeper = new TrustKeeper(trust, resources)
+  await keeper.look()
   const recurring = [
     every(trustMs, log, () => keeper.look()),
     every(sequenceMs, log, () => sequenceEvents(catalogue)),
