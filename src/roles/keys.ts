@@ -71,7 +71,7 @@ export class KeysDesk {
     const proposal = await ceremony.proposal()
     const here = await Promise.all(
       trustRoles.map(async (role) => {
-        const key = await ceremony.signer.findKey(role)
+        const key = await ceremony.findKey(role)
         return [role, key && keyIdOf(key)] as const
       }),
     )

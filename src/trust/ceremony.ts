@@ -43,11 +43,13 @@ export type CeremonyResult = {
 export class Ceremony {
   readonly #parts: CeremonyParts
   readonly #signer: Signer
+  readonly #files: FileSigner
   readonly roots: RootChain
 
   private constructor(parts: CeremonyParts, roots: RootChain) {
     this.#parts = parts
-    this.#signer = parts.signer ?? new FileSigner(parts.folder)
+    this.#files = new FileSigner(parts.folder)
+    this.#signer = parts.signer ?? this.#files
     this.roots = roots
   }
 
@@ -60,6 +62,11 @@ export class Ceremony {
 
   get signer(): Signer {
     return this.#signer
+  }
+
+  /** Undefined: no key of that role is here, or with the signer. */
+  async findKey(role: TrustRole): Promise<PublicKey | undefined> {
+    return await (role === 'root' ? await this.#rootSigner() : this.#signer).findKey(role)
   }
 
   proposal(): Promise<Proposal | undefined> {
@@ -108,7 +115,7 @@ export class Ceremony {
     const newest = this.#newest()
     const leftMs = Date.parse(newest.signed.expires) - this.#parts.now()
     if (leftMs > this.#parts.rootMs / 4 || (await this.proposal())) return undefined
-    const key = await this.#signer.findKey('root')
+    const key = await this.findKey('root')
     const { keyIDs, threshold } = newest.signed.roles.root!
     if (threshold > 1 || !key || !keyIDs.includes(keyIdOf(key))) return undefined
     return await this.renew()
@@ -171,10 +178,10 @@ export class Ceremony {
   /** A key made here, instead of all of an online role, or of root's that lies here. */
   async #replacement(role: TrustRole): Promise<KeyChange> {
     const how = `\`flotilla keys rotate ${role} --add FILE.pub.json --remove ID\``
-    if (this.#parts.signer)
+    if (this.#parts.signer && role !== 'root')
       throw new RootRefused(`keys are with the signer, which makes no new ones: make one there, then ${how}`)
     const base = (await this.proposal())?.root ?? this.#newest()
-    const present = await this.#signer.findKey(role)
+    const present = await this.#files.findKey(role)
     const ids = base.signed.roles[role]!.keyIDs
     if (role === 'root' && !(present && ids.includes(keyIdOf(present))))
       throw new RootRefused(`no key of root lies here: ${how}`)
@@ -186,14 +193,20 @@ export class Ceremony {
   async #signHere(root: Metadata<Root>): Promise<Signature[]> {
     const ids = [root, this.roots.newest].flatMap((one) => keyIdsOf(one, 'root'))
     const bytes = signedBytes(root)
-    const key = await this.#signer.findKey('root')
-    const present = key && ids.includes(keyIdOf(key)) ? await this.#signer.sign(bytes) : undefined
-    const next = this.#signer instanceof FileSigner ? await this.#signer.signWithNext(bytes) : undefined
+    const signer = await this.#rootSigner()
+    const key = await signer.findKey('root')
+    const present = key && ids.includes(keyIdOf(key)) ? await signer.sign(bytes) : undefined
+    const next = await this.#files.signWithNext(bytes)
     return [present, next].filter((one) => one !== undefined)
   }
 
+  /** A root key may lie here while the others are with a signer elsewhere. */
+  async #rootSigner(): Promise<Signer> {
+    return (await this.#signer.findKey('root')) ? this.#signer : this.#files
+  }
+
   async #keyOf(role: TrustRole): Promise<PublicKey> {
-    const key = await this.#signer.findKey(role)
+    const key = await this.findKey(role)
     if (!key)
       throw new RootRefused(
         `the signer has no key for ${role}; for root, give public parts: \`keys init --root-key FILE\``,
