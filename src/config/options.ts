@@ -1,6 +1,7 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import type { KindName } from './option-kinds.ts'
+import { originOptions } from './origin-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -241,6 +242,8 @@ export const options = {
     group: 'Hosts',
     help: 'table of client kinds by User-Agent (JSON); default: the measured one',
   },
+
+  ...originOptions,
 
   demo: {
     kind: 'flag',

@@ -2,6 +2,7 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Catalogue } from '#catalogue/schema.ts'
+import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
 import type { Expiries } from './read-expiries.ts'
 
@@ -9,34 +10,47 @@ const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.to
 
 export type MetricsParts = {
   readonly front?: FrontDoor | undefined
+  readonly origin?: OriginCounters | undefined
   readonly catalogue?: Catalogue | undefined
   /** Of what this installation signs. */
   readonly expiries?: (() => Promise<Expiries>) | undefined
 }
 
-export function makeMetrics({ front, catalogue, expiries }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({ front, origin, catalogue, expiries }: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
-  if (front) addFrontCounters(registry, front)
+  if (front) {
+    addCounters(registry, 'frontdoor', front.counters)
+    addGenerationGauge(registry, front)
+  }
+  if (origin) addCounters(registry, 'origin', origin)
   if (catalogue) addJobGauge(registry, catalogue)
   if (expiries) addExpiries(registry, expiries)
   return async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })
 }
 
 /** The hot path adds to plain numbers; they become counters when somebody looks. */
-function addFrontCounters(registry: Registry, front: FrontDoor): void {
-  for (const name of Object.keys(front.counters) as (keyof FrontDoor['counters'])[]) {
+function addCounters(
+  registry: Registry,
+  role: 'frontdoor' | 'origin',
+  counters: Readonly<Record<string, number>>,
+): void {
+  for (const name of Object.keys(counters)) {
     let told = 0
     new Counter({
-      name: `flotilla_frontdoor_${snake(name)}_total`,
-      help: `front door: ${snake(name).replaceAll('_', ' ')}`,
+      name: `flotilla_${role}_${snake(name)}_total`,
+      help: `${role}: ${snake(name).replaceAll('_', ' ')}`,
       registers: [registry],
       collect() {
-        this.inc(front.counters[name] - told)
-        told = front.counters[name]
+        const count = counters[name]!
+        this.inc(count - told)
+        told = count
       },
     })
   }
+}
+
+function addGenerationGauge(registry: Registry, front: FrontDoor): void {
   new Gauge({
     name: 'flotilla_frontdoor_generation',
     help: 'generation that the front door serves',
