@@ -102,7 +102,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
       const { outcome } = await replicate(
         {
           ...replicateDefaults,
-          from: originUrl,
+          from: [originUrl],
           to: folder,
           name,
           minFreeBytes: 0,
@@ -112,6 +112,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
         },
         {
           client,
+          hostClient: client,
           now,
           random: Math.random,
           freeBytes: async (path) => {
@@ -119,6 +120,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
             return bavail * bsize
           },
           onProgress: () => undefined,
+          onEvent: () => undefined,
           stop: stopping.signal,
           software: 'flotilla demonstration',
         },

@@ -22,7 +22,7 @@ export async function startFrontdoor(
   log: Logger,
   { deliverPulls, ...around }: FrontdoorParts,
 ): Promise<FrontdoorRole> {
-  const { host, port } = config.listen.frontdoor
+  const { port } = config.listen.frontdoor
   // Copies of its own: several front doors may share a data folder, and each forgets what it no longer serves.
   const kept = join(config.data, 'frontdoor', String(port))
   const opened = await openFront(config, log, { ...around, kept })
@@ -34,9 +34,27 @@ export async function startFrontdoor(
     now,
     log,
   })
+  const closing = {
+    async [Symbol.asyncDispose]() {
+      await pulls.stop()
+      await opened[Symbol.asyncDispose]()
+    },
+  }
+  return serveFront(config, log, { front, followNow, ...closing })
+}
+
+/** The listener of a front door. `whyEmpty` says what is missing while there is nothing to serve. */
+export function serveFront(
+  config: Config,
+  log: Logger,
+  opened: OpenFront,
+  whyEmpty: () => string = () => 'nothing is published yet',
+): FrontdoorRole {
+  const { host, port } = config.listen.frontdoor
+  const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
-  const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : 'nothing is published yet')
+  const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : whyEmpty())
   const listener = listenWire(
     withProbes((ask) => answerFront(ask, front), notReady),
     {
@@ -55,7 +73,6 @@ export async function startFrontdoor(
     async stop() {
       isStopping = true
       await listener.stop(config.settings.drain)
-      await pulls.stop()
       await opened[Symbol.asyncDispose]()
     },
   }

@@ -5,24 +5,28 @@ import type { Catalogue } from '#catalogue/schema.ts'
 import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
 import type { Expiries } from './read-expiries.ts'
+import type { TreeWatch } from './tree-watch.ts'
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
 export type MetricsParts = {
   readonly front?: FrontDoor | undefined
+  /** Of the tree that is followed here. */
+  readonly tree?: Pick<TreeWatch, 'refused' | 'expiresAtMs'> | undefined
   readonly origin?: OriginCounters | undefined
   readonly catalogue?: Catalogue | undefined
   /** Of what this installation signs. */
   readonly expiries?: (() => Promise<Expiries>) | undefined
 }
 
-export function makeMetrics({ front, origin, catalogue, expiries }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({ front, tree, origin, catalogue, expiries }: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
   if (front) {
     addCounters(registry, 'frontdoor', front.counters)
     addGenerationGauge(registry, front)
   }
+  if (tree) addTreeGauges(registry, tree)
   if (origin) addCounters(registry, 'origin', origin)
   if (catalogue) addJobGauge(registry, catalogue)
   if (expiries) addExpiries(registry, expiries)
@@ -61,6 +65,27 @@ function addGenerationGauge(registry: Registry, front: FrontDoor): void {
   })
 }
 
+function addTreeGauges(registry: Registry, tree: NonNullable<MetricsParts['tree']>): void {
+  new Gauge({
+    name: 'flotilla_frontdoor_tree_refused',
+    help: '1 while the newest of the tree is refused for this reason; what was taken before is served on',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      if (tree.refused) this.set({ reason: tree.refused.reason }, 1)
+    },
+  })
+  new Gauge({
+    name: 'flotilla_timestamp_expires_seconds',
+    help: 'when the timestamp of the tree expires, in seconds since 1970; alarm when it is past',
+    registers: [registry],
+    collect() {
+      if (tree.expiresAtMs !== undefined) this.set(tree.expiresAtMs / 1000)
+    },
+  })
+}
+
 function addJobGauge(registry: Registry, catalogue: Catalogue): void {
   new Gauge({
     name: 'flotilla_jobs',
@@ -82,23 +107,23 @@ function addJobGauge(registry: Registry, catalogue: Catalogue): void {
 function addExpiries(registry: Registry, expiries: () => Promise<Expiries>): void {
   new Gauge({
     name: 'flotilla_root_expires_seconds',
-    help: 'seconds until the root of trust expires; below 0: nobody takes anything new',
+    help: 'when the root of trust expires, in seconds since 1970; past it nobody takes anything new',
     registers: [registry],
     async collect() {
-      const { rootInSeconds } = await expiries()
+      const { rootSeconds } = await expiries()
       this.reset()
-      if (rootInSeconds !== undefined) this.set(rootInSeconds)
+      if (rootSeconds !== undefined) this.set(rootSeconds)
     },
   })
   new Gauge({
     name: 'flotilla_timestamp_expires_seconds',
-    help: 'seconds until the timestamp of a published tree expires; it is signed anew when half of its life is over',
+    help: 'when the timestamp of a published tree expires, in seconds since 1970; it is signed anew when half of its life is over',
     labelNames: ['channel'],
     registers: [registry],
     async collect() {
       const { timestamps } = await expiries()
       this.reset()
-      for (const { channel, inSeconds } of timestamps) this.set({ channel }, inSeconds)
+      for (const { channel, seconds } of timestamps) this.set({ channel }, seconds)
     },
   })
 }

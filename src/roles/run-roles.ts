@@ -74,7 +74,7 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
       front: frontdoor?.front,
       origin: origin?.counters,
       catalogue: resources?.catalogue,
-      expiries: resources && (() => readExpiries(config, resources.now())),
+      expiries: resources && (() => readExpiries(config)),
     })
     const front =
       frontdoor ?? (names.includes('manager') ? stack.use(await openOwnFront(config, log, strangers!)) : undefined)

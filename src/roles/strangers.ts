@@ -21,10 +21,14 @@ export async function openStrangers(config: Config): Promise<Strangers> {
   const { settings } = config
   const countryFile = settings.countries === 'none' ? undefined : (settings.countries ?? bundledCountryFile())
   return {
-    readClientAddress: clientAddressReader(settings.trustedProxies.map(requireCidr)),
+    readClientAddress: readAddresses(config),
     places: await openPlaces({ countryFile, asnFile: undefined, countryOverrides: [] }),
     ticketKey: await ticketKey(config),
   }
+}
+
+export function readAddresses({ settings }: Config): ReadClientAddress {
+  return clientAddressReader(settings.trustedProxies.map(requireCidr))
 }
 
 function requireCidr(text: string) {

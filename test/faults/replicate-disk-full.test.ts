@@ -6,12 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
-import { replicate } from '#stages/replicate/replicate.ts'
-import { replicateDefaults } from '#stages/replicate/replicate-options.ts'
 import { describeWith, unlessRoot } from '../kit/need-tool.ts'
 import { mustRun, runProgram } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
 import { readContents } from '../kit/read-contents.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 
 describeWith(
@@ -43,19 +42,7 @@ describeWith(
     await rm(root, { recursive: true })
   })
 
-  const run = () =>
-    replicate(
-      { ...replicateDefaults, from: origin.url, to, name: 'host', minFreeBytes: 0, pauseMs: 1 },
-      {
-        client,
-        now: Date.now,
-        random: Math.random,
-        freeBytes: async () => 1e12,
-        onProgress: () => undefined,
-        stop: new AbortController().signal,
-        software: 'flotilla/test',
-      },
-    )
+  const run = () => runReplicate(client, { from: [origin.url], to })
   const generationHere = async () => (await readContents(to)).generation
 
   test('keeps the old generation, frees what it had begun, and completes once there is room', async () => {

@@ -136,7 +136,7 @@ test('a second run beside a running one is refused with its pid; TERM ends one s
   const first = startProcess(process.execPath, argumentsFor(folder), { logFile: join(root, 'log-slow') })
   await isReached
   const second = await runProgram(process.execPath, argumentsFor(folder))
-  expect([second.code, second.stderr]).toEqual([1, expect.stringContaining(`process ${first.pid} is at work`)])
+  expect([second.code, second.stderr]).toEqual([75, expect.stringContaining(`process ${first.pid} is at work`)])
   first.signal('SIGTERM')
   expect(await first.exited).toBe(1)
   await waitUntil(() => first.output().includes('the next run goes on from here'), {

@@ -7,13 +7,12 @@ import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { timestampPath } from '#snapshots/tree-contents.ts'
-import { replicate } from '#stages/replicate/replicate.ts'
-import { replicateDefaults } from '#stages/replicate/replicate-options.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
 import { findFreePort } from '../kit/free-port.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
 import { getTool } from '../kit/tool.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 import { waitUntil } from '../kit/wait-until.ts'
@@ -50,18 +49,7 @@ afterAll(async () => {
 })
 
 function copy(from: string, to: string) {
-  return replicate(
-    { ...replicateDefaults, from, to, name: 'host', minFreeBytes: 0, pauseMs: 1, graceMs: 0 },
-    {
-      client,
-      now: Date.now,
-      random: Math.random,
-      freeBytes: async () => 1e12,
-      onProgress: () => undefined,
-      stop: new AbortController().signal,
-      software: 'flotilla/test',
-    },
-  )
+  return runReplicate(client, { from: [from], to, graceMs: 0 })
 }
 
 function waitForAnswer(url: string, running: RunningProcess): Promise<unknown> {
@@ -171,7 +159,7 @@ for (const [name, start] of Object.entries(servers)) {
       expect(Buffer.from(await list.arrayBuffer())).toEqual(await readFile(join(served, 'lists/1.gz')))
       const pointer = await fetch(`${url}/${timestampPath}`)
       expect([pointer.status, pointer.headers.get('cache-control')]).toEqual([200, 'public, max-age=5'])
-      expect((await fetch(`${url}/trace/host`)).status).toBe(200)
+      expect((await fetch(`${url}/trace/host.example.org`)).status).toBe(200)
     })
 
     test.each([

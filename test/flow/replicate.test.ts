@@ -6,14 +6,10 @@ import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
 import { blobPath, hexOf } from '#oci/digest.ts'
 import { firstRootPath, timestampPath } from '#snapshots/tree-contents.ts'
-import { replicate } from '#stages/replicate/replicate.ts'
-import {
-  type Progress,
-  type ReplicateOptions,
-  type ReplicateTools,
-  replicateDefaults,
-} from '#stages/replicate/replicate-options.ts'
+import type { Progress } from '#stages/replicate/progress-meter.ts'
+import type { ReplicateOptions, ReplicateTools } from '#stages/replicate/replicate-options.ts'
 import { digestOf, PublishedTree } from '../kit/published-tree.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 import { openTestTrust } from '../kit/trust.ts'
 
@@ -44,20 +40,7 @@ afterEach(async () => {
 
 function run(options: Partial<ReplicateOptions> = {}, tools: Partial<ReplicateTools> = {}) {
   origin.forget()
-  const small = { minFreeBytes: 0, pauseMs: 1, tries: 3 }
-  return replicate(
-    { ...replicateDefaults, ...small, from: origin.url, to, name: 'host.example.org', ...options },
-    {
-      client,
-      now: () => nowMs,
-      random: () => 0.5,
-      freeBytes: async () => 1e12,
-      onProgress: () => undefined,
-      stop: new AbortController().signal,
-      software: 'flotilla/test',
-      ...tools,
-    },
-  )
+  return runReplicate(client, { from: [origin.url], to, ...options }, { now: () => nowMs, ...tools })
 }
 
 /** What every poll asks for. */
@@ -114,12 +97,14 @@ describe('a first run', () => {
   })
 
   test('asks for the metadata before all else and writes them after all else', async () => {
-    origin.interfere = (ask) => (ask.path.startsWith('/catalogue/') ? { status: 403, headers: {} } : undefined)
+    let refused = 0
+    const refusal = { status: 403, headers: {} }
+    origin.interfere = (ask) => (ask.path.startsWith('/blobs/') && refused++ === 0 ? refusal : undefined)
     await expect(run()).rejects.toThrow('status 403')
     const metadata = ['1.root.json', '2.root.json', 'timestamp.json', '1.snapshot.json', '1.targets.json']
     expect(origin.asked.slice(0, 5).toSorted()).toEqual(metadata.map((name) => `GET /metadata/${name}`).toSorted())
     const copy = await contentOf(to)
-    expect([...copy.keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(5)
+    expect([...copy.keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(4)
     expect([...copy.keys()].some((path) => /^(metadata|trace)/.test(path))).toBe(false)
   })
 
@@ -143,7 +128,7 @@ describe('a later run', () => {
   })
 
   test('without change through another address is two answers too', async () => {
-    const from = origin.url.replace('127.0.0.1', 'localhost')
+    const from = [origin.url.replace('127.0.0.1', 'localhost')]
     expect(await run({ from })).toMatchObject({ outcome: 'unchanged' })
     expect([origin.asked, origin.statuses.toSorted()]).toEqual([poll, [200, 404]])
   })
@@ -278,6 +263,9 @@ describe('a later run', () => {
   })
 })
 
+/** All of it, as fast as it goes. */
+const check = { bytesPerSecond: 0, limitMs: 0 }
+
 describe('--check', () => {
   test('finds rotten, short and missing files, and repairs them', async () => {
     await run()
@@ -291,23 +279,23 @@ describe('--check', () => {
     await mkdir(at(4))
     const list = join(to, 'lists/1.gz')
     await writeFile(list, 'x'.repeat((await stat(list)).size))
-    expect(await run({ isCheck: true })).toMatchObject({ damaged: 3, files: 5 })
+    expect(await run({ check })).toMatchObject({ outcome: 'unchanged', damaged: 5, files: 5 })
     await expectWholeCopy()
-    expect(await run({ isCheck: true })).toMatchObject({ damaged: 0, files: 0 })
+    expect(await run({ check })).toMatchObject({ damaged: 0, files: 0 })
   })
 
   test('sees what left although it trusts no list of before', async () => {
     await run()
     tree.remove(digestOf(bytesOf(1)))
     await tree.publish()
-    expect(await run({ isCheck: true, graceMs: 0 })).toMatchObject({ deleted: 1, strays: 0 })
+    expect(await run({ check, graceMs: 0 })).toMatchObject({ deleted: 1, strays: 0 })
   })
 
   test('that is interrupted is not taken for a complete copy by the next run', async () => {
     await run()
     await truncate(join(to, blobPath(digestOf(bytesOf(2)))), 10)
     origin.interfere = (ask) => (ask.path.startsWith('/blobs/') ? { status: 404, headers: {} } : undefined)
-    await expect(run({ isCheck: true })).rejects.toThrow('status 404')
+    await expect(run({ check })).rejects.toThrow('status 404')
     origin.interfere = () => undefined
     expect(await run()).toMatchObject({ outcome: 'updated', files: 1 })
     await expectWholeCopy()
@@ -323,7 +311,7 @@ describe('blobs that no list ever named', () => {
 
   test('are left alone: the folder may be the store of a registry', async () => {
     expect(await run({ graceMs: 0 })).toMatchObject({ strays: 1, deleted: 0 })
-    expect(await run({ graceMs: 0, isCheck: true })).toMatchObject({ strays: 1, deleted: 0 })
+    expect(await run({ graceMs: 0, check })).toMatchObject({ damaged: 0, deleted: 0 })
     await stat(stray())
   })
 

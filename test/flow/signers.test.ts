@@ -114,7 +114,8 @@ test('when root and timestamp end is on the metrics', async () => {
   const text = await (await fetch(`${flotilla.url('api')}/metrics`)).text()
   const value = (name: string) => Number(new RegExp(`^${name} (-?\\d+)`, 'm').exec(text)?.[1])
   const day = 86_400
-  expect(value('flotilla_root_expires_seconds')).toBeGreaterThan(700 * day)
-  expect(value('flotilla_timestamp_expires_seconds\\{channel="stable"\\}')).toBeGreaterThan(2 * day)
-  expect(value('flotilla_timestamp_expires_seconds\\{channel="stable"\\}')).toBeLessThanOrEqual(3 * day)
+  const now = Date.now() / 1000
+  expect(value('flotilla_root_expires_seconds')).toBeGreaterThan(now + 700 * day)
+  expect(value('flotilla_timestamp_expires_seconds\\{channel="stable"\\}')).toBeGreaterThan(now + 2 * day)
+  expect(value('flotilla_timestamp_expires_seconds\\{channel="stable"\\}')).toBeLessThan(now + 3 * day + 1)
 })

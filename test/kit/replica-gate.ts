@@ -8,6 +8,7 @@ import type { Replica } from '#stages/pull/asker.ts'
 import { makeOriginCounters } from '#stages/pull/origin-counters.ts'
 import { type GateAsk, type GateOptions, ReplicaGate, type Verdict } from '#stages/pull/replica-gate.ts'
 import { ReplicaStreams } from '#stages/pull/replica-streams.ts'
+import { placed } from './front-door.ts'
 
 const options: GateOptions = {
   originUrl: 'https://origin.example.org',
@@ -41,7 +42,10 @@ export function replica(ip: string, more: Partial<Replica> & { country?: string;
   return { key: ip, address: ip, hostName: undefined, avoid: [], client, ...rest }
 }
 
-export function openGate(hosts: readonly PlacedHost[] = [], more: Partial<GateOptions> = {}) {
+/** A host that has nothing yet: someone to wait for. */
+const newHost = placed(9, 'https://new.example.org', { generation: 0 })
+
+export function openGate(hosts: readonly PlacedHost[] = [newHost], more: Partial<GateOptions> = {}) {
   const state = { nowMs: startMs, generation: 3, hosts, dead: [] as number[], builtAtMs: startMs, random: 0.5 }
   const streams = new ReplicaStreams({ streams: 3, streamsEach: 2, stallMs: 60_000 }, () => state.nowMs)
   const counters = makeOriginCounters()

@@ -46,7 +46,7 @@ describe('where no host has it', () => {
   })
 
   test('a blob is sent so often at once, and then slowly', () => {
-    const { ask, state } = open([], { seeds: 100 })
+    const { ask, state } = open(undefined, { seeds: 100 })
     for (let i = 0; i < 3; i++) finish(ask(replica(`192.0.${i}.1`)))
     expect(ask(d)).toMatchObject({ kind: 'wait', seconds: 30, why: expect.stringContaining('as it may be') })
     state.nowMs += 30_000
@@ -64,7 +64,7 @@ describe('where no host has it', () => {
   })
 
   test('what broke off counts for what was sent, and a resume for what it asks', () => {
-    const { ask } = open([], { sendsPerBlob: 1 })
+    const { ask } = open(undefined, { sendsPerBlob: 1 })
     finish(ask(a), 300_000)
     expect(tell(ask(b))).toStartWith('wait')
     finish(ask(a, { askedBytes: 600_000 }))
@@ -73,7 +73,7 @@ describe('where no host has it', () => {
   })
 
   test('at once there are so many answers, and so many for one replica', () => {
-    const { ask, streams } = open([], { sendsPerBlob: 100, sendsPerReplica: 100 })
+    const { ask, streams } = open(undefined, { sendsPerBlob: 100, sendsPerReplica: 100 })
     const first = ask(a)
     ask(a)
     expect(ask(a)).toMatchObject({ kind: 'wait', why: expect.stringContaining('this replica') })
@@ -104,9 +104,17 @@ describe('where no host has it', () => {
   })
 })
 
+describe('without any host', () => {
+  test('there is nobody to wait for: only the answers under way are counted', () => {
+    const { ask } = open([], { seeds: 1, sendsPerBlob: 1 })
+    for (const one of [a, b, c]) expect(tell(ask(one))).toBe('bytes')
+    expect(ask(d)).toMatchObject({ kind: 'wait', why: 'as many answers to replicas are under way as there may be' })
+  })
+})
+
 describe('in a network where no host is ever proven', () => {
   test('every replica has everything in the end, and no blob is sent more often than it may be', () => {
-    const { ask, state } = open([], { seeds: 4, sendsPerBlob: 3 })
+    const { ask, state } = open(undefined, { seeds: 4, sendsPerBlob: 3 })
     const blobs = ['1', '2', '3', '4', '5'].map((hex) => `sha256:${hex.repeat(64)}` as Digest)
     const herd = Array.from({ length: 30 }, (_, i) => ({ who: replica(`192.0.${i}.1`), left: [...blobs], nextMs: 0 }))
     const sentAt = new Map(blobs.map((one): [Digest, number[]] => [one, []]))

@@ -114,7 +114,10 @@ export class ReplicaGate {
     const full = streams.isFull(key)
     if (full === 'for this replica')
       return this.#wait(retryMs, 'as many answers to this replica are under way as one may have')
-    const isHost = fleet !== undefined && this.#holders.findPublicHost(fleet, replica.hostName) !== undefined
+    // Without any host there is nobody to wait for.
+    if (!fleet || fleet.placement.world.length === 0)
+      return full && this.#wait(retryMs, 'as many answers to replicas are under way as there may be')
+    const isHost = this.#holders.findPublicHost(fleet, replica.hostName) !== undefined
     if (!this.#seeds.admit({ key, client, isHost }, currentGeneration()?.generation ?? 0, nowMs)) {
       const why = `${this.#seeds.count} replicas copy this generation first; a proven host will have it soon`
       return this.#wait(retryMs, why)

@@ -2,9 +2,9 @@ import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, syncFolder } from '#kit/atomic-file.ts'
 import type { TreeContents } from '#snapshots/tree-contents.ts'
+import type { WantedFile } from './arriving-file.ts'
 import type { Copying } from './copying.ts'
 import { fetchAll } from './fetch-all.ts'
-import type { WantedFile } from './fetch-file.ts'
 import { hasDigest } from './plan-blobs.ts'
 
 const folders = { lists: 'lists', packs: 'catalogue' } as const

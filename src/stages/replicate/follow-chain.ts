@@ -1,25 +1,27 @@
 // From the roots trusted here to what the tree says of itself now: signed, not expired, of the folder's channel, never below what
-// was seen before.
+// was seen before. Every source is asked; the newest state that any of them proves is taken.
 
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
-import { ContentsRefused, parseContents, type TreeContents, timestampPath } from '#snapshots/tree-contents.ts'
+import { ContentsRefused, parseContents, type TreeContents } from '#snapshots/tree-contents.ts'
 import { ChainRefused } from '#trust/chain-refused.ts'
 import { type MetadataSource, pollChain } from '#trust/poll-chain.ts'
-import type { TrustedChain, VerifiedTargets } from '#trust/trusted-chain.ts'
-import { collectRoots, type GivenRoot, type NamedBytes, openChain, type RootsTools } from './first-root.ts'
+import type { VerifiedTargets } from '#trust/trusted-chain.ts'
+import { refuseClock, SourceClock } from './check-clock.ts'
+import { type GivenRoot, type NamedBytes, type OpenedChain, openChain, type RootsTools } from './first-root.ts'
 import { metadataOf } from './read-metadata.ts'
 import type { ReplicaFolder } from './replica-folder.ts'
 import type { ReplicaState } from './replica-state.ts'
 import { explainChain, ReplicateError } from './replicate-error.ts'
+import { SourceInterrupted } from './source-trouble.ts'
 import type { TreeSource } from './tree-source.ts'
+import type { TreeSources } from './tree-sources.ts'
+import { collectMetadata } from './write-metadata.ts'
 
 export type Followed = {
   readonly contents: TreeContents
   readonly targets: VerifiedTargets
-  readonly etag: string | undefined
+  /** Of each source's timestamp, by the source's address. */
+  readonly etags: Readonly<Record<string, string>>
   /** See OpenedChain. */
   readonly believed: string | undefined
   /** Of the timestamp that was verified: sha256. */
@@ -34,93 +36,122 @@ export type Following = {
   readonly state: ReplicaState | undefined
   readonly nowMs: number
   readonly stop: AbortSignal
+  /** A source that could not be followed while another could. */
+  readonly onTrouble: (url: string, trouble: ReplicateError) => void
 }
 
-const dayMs = 86_400_000
-/** A clock may be this far behind before it is called wrong. */
-const clockToleranceMs = dayMs
-
-/** Throws ReplicateError, SourceInterrupted. */
-export async function followChain(source: TreeSource, following: Following): Promise<Followed> {
-  const { replica, root, state, nowMs, stop } = following
-  const seen = new Map<string, Uint8Array>()
-  const read: MetadataSource = async (name, ask) => {
-    const answer = await metadataOf(source, stop)(name, ask)
-    if (typeof answer === 'object' && name.endsWith('.root.json')) seen.set(name, answer.bytes)
-    return answer
-  }
-  const tools: RootsTools = { folder: replica.folder, read, from: source.url }
-  try {
-    const { chain, believed } = await openChain(replica.trust, state?.channel, root, tools)
-    const known = state?.from === source.url && (await chain.last()) ? state.etag : undefined
-    const news = await pollChain(chain, read, known, nowMs)
-    const targets = news?.targets ?? (await chain.last())!
-    const contents = parseContents(targets)
-    refuseClock(contents, nowMs)
-    refuseOlder(contents, state)
-    return {
-      contents,
-      targets,
-      etag: news ? news.etag : known,
-      believed,
-      timestamp: digestOf((await chain.held('timestamp.json'))!),
-      collectMetadata: () => collectMetadata(chain, targets, seen, tools),
+/** Throws ReplicateError when no source leads anywhere, with the reason of the first. */
+export async function followChain(sources: TreeSources, following: Following): Promise<Followed> {
+  const { replica, state, nowMs, stop, onTrouble } = following
+  const followers = sources.upstreams.map(({ source }) => new SourceFollower(source, following))
+  const troubles: { readonly url: string; readonly trouble: ReplicateError }[] = []
+  const etags: Record<string, string> = {}
+  let opened: OpenedChain | undefined
+  let believed: string | undefined
+  let newest: SourceFollower | undefined
+  for (const follower of followers) {
+    const { url } = follower.source
+    try {
+      opened ??= await follower.open()
+      believed ??= opened.believed
+      const { isNewer, etag } = await follower.follow(opened)
+      if (etag !== undefined) etags[url] = etag
+      if (isNewer || !newest) newest = follower
+    } catch (error) {
+      stop.throwIfAborted()
+      const trouble = await follower.explain(error)
+      if (trouble.reason === 'untrusted') sources.distrust(url)
+      troubles.push({ url, trouble })
     }
-  } catch (error) {
-    if (error instanceof ContentsRefused)
-      throw new ReplicateError('source', `${source.url}: ${error.message}`, { cause: error })
-    if (error instanceof ChainRefused) throw explainChain(error, source.url)
+  }
+  if (!opened || !newest) throw allFailed(troubles.map((one) => one.trouble))
+  for (const { url, trouble } of troubles) onTrouble(url, trouble)
+  const { chain } = opened
+  const targets = (await chain.last())!
+  const contents = parseTold(targets, newest.source.url)
+  refuseClock(contents, nowMs)
+  refuseOlder(contents, state)
+  const timestamp = digestOf((await chain.held('timestamp.json'))!)
+  const tools = newest.rootsTools
+  const { seen } = newest
+  return {
+    contents,
+    targets,
+    etags,
+    believed,
+    timestamp,
+    collectMetadata: () => collectMetadata(chain, targets.targetsVersion, seen, { ...tools, folder: replica.folder }),
+  }
+}
+
+class SourceFollower {
+  readonly source: TreeSource
+  /** Roots that came, by name. */
+  readonly seen = new Map<string, Uint8Array>()
+  readonly #following: Following
+  readonly #clock: SourceClock
+
+  constructor(source: TreeSource, following: Following) {
+    this.source = source
+    this.#following = following
+    this.#clock = new SourceClock(following.nowMs)
+  }
+
+  get rootsTools(): RootsTools {
+    return { folder: this.#following.replica.folder, read: this.#read, from: this.source.url }
+  }
+
+  open(): Promise<OpenedChain> {
+    const { replica, state, root } = this.#following
+    return openChain(replica.trust, state?.channel, root, this.rootsTools)
+  }
+
+  async follow({ chain }: OpenedChain): Promise<{ isNewer: boolean; etag: string | undefined }> {
+    const before = await chain.last()
+    const known = before && this.#following.state?.etags[this.source.url]
+    const news = await pollChain(chain, this.#read, known, this.#following.nowMs)
+    const isNewer = (news?.targets.timestampVersion ?? 0) > (before?.timestampVersion ?? 0)
+    return { isNewer, etag: news ? news.etag : known }
+  }
+
+  async explain(error: unknown): Promise<ReplicateError> {
+    const { url } = this.source
+    if (error instanceof ChainRefused) return this.#clock.explain(explainChain(error, url))
+    if (error instanceof SourceInterrupted) return new ReplicateError('source', error.message, { cause: error })
+    if (error instanceof ReplicateError) return error
     throw error
   }
+
+  readonly #read: MetadataSource = async (name, ask) => {
+    const answer = await metadataOf(this.source, this.#following.stop, this.#clock)(name, ask)
+    if (typeof answer === 'object' && name.endsWith('.root.json')) this.seen.set(name, answer.bytes)
+    return answer
+  }
 }
 
-async function collectMetadata(
-  chain: TrustedChain,
-  { targetsVersion }: VerifiedTargets,
-  seen: ReadonlyMap<string, Uint8Array>,
-  tools: RootsTools,
-): Promise<NamedBytes[]> {
-  const roots = await collectRoots(chain, seen, tools)
-  const [timestamp, snapshot, targets] = await Promise.all(
-    (['timestamp.json', 'snapshot.json', 'targets.json'] as const).map((name) => chain.held(name)),
-  )
-  const { version } = JSON.parse(snapshot!.toString()).signed as { version: number }
-  return [
-    ...roots,
-    { name: `${targetsVersion}.targets.json`, bytes: targets! },
-    { name: `${version}.snapshot.json`, bytes: snapshot! },
-    { name: 'timestamp.json', bytes: timestamp! },
-  ]
+function allFailed(troubles: readonly ReplicateError[]): ReplicateError {
+  const [first, ...others] = troubles
+  if (!first) return new ReplicateError('source', 'no source was given')
+  if (others.length === 0) return first
+  const said = troubles.map((one) => one.message).join('; and ')
+  return new ReplicateError(first.reason, said, { cause: first })
 }
 
-/** The timestamp comes after all that it leads to. */
-export async function writeMetadata(folder: string, files: readonly NamedBytes[]): Promise<void> {
-  await makeFolder(join(folder, 'metadata'))
-  for (const { name, bytes } of files) await writeFileAtomically(join(folder, 'metadata', name), bytes)
-}
-
-/** sha256 of the timestamp that the copy shows; undefined: it shows none. */
-export async function shownTimestamp(folder: string): Promise<string | undefined> {
-  const bytes = await readFile(join(folder, timestampPath)).catch(() => undefined)
-  return bytes && digestOf(bytes)
+function parseTold(targets: VerifiedTargets, url: string): TreeContents {
+  try {
+    return parseContents(targets)
+  } catch (error) {
+    if (!(error instanceof ContentsRefused)) throw error
+    throw new ReplicateError('source', `${url}: ${error.message}`, { cause: error })
+  }
 }
 
 function refuseOlder({ generation, channel }: TreeContents, state: ReplicaState | undefined): void {
   if (!state) return
   if (channel !== state.channel)
     throw new ReplicateError('folder', `the folder holds channel ${state.channel}, the source has ${channel}`)
-  if (generation < state.highest) {
-    const seen = `${state.highest} was seen before`
-    throw new ReplicateError('backwards', `the source has generation ${generation}, but ${seen}`)
-  }
-}
-
-/** A clock that is behind takes old signatures for fresh ones: nothing can be told expired by it. */
-function refuseClock({ createdAtMs }: TreeContents, nowMs: number): void {
-  if (createdAtMs <= nowMs + clockToleranceMs) return
-  const [here, there] = [new Date(nowMs).toISOString(), new Date(createdAtMs).toISOString()]
-  const said = `it says ${here}, the source signed at ${there}; set it and run again`
-  throw new ReplicateError('expired', `the clock of this machine seems to be behind: ${said}`)
+  if (generation >= state.highest) return
+  throw new ReplicateError('backwards', `the source has generation ${generation}, but ${state.highest} was seen before`)
 }
 
 function digestOf(bytes: Uint8Array): string {

@@ -11,8 +11,7 @@ import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { blobPath } from '#oci/digest.ts'
 import { firstRootPath, timestampPath } from '#snapshots/tree-contents.ts'
 import { digestOf, PublishedTree } from '../../../test/kit/published-tree.ts'
-import { replicate } from './replicate.ts'
-import { replicateDefaults } from './replicate-options.ts'
+import { runReplicate } from '../../../test/kit/run-replicate.ts'
 
 type Reply = (socket: Socket, request: string) => void
 
@@ -108,18 +107,7 @@ function flood(head: string, chunk: string | Uint8Array): Reply {
 function run(name = 'copy', options: { stallMs?: number; tries?: number; stop?: AbortSignal } = {}) {
   const { stop = new AbortController().signal, ...others } = options
   const quick = { minFreeBytes: 0, pauseMs: 1, tries: 2, stallMs: 300, leastBytes: 1000, ...others }
-  return replicate(
-    { ...replicateDefaults, ...quick, from: `http://127.0.0.1:${port}/`, to: join(root, name), name: 'host' },
-    {
-      client,
-      now: Date.now,
-      random: () => 0.5,
-      freeBytes: async () => 1e12,
-      onProgress: () => undefined,
-      stop,
-      software: 'flotilla/test',
-    },
-  )
+  return runReplicate(client, { ...quick, from: [`http://127.0.0.1:${port}/`], to: join(root, name) }, { stop })
 }
 
 test('the honest form of this server is copied from', async () => {
@@ -155,12 +143,17 @@ describe('a blob', () => {
     [
       'redirected elsewhere',
       respond('307 Go\r\nLocation: http://127.0.0.2:1/x\r\nContent-Length: 0'),
-      'redirects elsewhere',
+      'redirected to http://127.0.0.2:1: GET http://127.0.0.2:1/x',
     ],
     [
       'redirected to a file',
       respond('307 Go\r\nLocation: file:///etc/passwd\r\nContent-Length: 0'),
-      'redirects elsewhere',
+      'only http and https are spoken',
+    ],
+    [
+      'redirected to a machine of the cloud',
+      respond('307 Go\r\nLocation: http://169.254.169.254/latest/meta-data\r\nContent-Length: 0'),
+      '169.254.169.254 is a',
     ],
     ['redirected to nowhere', respond('302 Go\r\nContent-Length: 0'), 'redirects elsewhere'],
     ['redirected to itself', respond(`307 Go\r\nLocation: /${path}\r\nContent-Length: 0`), 'more than 3 redirects'],

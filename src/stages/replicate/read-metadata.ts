@@ -1,18 +1,24 @@
 // Metadata from a source, bounded; never from another origin.
 
 import type { MetadataSource } from '#trust/poll-chain.ts'
+import type { SourceClock } from './check-clock.ts'
 import { ReplicateError } from './replicate-error.ts'
 import type { SourceAnswer, TreeSource } from './tree-source.ts'
 
 /** Stores that hide what they have say 403 for what they do not have. */
 const missing: ReadonlySet<number> = new Set([403, 404, 410])
 
-export function metadataOf(source: TreeSource, stop: AbortSignal): MetadataSource {
+export function metadataOf(source: TreeSource, stop: AbortSignal, clock: SourceClock): MetadataSource {
   return async (name, { maxBytes, etag }) => {
     const path = `metadata/${name}`
     const answer = await source.get(path, etag === undefined ? {} : { 'if-none-match': etag }, stop)
     const { status } = answer
-    if (status === 200) return { bytes: await readSmall(answer, maxBytes, path), etag: answer.header('etag') }
+    clock.saw(answer.header('date'))
+    if (status === 200) {
+      const bytes = await readSmall(answer, maxBytes, path)
+      if (name === 'timestamp.json') clock.sawTimestamp(bytes)
+      return { bytes, etag: answer.header('etag') }
+    }
     await answer.discard()
     if (status === 304 && etag !== undefined) return 'unchanged'
     if (missing.has(status)) return undefined

@@ -6,6 +6,9 @@ import { writeFileAtomically } from '#kit/atomic-file.ts'
 import { isChannelName } from '#snapshots/tree-path.ts'
 import { ReplicateError } from './replicate-error.ts'
 
+/** As the trace says it: the selection in words, and what it came to. */
+export type PartialCopy = { readonly selection: string; readonly blobs: number; readonly bytes: number }
+
 export type ReplicaState = {
   readonly format: 2
   /** 32 hex digits by chance: tells this copy from others in the source's log, and nothing else. */
@@ -17,9 +20,10 @@ export type ReplicaState = {
   readonly complete: number
   /** The metadata that the copy shows: sha256 of its timestamp.json, and how many roots. */
   readonly shown: { readonly timestamp: string; readonly rootVersion: number } | undefined
-  /** Where the newest timestamp came from, and the ETag it had there. */
-  readonly from: string
-  readonly etag: string | undefined
+  /** The ETag that each source's timestamp had, by the source's address. */
+  readonly etags: Readonly<Record<string, string>>
+  /** What was selected of the complete generation; undefined: all of it. */
+  readonly partial: PartialCopy | undefined
   /** Lists and packs that were verified, by path. */
   readonly files: Readonly<Record<string, string>>
   /** Lists, packs and metadata that nothing names any more, and since when. */
@@ -48,15 +52,17 @@ export function writeReplicaState(path: string, state: ReplicaState): Promise<vo
 
 const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
 const isText = (value: unknown) => typeof value === 'string'
+const isPartial = (value: PartialCopy) => isText(value.selection) && isCount(value.blobs) && isCount(value.bytes)
 
 function parseReplicaState(text: string): ReplicaState | undefined {
   try {
-    const { format, replica, channel, highest, complete, shown, from, etag, files, left } = JSON.parse(text)
+    const { format, replica, channel, highest, complete, shown, etags, partial, files, left } = JSON.parse(text)
     if (format !== 2 || !isChannelName(channel) || !isCount(highest) || !isCount(complete)) return undefined
-    if (!/^[0-9a-f]{32}$/.test(replica) || !isText(from) || !(etag === undefined || isText(etag))) return undefined
+    if (!/^[0-9a-f]{32}$/.test(replica) || !(partial === undefined || isPartial(partial))) return undefined
     if (shown !== undefined && !(isText(shown.timestamp) && isCount(shown.rootVersion))) return undefined
+    if (!Object.values(etags).every(isText)) return undefined
     if (!Object.values(files).every(isText) || !Object.values(left).every(isCount)) return undefined
-    return { format, replica, channel, highest, complete, shown, from, etag, files, left }
+    return { format, replica, channel, highest, complete, shown, etags, partial, files, left }
   } catch {
     return undefined
   }

@@ -3,7 +3,8 @@ import type { ChainReason, ChainRefused } from '#trust/chain-refused.ts'
 /** Why a run ended early; the folder keeps its last complete generation and the next run goes on from there.
  *  source: the other side failed or lied; untrusted: not signed by the keys that are trusted here; expired: signed too long ago, or
  *  the clock here is wrong; backwards: older than what was seen; mixed: parts of two states; disk: no room; folder: the target is not
- *  what it should be; busy: another run is at work there; stopped: by a signal. */
+ *  what it should be; busy: another run is at work there; window: not at this time of the day; selection: what was chosen is nothing;
+ *  stopped: by a signal. */
 export type ReplicateReason =
   | 'source'
   | 'untrusted'
@@ -13,6 +14,8 @@ export type ReplicateReason =
   | 'disk'
   | 'folder'
   | 'busy'
+  | 'window'
+  | 'selection'
   | 'stopped'
 
 export class ReplicateError extends Error {

@@ -1,77 +1,158 @@
-// Brings a folder to the generation that a source has. README.md has the order of the steps and what each protects.
+// Brings a folder to the newest generation that its sources have. README.md has the order of the steps and what each protects.
 
 import { randomBytes } from 'node:crypto'
 import { FolderBusy, lockFolder } from '#kit/folder-lock.ts'
 import { isHostName } from '#snapshots/tree-path.ts'
+import { checkDisk } from './check-disk.ts'
 import { copyBlobs } from './copy-blobs.ts'
 import { copyNamedFiles, namedFiles } from './copy-named-files.ts'
-import { startCopying } from './copying.ts'
-import { type FinishedRun, finishRun, type ReplicateResult } from './finish-run.ts'
-import { type Followed, followChain, shownTimestamp, writeMetadata } from './follow-chain.ts'
+import { type Copying, startCopying } from './copying.ts'
+import { finishRun, type ReplicateResult } from './finish-run.ts'
+import { type Followed, followChain } from './follow-chain.ts'
+import type { Plan } from './plan-blobs.ts'
 import { openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
-import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
+import { type PartialCopy, type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
-import { SourceInterrupted, TreeSource } from './tree-source.ts'
+import { describeSelection } from './selection.ts'
+import { SourceInterrupted } from './source-trouble.ts'
+import { TreeSource } from './tree-source.ts'
+import { TreeSources } from './tree-sources.ts'
+import { shownTimestamp, writeMetadata } from './write-metadata.ts'
 
 /** Throws ReplicateError with a reason a person can act on; whatever happens, the last complete generation stays. */
 export async function replicate(options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
-  if (!isHostName(options.name))
-    throw new ReplicateError('folder', `not a host name: ${options.name}; give one like mirror.example.org`)
+  const { name, from, to } = options
+  if (!isHostName(name))
+    throw new ReplicateError('folder', `not a host name: ${name}; give one like mirror.example.org`)
   try {
-    const replica = await openReplicaFolder(options.to)
+    const replica = await openReplicaFolder(to)
     await using _ = await lockFolder(replica.hidden)
-    return await run(replica, options, tools)
+    tools.onEvent({ event: 'start', from, to })
+    return await new ReplicaRun(replica, options, tools).run()
   } catch (error) {
     if (tools.stop.aborted)
       throw new ReplicateError('stopped', 'stopped; the next run goes on from here', { cause: error })
     if (error instanceof SourceInterrupted) throw new ReplicateError('source', error.message, { cause: error })
     if (error instanceof FolderBusy) throw new ReplicateError('busy', error.message, { cause: error })
-    if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${options.to}`, { cause: error })
+    if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${to}`, { cause: error })
+    if ((error as NodeJS.ErrnoException).code === 'EROFS')
+      throw new ReplicateError('folder', `${to} is on a disk that is mounted read-only`, { cause: error })
     throw error
   }
 }
 
-async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
-  const source = new TreeSource(options, tools.client)
-  const state = await readReplicaState(replica.state)
-  const shown = await shownTimestamp(replica.folder)
-  const mustLook = options.isCheck || options.isPrune || shown === undefined || shown !== state?.shown?.timestamp
-  const complete = mustLook ? 0 : (state?.complete ?? 0)
+type Counts = Pick<ReplicateResult, 'outcome' | 'damaged' | 'strays'>
 
-  const { root } = options
-  const followed = await followChain(source, { replica, root, state, nowMs: tools.now(), stop: tools.stop })
-  const { contents, targets, timestamp, believed } = followed
-  const { channel, generation } = contents
-  const begun: ReplicaState = {
+class ReplicaRun {
+  readonly #replica: ReplicaFolder
+  readonly #options: ReplicateOptions
+  readonly #tools: ReplicateTools
+  readonly #warnings: string[] = []
+
+  constructor(replica: ReplicaFolder, options: ReplicateOptions, tools: ReplicateTools) {
+    this.#replica = replica
+    this.#options = options
+    this.#tools = tools
+  }
+
+  async run(): Promise<ReplicateResult> {
+    const { now, stop, onEvent } = this.#tools
+    const { root, isPrune, check } = this.#options
+    const replica = this.#replica
+    const state = await readReplicaState(replica.state)
+    const id = state?.replica ?? randomBytes(16).toString('hex')
+    const sources = this.#openSources(id)
+    const shown = await shownTimestamp(replica.folder)
+    const mustLook = isPrune || shown === undefined || shown !== state?.shown?.timestamp
+    const onTrouble = (url: string, { reason, message }: ReplicateError) => {
+      this.#warnings.push(message)
+      onEvent({ event: 'source', url, reason, message })
+    }
+    const followed = await followChain(sources, { replica, root, state, nowMs: now(), stop, onTrouble })
+    const { channel, generation } = followed.contents
+    const begun = begin({ id, state, mustLook, followed })
+    onEvent({ event: 'generation', channel, generation, held: begun.complete })
+    if (followed.believed) onEvent({ event: 'believed', root: followed.believed })
+    const copying = startCopying(replica, sources, this.#options, this.#tools)
+    const { state: copied, ...counts } = await this.#copy(begun, followed, copying)
+    const finish = (finished: ReplicaState, told: Counts) => {
+      const { files, bytes } = copying.meter
+      const { contents, believed } = followed
+      const said = { files, bytes, believed, liars: sources.liars, warnings: this.#warnings }
+      return finishRun(finished, { replica, options: this.#options, tools: this.#tools, contents, ...told, ...said })
+    }
+    const { result, left } = await finish(copied, counts)
+    if (!check) return result
+    const onIncomplete = () => writeReplicaState(replica.state, { ...copied, left, complete: 0 })
+    const { damaged } = await checkDisk(followed.contents, check, { ...copying, onIncomplete })
+    if (damaged === 0) return result
+    return (await finish({ ...copied, left }, { ...counts, damaged: counts.damaged + damaged })).result
+  }
+
+  #openSources(id: string): TreeSources {
+    const { from, name } = this.#options
+    const { client, hostClient, now, onEvent } = this.#tools
+    const headers = { 'flotilla-replica': id, 'flotilla-host': name }
+    const sources = from.map((url) => new TreeSource(url, this.#options, { client, hostClient, headers }))
+    return new TreeSources(sources, { now, onLiar: (liar) => onEvent({ event: 'liar', ...liar }) })
+  }
+
+  /** The state when all is in place, and what it took. */
+  async #copy(
+    begun: ReplicaState,
+    followed: Followed,
+    copying: Copying,
+  ): Promise<Counts & { readonly state: ReplicaState }> {
+    const { contents, targets, timestamp } = followed
+    const { generation, popular } = contents
+    const { capBytes } = this.#options
+    const selection = describeSelection(this.#options)
+    const isShown = begun.shown?.timestamp === timestamp && begun.shown.rootVersion === targets.rootVersion
+    const isChosenAnew = capBytes !== undefined && popular !== undefined && !(popular.path in begun.files)
+    const hasBlobs = begun.complete === generation && (begun.partial?.selection ?? '') === selection && !isChosenAnew
+    if (hasBlobs && isShown) return { state: begun, outcome: 'unchanged', damaged: 0, strays: 0 }
+
+    await writeReplicaState(this.#replica.state, begun)
+    await copyNamedFiles('lists', contents, begun.files, copying)
+    await copyNamedFiles('packs', contents, begun.files, copying)
+    const known = { complete: begun.complete, isWhole: begun.partial === undefined }
+    const plan = hasBlobs ? undefined : await copyBlobs(contents, known, copying)
+    await writeMetadata(this.#replica.folder, await followed.collectMetadata())
+    copying.meter.enter('done', { files: 0, bytes: 0 })
+    return {
+      state: finishedState(plan ? { ...begun, partial: partialOf(selection, plan) } : begun, followed),
+      outcome: plan ? 'updated' : 'refreshed',
+      damaged: plan?.damagedFiles ?? 0,
+      strays: plan?.strayFiles ?? 0,
+    }
+  }
+}
+
+function partialOf(selection: string, { count, sizeBytes }: Plan): PartialCopy | undefined {
+  return selection === '' ? undefined : { selection, blobs: count, bytes: sizeBytes }
+}
+
+type Begin = {
+  readonly id: string
+  readonly state: ReplicaState | undefined
+  readonly mustLook: boolean
+  readonly followed: Followed
+}
+
+function begin({ id, state, mustLook, followed }: Begin): ReplicaState {
+  return {
     format: 2,
-    replica: state?.replica ?? randomBytes(16).toString('hex'),
-    channel,
-    highest: generation,
-    complete,
+    replica: id,
+    channel: followed.contents.channel,
+    highest: followed.contents.generation,
+    complete: mustLook ? 0 : (state?.complete ?? 0),
     shown: mustLook ? undefined : state?.shown,
-    from: source.url,
-    etag: followed.etag,
+    etags: followed.etags,
+    partial: state?.partial,
     files: mustLook ? {} : (state?.files ?? {}),
     left: state?.left ?? {},
   }
-  const ending = { replica, options, tools, contents, believed }
-  const nothing = { files: 0, bytes: 0, damaged: 0, strays: 0 }
-  const isShown = state?.shown?.timestamp === timestamp && state.shown.rootVersion === targets.rootVersion
-  if (complete === generation && isShown) return finishRun(begun, { ...ending, ...nothing, outcome: 'unchanged' })
-
-  await writeReplicaState(replica.state, begun)
-  const copying = startCopying(replica, source, options, tools)
-  await copyNamedFiles('lists', contents, begun.files, copying)
-  const { damagedFiles, strayFiles } =
-    complete === generation ? { damagedFiles: 0, strayFiles: 0 } : await copyBlobs(contents, complete, copying)
-  await copyNamedFiles('packs', contents, begun.files, copying)
-  await writeMetadata(replica.folder, await followed.collectMetadata())
-  const { files, bytes } = copying.meter
-  copying.meter.enter('done', { files: 0, bytes: 0 })
-  const outcome: FinishedRun['outcome'] = complete === generation ? 'refreshed' : 'updated'
-  const counts = { files, bytes, damaged: damagedFiles, strays: strayFiles }
-  return finishRun(finishedState(begun, followed), { ...ending, ...counts, outcome })
 }
 
 function finishedState(begun: ReplicaState, { contents, targets, timestamp }: Followed): ReplicaState {
