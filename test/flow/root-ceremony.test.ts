@@ -112,6 +112,9 @@ test('root moves to 2 of 3 holders, and keys change by their word; an old reader
     { what: 'an old reader is in the new epoch', limitMs: 90_000 },
   )
   expect(targets).toMatchObject({ rootVersion: 3, targetsVersion: 1 })
+  const isServed = async () =>
+    /^flotilla_frontdoor_generation 41$/m.test(await (await fetch(`${flotilla.url('api')}/metrics`)).text())
+  await waitUntil(isServed, { what: 'the front door serves the first generation of the epoch' })
 }, 240_000)
 
 test('the script refuses what a holder should not do', async () => {
