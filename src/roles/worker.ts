@@ -10,6 +10,8 @@ import { openTrust } from '#trust/open-trust.ts'
 import { forgetOldRows } from '#upkeep/forget-old-rows.ts'
 import { sweepUploads } from '#upkeep/sweep-uploads.ts'
 import { takePullReports } from '#upkeep/take-pull-reports.ts'
+import { TrustKeeper } from './keep-trust.ts'
+import { openSigner } from './open-signer.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 
@@ -21,6 +23,7 @@ const leaseMs = 30_000
 const pollMs = 1000
 const sequenceMs = 500
 const sweepMs = 3_600_000
+const trustMs = 60_000
 const takePullsMs = 10_000
 
 const firstRootAdvice =
@@ -39,7 +42,7 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
   const { catalogue, blobs, config, log, now, treeOf } = resources
   const { timestampLifetime, metadataLifetime, rootLifetime } = config.settings
   const lifetimes = { timestampMs: timestampLifetime, metadataMs: metadataLifetime, rootMs: rootLifetime }
-  const trust = await openTrust(config.keys, { ...lifetimes, now })
+  const trust = await openTrust(config.keys, { ...lifetimes, now, signer: openSigner(config) })
   if (trust.isFirstStart) log.warn(firstRootAdvice)
   const publish: JobHandler = async (payload, control) => {
     const { channel, actor, reason } = payload as { channel: string; actor: string; reason?: string }
@@ -63,7 +66,10 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
   const runners = [runnerOf({ publish }, publishLanes), ...(hasOthers ? [runnerOf(jobs, otherLanes)] : [])]
   if (config.cataloguePath.kind === 'sqlite') await endAllLeases(catalogue)
   for (const runner of runners) runner.start()
+  const keeper = new TrustKeeper(trust, resources)
+  await keeper.look()
   const recurring = [
+    every(trustMs, log, () => keeper.look()),
     every(sequenceMs, log, () => sequenceEvents(catalogue)),
     every(takePullsMs, log, () =>
       takePullReports(catalogue, {
