@@ -18,6 +18,7 @@ import {
 import {
   appendChanges,
   type Change,
+  changesAlong,
   changesBackTo,
   changesBetween,
   findVersion,
@@ -463,6 +464,11 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
                 const between = await changesBetween(db, id, 'stable', from, to)
                 expect(sorted(apply(states[from]!, between))).toEqual(sorted(states[to]!))
                 for (const one of between) expect(states[from]!.get(one.key) ?? null).not.toBe(one.digest)
+                const steps = Array.from({ length: to - from + 1 }, (_, i) => from + i)
+                const along = await changesAlong(db, id, 'stable', steps)
+                // From any state of between on.
+                for (const state of states.slice(from, to + 1))
+                  expect(sorted(apply(state, along))).toEqual(sorted(states[to]!))
               }
             }
             const wanted = at % states.length
@@ -568,14 +574,28 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
         expect(await findGeneration(db, channel, 4)).toBeUndefined()
         expect((await listGenerations(db, channel, 2)).map((row) => row.number)).toEqual([3, 2])
         expect(await findLatestGeneration(db, channel, 'published')).toHaveProperty('number', 2)
-        const spans = async (number: number) =>
-          (await listChangedRepositories(db, channel, number)).map((row) => [String(row.name), row.from, row.to])
+        const spans = async (number: number) => await spansOf(number - 1, number)
+        const spansOf = async (from: number, to: number, after = '', limit = 10) =>
+          (await listChangedRepositories(db, channel, { from, to }, after, limit)).map((row) => [
+            String(row.name),
+            ...row.versions,
+          ])
         expect(await spans(1)).toEqual([['g/a', 0, 1]])
         expect(await spans(2)).toEqual([
           ['g/a', 1, 3],
           ['g/b', 0, 1],
         ])
         expect(await spans(3)).toEqual([['g/b', 1, 2]])
+        expect(await spansOf(0, 3)).toEqual([
+          ['g/a', 0, 1, 3],
+          ['g/b', 0, 1, 2],
+        ])
+        expect(await spansOf(1, 3)).toEqual([
+          ['g/a', 1, 3],
+          ['g/b', 0, 1, 2],
+        ])
+        expect(await spansOf(1, 3, '', 1)).toEqual([['g/a', 1, 3]])
+        expect(await spansOf(1, 3, 'g/a', 1)).toEqual([['g/b', 0, 1, 2]])
         const at = async (number: number, after = '', limit = 10) =>
           (await listRepositoriesAt(db, channel, number, after, limit)).map((row) => [String(row.name), row.version])
         expect(await at(1)).toEqual([['g/a', 1]])

@@ -217,29 +217,45 @@ export async function listTagsOfManifest(
 }
 
 /** What differs between version `from` and version `to`; what came and went between the two is not named. */
-export async function changesBetween(
+export function changesBetween(
   db: Reader,
   repositoryId: number,
   channel: string,
   from: number,
   to: number,
 ): Promise<Change[]> {
+  return changesAlong(db, repositoryId, channel, [from, to])
+}
+
+/** What any of these versions, lowest first, changed since the one before it, as the last one has it; what came and went between two
+ *  that follow each other is not named. */
+export async function changesAlong(
+  db: Reader,
+  repositoryId: number,
+  channel: string,
+  versions: readonly number[],
+): Promise<Change[]> {
   const rows = await db
     .selectFrom('tag_log')
-    .select(['key', 'digest', 'previous'])
+    .select(['version', 'key', 'digest', 'previous'])
     .where('repository_id', '=', repositoryId)
     .where('channel', '=', channel)
-    .where('version', '>', from)
-    .where('version', '<=', to)
+    .where('version', '>', versions[0]!)
+    .where('version', '<=', versions.at(-1)!)
     .orderBy('version')
     .execute()
-  const first = new Map<string, Digest | null>()
-  const last = new Map<string, Digest | null>()
-  for (const row of rows) {
-    if (!first.has(row.key)) first.set(row.key, row.previous as Digest | null)
-    last.set(row.key, row.digest as Digest | null)
+  const changed = new Map<string, Digest | null>()
+  let next = 0
+  for (const to of versions.slice(1)) {
+    const first = new Map<string, Digest | null>()
+    const last = new Map<string, Digest | null>()
+    for (let row = rows[next]; row && row.version <= to; row = rows[++next]) {
+      if (!first.has(row.key)) first.set(row.key, row.previous as Digest | null)
+      last.set(row.key, row.digest as Digest | null)
+    }
+    for (const [key, digest] of last) if (first.get(key) !== digest) changed.set(key, digest)
   }
-  return [...last].filter(([key, digest]) => first.get(key) !== digest).map(([key, digest]) => ({ key, digest }))
+  return [...changed].map(([key, digest]) => ({ key, digest }))
 }
 
 /** What to append so that the tags are again as they were at `version`; manifests that came since stay. */

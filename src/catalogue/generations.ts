@@ -14,12 +14,11 @@ export type GenerationRow = {
   readonly summary: unknown
 }
 
-/** A repository that a generation changes: from the version that was published last (0: none) to the one of this generation. */
+/** What generations published of a repository: the version it had before them (0: none), then that of each which changed it. */
 export type ChangedRepository = {
   readonly repositoryId: number
   readonly name: RepositoryName
-  readonly from: number
-  readonly to: number
+  readonly versions: readonly number[]
 }
 
 function toRow(row: Schema['generations']): GenerationRow {
@@ -159,39 +158,55 @@ export async function addGenerationRepositories(
   }
 }
 
-/** What generation `number` changes, in order of name. */
+/** What the generations after `from` up to `to` changed, in order of name after `after`. */
 export async function listChangedRepositories(
   db: Reader,
   channel: string,
-  number: number,
+  { from, to }: { readonly from: number; readonly to: number },
+  after: string,
+  limit: number,
 ): Promise<ChangedRepository[]> {
-  const rows = await db
-    .selectFrom('generation_repositories')
-    .innerJoin('repositories', 'repositories.id', 'generation_repositories.repository_id')
+  const changed = db
+    .selectFrom('generation_repositories as changed')
+    .innerJoin('repositories', 'repositories.id', 'changed.repository_id')
+    .where('changed.channel', '=', channel)
+    .where('changed.number', '>', from)
+    .where('changed.number', '<=', to)
+  const page = changed
+    .select(['changed.repository_id', 'name'])
+    .distinct()
+    .where('name', '>', after)
+    .orderBy('name')
+    .limit(limit)
+  const rows = await changed
+    .innerJoin(page.as('page'), 'page.repository_id', 'changed.repository_id')
     .select((select) => [
-      'repository_id',
-      'name',
-      'version',
+      'changed.repository_id',
+      'repositories.name',
+      'changed.version',
       select
         .selectFrom('generation_repositories as before')
         .select('before.version')
         .where('before.channel', '=', channel)
-        .whereRef('before.repository_id', '=', 'generation_repositories.repository_id')
-        .where('before.number', '<', number)
+        .whereRef('before.repository_id', '=', 'changed.repository_id')
+        .where('before.number', '<=', from)
         .orderBy('before.number', 'desc')
         .limit(1)
-        .as('from'),
+        .as('before'),
     ])
-    .where('channel', '=', channel)
-    .where('number', '=', number)
-    .orderBy('name')
+    .orderBy('repositories.name')
+    .orderBy('changed.number')
     .execute()
-  return rows.map((row) => ({
-    repositoryId: row.repository_id,
-    name: row.name as RepositoryName,
-    from: Number(row.from ?? 0),
-    to: row.version,
-  }))
+  const repositories: (ChangedRepository & { versions: number[] })[] = []
+  for (const row of rows) {
+    const last = repositories.at(-1)
+    if (last?.repositoryId === row.repository_id) last.versions.push(row.version)
+    else {
+      const versions = [Number(row.before ?? 0), row.version]
+      repositories.push({ repositoryId: row.repository_id, name: row.name as RepositoryName, versions })
+    }
+  }
+  return repositories
 }
 
 /** The version of every repository in generation `number`, by name after `after`. */
@@ -252,6 +267,16 @@ export async function listTreeBlobs(db: Reader, channel: string, after: string, 
     .limit(limit)
     .execute()
   return rows.map((row) => ({ digest: row.digest as Digest, sizeBytes: row.size_bytes, generation: row.generation }))
+}
+
+/** Reads all of them. */
+export async function countTreeBlobs(db: Reader, channel: string): Promise<number> {
+  const row = await db
+    .selectFrom('tree_blobs')
+    .select((select) => select.fn.countAll().as('count'))
+    .where('channel', '=', channel)
+    .executeTakeFirstOrThrow()
+  return Number(row.count)
 }
 
 /** Blobs that came after generation `after`, oldest first. */

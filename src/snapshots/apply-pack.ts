@@ -10,17 +10,13 @@ function sorted<T>(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
   return new Map([...map].sort(([a], [b]) => ascending(a, b)))
 }
 
-type Change<T> = {
-  readonly what: string
-  readonly removed: ReadonlySet<string>
-  readonly added: ReadonlyMap<string, T>
-}
+type Change<T> = { readonly removed: ReadonlySet<string>; readonly added: ReadonlyMap<string, T> }
 
-/** Removing what is not there means that the pack was made for another base: refused, never guessed around. */
-function changed<T>(base: ReadonlyMap<string, T>, { what, removed, added }: Change<T>): ReadonlyMap<string, T> {
+/** A pack may begin before what is held: then some of what it adds is there, and some of what it removes is not. */
+function changed<T>(base: ReadonlyMap<string, T>, { removed, added }: Change<T>): ReadonlyMap<string, T> {
   if (removed.size === 0 && added.size === 0) return base
   const map = new Map(base)
-  for (const key of removed) if (!map.delete(key)) throw new PackRefused(`${what} ${key} is removed but was not there`)
+  for (const key of removed) map.delete(key)
   for (const [key, value] of added) map.set(key, value)
   return map
 }
@@ -49,16 +45,8 @@ const nothing: Omit<PublishedRepository, 'name'> = {
 function applyRepository(base: PublishedRepository | undefined, change: DecodedRepository): PublishedRepository {
   const { name } = change
   const before = base ?? { name, ...nothing }
-  const tags = changed<Digest>(before.tags, {
-    what: `${name}: tag`,
-    removed: change.tagsRemoved,
-    added: change.tagsSet,
-  })
-  const manifests = changed(before.manifests, {
-    what: `${name}: manifest`,
-    removed: change.manifestsRemoved,
-    added: change.manifestsAdded,
-  })
+  const tags = changed<Digest>(before.tags, { removed: change.tagsRemoved, added: change.tagsSet })
+  const manifests = changed(before.manifests, { removed: change.manifestsRemoved, added: change.manifestsAdded })
   for (const [tag, digest] of tags) {
     if (!manifests.has(digest)) throw new PackRefused(`${name}:${tag} is ${digest}, which is not published with it`)
   }
@@ -66,23 +54,23 @@ function applyRepository(base: PublishedRepository | undefined, change: DecodedR
     name,
     tags: tags === before.tags ? tags : sorted(tags),
     manifests,
-    blobs: changed(before.blobs, { what: `${name}: blob`, removed: change.blobsRemoved, added: change.blobsAdded }),
+    blobs: changed(before.blobs, { removed: change.blobsRemoved, added: change.blobsAdded }),
     referrers: manifests === before.manifests ? before.referrers : referrersOf(manifests),
   }
 }
 
-/** Repositories come out sorted by name. Throws PackRefused when the pack was made for another base. */
+/** Repositories come out sorted by name. A whole pack needs no base; one of changes any that it spans. Throws PackRefused. */
 export function applyPack(base: Publication | undefined, pack: Pack): Publication {
   const { channel, from, to, createdAtMs, smallBlobBytes } = pack.header
-  if (from !== (base?.generation ?? 0)) {
-    throw new PackRefused(`a pack from generation ${from} does not fit on ${base?.generation ?? 'nothing'}`)
-  }
+  const fits = base ? from > 0 && from <= base.generation && base.generation < to : from === 0
+  if (!fits)
+    throw new PackRefused(`a pack from generation ${from} to ${to} does not fit on ${base?.generation ?? 'nothing'}`)
   if (base && base.channel !== channel) throw new PackRefused(`a pack of ${channel} does not fit on ${base.channel}`)
   const repositories = new Map(base?.repositories)
   let hasNew = false
   for (const change of pack.repositories) {
     if (change.isRemoved) {
-      if (!repositories.delete(change.name)) throw new PackRefused(`${change.name} is removed but was not there`)
+      repositories.delete(change.name)
       continue
     }
     const before = repositories.get(change.name)

@@ -44,7 +44,8 @@ export class TreeSigner {
   }
 
   /** The generations of a channel count on from here: what lies before was signed in an epoch that is over. */
-  generationFloor(channel: string): number {
+  async generationFloor(channel: string): Promise<number> {
+    await this.#roots.reload()
     return this.#roots.floorOf(channel)
   }
 

@@ -62,6 +62,8 @@ export type ReleaseLineOptions = {
   /** Root of the published trees, when it is to lie elsewhere. */
   readonly trees?: string
   readonly foreignLayerChannels?: readonly string[]
+  /** Where the clock of the line stands at first; each look at it is a millisecond. */
+  readonly startMs?: number
   /** Opens the catalogue; SQLite in the folder when it is not given. */
   readonly openCatalogue?: () => Promise<Catalogue>
 }
@@ -74,7 +76,7 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
   await mkdir(folder, { recursive: true })
   const catalogue = await (options.openCatalogue ?? (() => openSqlite(join(folder, 'catalogue.sqlite'))))()
   const blobs = await DiskBlobStore.open(join(folder, 'store'))
-  let clockMs = Date.now()
+  let clockMs = options.startMs ?? Date.now()
   const now = () => ++clockMs
   const trust = await openTestTrust(join(folder, 'keys'), now)
   const treeOf = (channel: string) => join(options.trees ?? join(folder, 'tree'), channel)

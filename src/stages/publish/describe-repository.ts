@@ -1,29 +1,23 @@
-// What a pack says of one repository: the difference between two versions, or (from version 0) all of it.
+// What a pack says of one repository: all that generations changed in it, as the last of them has it; or (from version 0) all of it.
 
-import { changesBetween } from '#catalogue/channels.ts'
-import { findTreeBlobs } from '#catalogue/generations.ts'
+import { changesAlong } from '#catalogue/channels.ts'
+import { type ChangedRepository, findTreeBlobs } from '#catalogue/generations.ts'
 import { findManifests, listReferences } from '#catalogue/manifests.ts'
 import type { Reader } from '#catalogue/schema.ts'
 import type { Digest } from '#oci/digest.ts'
-import type { RepositoryName, Tag } from '#oci/name.ts'
+import type { Tag } from '#oci/name.ts'
 import type { PackBlob, PackRepository } from '#snapshots/catalogue-pack.ts'
 
-export type Span = {
-  readonly repositoryId: number
-  readonly name: RepositoryName
-  readonly from: number
-  readonly to: number
-}
-
-/** `generationOf` tells in which generation the tree got a blob that it does not carry yet. */
+/** `generation`: in which the tree gets a blob that it does not carry yet. What came and left within a pack is named as removed: a
+ *  reader may hold a state of in between. */
 export async function describeRepository(
   db: Reader,
   channel: string,
-  span: Span,
+  { repositoryId, name, versions }: ChangedRepository,
   generation: number,
   smallBlobBytes: number,
 ): Promise<PackRepository> {
-  const changes = await changesBetween(db, span.repositoryId, channel, span.from, span.to)
+  const changes = await changesAlong(db, repositoryId, channel, versions)
   const tagsSet: [Tag, Digest][] = []
   const tagsRemoved: Tag[] = []
   const come: Digest[] = []
@@ -46,13 +40,13 @@ export async function describeRepository(
     }),
   )
   const blobsAdded = await blobsOf(db, channel, come, generation, smallBlobBytes)
-  const isWhole = span.from === 0
   return {
-    name: span.name,
+    name,
     tagsSet: tagsSet.sort(([a], [b]) => (a < b ? -1 : 1)),
     manifestsAdded,
     blobsAdded,
-    ...(isWhole ? {} : { tagsRemoved: tagsRemoved.sort(), manifestsRemoved: manifestsRemoved.sort() }),
+    tagsRemoved: tagsRemoved.sort(),
+    manifestsRemoved: manifestsRemoved.sort(),
   }
 }
 

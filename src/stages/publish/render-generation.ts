@@ -3,18 +3,18 @@
 
 import { join } from 'node:path'
 import { emit } from '#catalogue/events.ts'
-import { addTreeBlobs, listChangedRepositories, markPublished, type TreeBlob } from '#catalogue/generations.ts'
+import { addTreeBlobs, markPublished, type TreeBlob } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
+import type { PackRepository } from '#snapshots/catalogue-pack.ts'
 import type { TreeFile } from '#snapshots/tree-contents.ts'
-import { describeRepository } from './describe-repository.ts'
 import { type PublishControl, placeBlobs } from './place-blobs.ts'
 import type { PublishStores } from './publish-stores.ts'
 import { type StartedGeneration, startGeneration } from './start-generation.ts'
 import { sweepTree } from './sweep-tree.ts'
 import { writeLists } from './write-lists.ts'
 import { writeContents } from './write-metadata.ts'
-import { wholeCatalogue, writePacks } from './write-packs.ts'
+import { describeSpan, wholeCatalogue, writePacks } from './write-packs.ts'
 
 export type Summary = {
   readonly smallBlobBytes: number
@@ -65,23 +65,23 @@ async function render(
   if (isResumed) await sweepTree(root)
   for (const folder of ['blobs', 'lists', 'catalogue', 'metadata', 'trace']) await makeFolder(join(root, folder))
 
-  const changed = await listChangedRepositories(stores.catalogue, channel, number)
-  const described = await Promise.all(
-    changed.map((span) => describeRepository(stores.catalogue, channel, span, number, smallBlobBytes)),
-  )
+  const described: PackRepository[] = []
+  for await (const one of describeSpan(channel, { from: number - 1, to: number }, stores)) described.push(one)
   // With a lower limit, blobs of repositories that did not change are large now: whole packs point to the tree for them.
   const isLimitLower = past !== undefined && smallBlobBytes < past.smallBlobBytes
   const placed = isLimitLower ? wholeCatalogue(channel, number, stores) : described
   const { added, copied } = await placeBlobs({ channel, number }, placed, stores, control)
-  const lists = await writeLists(root, channel, number, past?.lists ?? [], added, stores)
-  const packs = await writePacks(root, channel, generation, past?.packs ?? [], described, stores)
+  // After a jump into a new epoch there are no changes since anything: what others hold of its numbers was of another time.
+  const held = before?.number === number - 1 ? past : undefined
+  const lists = await writeLists(root, { channel, number }, held?.lists, added, stores)
+  const packs = await writePacks(root, generation, held?.packs, described, stores)
   control.signal.throwIfAborted()
   const { createdAtMs } = generation
   await writeContents(root, { channel, generation: number, createdAtMs, lists, packs }, stores.trust)
 
   const summary: Summary = {
     smallBlobBytes,
-    repositoriesChanged: changed.length,
+    repositoriesChanged: described.length,
     blobsAdded: added.length,
     bytesAdded: added.reduce((sum, blob) => sum + blob.sizeBytes, 0),
     blobsCopied: copied,
