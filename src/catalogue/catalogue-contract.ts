@@ -31,15 +31,11 @@ import { emit, listEvents, sequenceEvents } from './events.ts'
 import {
   addGeneration,
   addGenerationRepositories,
-  addTreeBlobs,
   findGeneration,
   findLatestGeneration,
-  findTreeBlobs,
   listChangedRepositories,
   listGenerations,
-  listNewTreeBlobs,
   listRepositoriesAt,
-  listTreeBlobs,
   listUnpublished,
   markPublished,
 } from './generations.ts'
@@ -56,6 +52,7 @@ import {
 import { ensureRepository, findRepositoryId, listChannelRepositories, listRepositories } from './repositories.ts'
 import type { Catalogue, Tx } from './schema.ts'
 import { addToken, findToken, listTokens, revokeToken } from './tokens.ts'
+import { addTreeBlobs, findTreeBlobs, listNewTreeBlobs, listTreeBlobs } from './tree-blobs.ts'
 
 export type CatalogueUnderTest = AsyncDisposable & {
   /** An empty place and how to open it, as often as is wanted at once. */

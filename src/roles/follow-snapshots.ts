@@ -15,7 +15,7 @@ import { TreeNews } from './tree-news.ts'
 
 const followEveryMs = 1000
 const maxBackoffMs = 30_000
-/** A chain of more packs than this is begun anew from a whole one. */
+/** A chain of more packs than this is made shorter. */
 const maxPacks = 64
 
 /** Resolves when it has what there is. */

@@ -24,7 +24,7 @@ export type FollowedPublication = {
   readonly source: SnapshotSource
   readonly folder: string
   readonly log: (error: unknown) => void
-  /** A chain of more packs than this is begun anew from a whole one, if there is one. */
+  /** A chain of more packs than this becomes one of at most half as many, by packs that span more of its generations. */
   readonly maxPacks: number
 }
 
@@ -91,15 +91,14 @@ export class PublicationFollower {
   }
 
   async #advance(held: Publication | undefined, contents: TreeContents): Promise<void> {
-    const { base, packs } = this.#plan(held, contents)
+    const whole = cheapestChain(contents.packs, 0, contents.generation) ?? []
+    let { base, chain, packs } = this.#plan(held, contents) ?? { base: undefined, chain: whole, packs: whole }
     for (const pack of packs) await this.#fetch(pack)
-    let chain = base ? [...this.#chain, ...packs] : packs
     let publication: Publication
     try {
       publication = await this.#build(base, packs)
     } catch (error) {
-      const whole = base && cheapestChain(contents.packs, 0, contents.generation)
-      if (!(error instanceof PackRefused) || !whole) throw error
+      if (!(error instanceof PackRefused) || base === undefined) throw error
       this.#about.log(error)
       for (const pack of whole) await this.#fetch(pack)
       chain = whole
@@ -114,15 +113,29 @@ export class PublicationFollower {
     await this.#forget()
   }
 
+  /** Undefined: there is nothing to go on from. */
   #plan(
     held: Publication | undefined,
     { packs, generation }: TreeContents,
-  ): { base: Publication | undefined; packs: Chain } {
-    const whole = cheapestChain(packs, 0, generation) ?? []
-    const onward = held ? (cheapestChain(packs, held.generation, generation) ?? whole) : whole
-    const isTooLong = this.#chain.length + onward.length > this.#about.maxPacks
-    const chosen = isTooLong ? whole : onward
-    return { base: chosen[0]?.from === 0 ? undefined : held, packs: chosen }
+  ): { base: Publication | undefined; chain: Chain; packs: Chain } | undefined {
+    const onward = held && cheapestChain(packs, held.generation, generation)
+    if (!held || !onward || onward[0]?.from === 0) return undefined
+    const chain = [...this.#chain, ...onward]
+    if (chain.length <= this.#about.maxPacks) return { base: held, chain, packs: onward }
+    const shorter = this.#shorten(packs, generation)
+    return shorter && { base: undefined, chain: shorter, packs: shorter }
+  }
+
+  /** Of the packs that are here as many from the first on as let the fewest bytes be fetched. */
+  #shorten(packs: Chain, generation: number): Chain | undefined {
+    let best: { readonly chain: Chain; readonly bytes: number } | undefined
+    for (const [i, { to }] of this.#chain.entries()) {
+      const onward = cheapestChain(packs, to, generation)
+      if (!onward || onward[0]?.from === 0 || i + 1 + onward.length > this.#about.maxPacks / 2) continue
+      const bytes = onward.reduce((sum, pack) => sum + pack.sizeBytes, 0)
+      if (!best || bytes < best.bytes) best = { chain: [...this.#chain.slice(0, i + 1), ...onward], bytes }
+    }
+    return best?.chain
   }
 
   async #build(base: Publication | undefined, packs: Chain): Promise<Publication> {

@@ -1,9 +1,10 @@
 // What a pack says of one repository: all that generations changed in it, as the last of them has it; or (from version 0) all of it.
 
 import { changesAlong } from '#catalogue/channels.ts'
-import { type ChangedRepository, findTreeBlobs } from '#catalogue/generations.ts'
+import type { ChangedRepository } from '#catalogue/generations.ts'
 import { findManifests, listReferences } from '#catalogue/manifests.ts'
 import type { Reader } from '#catalogue/schema.ts'
+import { findTreeBlobs } from '#catalogue/tree-blobs.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Tag } from '#oci/name.ts'
 import type { PackBlob, PackRepository } from '#snapshots/catalogue-pack.ts'

@@ -3,11 +3,13 @@
 
 import { join } from 'node:path'
 import { emit } from '#catalogue/events.ts'
-import { addTreeBlobs, markPublished, type TreeBlob } from '#catalogue/generations.ts'
+import { type GenerationRow, markPublished } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
+import { addTreeBlobs, type TreeBlob } from '#catalogue/tree-blobs.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
 import type { PackRepository } from '#snapshots/catalogue-pack.ts'
-import type { TreeFile } from '#snapshots/tree-contents.ts'
+import type { TreeContents, TreeFile } from '#snapshots/tree-contents.ts'
+import { newestPopularity, type Popularity } from './newest-popularity.ts'
 import { type PublishControl, placeBlobs } from './place-blobs.ts'
 import type { PublishStores } from './publish-stores.ts'
 import { type StartedGeneration, startGeneration } from './start-generation.ts'
@@ -24,6 +26,12 @@ export type Summary = {
   readonly blobsCopied: number
   readonly lists: readonly TreeFile[]
   readonly packs: readonly TreeFile[]
+} & Popularity
+
+/** What the signed metadata say while the generation is the newest. */
+export function contentsOf({ channel, number, createdAtMs, summary }: GenerationRow): TreeContents {
+  const { lists, packs, popular } = summary as Summary
+  return { channel, generation: number, createdAtMs, lists, packs, popular }
 }
 
 export type Published = {
@@ -75,10 +83,7 @@ async function render(
   const held = before?.number === number - 1 ? past : undefined
   const lists = await writeLists(root, { channel, number }, held?.lists, added, stores)
   const packs = await writePacks(root, generation, held?.packs, described, stores)
-  control.signal.throwIfAborted()
-  const { createdAtMs } = generation
-  await writeContents(root, { channel, generation: number, createdAtMs, lists, packs }, stores.trust)
-
+  const popularity = await newestPopularity(root, channel, past ?? {}, stores)
   const summary: Summary = {
     smallBlobBytes,
     repositoriesChanged: described.length,
@@ -87,7 +92,10 @@ async function render(
     blobsCopied: copied,
     lists,
     packs,
+    ...popularity,
   }
+  control.signal.throwIfAborted()
+  await writeContents(root, contentsOf({ ...generation, summary }), stores.trust)
   await recordPublished({ channel, number }, added, summary, stores)
   return { channel, generation: number, isNew: true, summary }
 }

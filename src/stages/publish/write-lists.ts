@@ -2,8 +2,8 @@
 
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { countTreeBlobs, listTreeBlobs, type TreeBlob } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
+import { countTreeBlobs, listTreeBlobs, type TreeBlob } from '#catalogue/tree-blobs.ts'
 import { type BlobListLine, readBlobList, writeBlobList } from '#snapshots/blob-list.ts'
 import { mergeChanges } from '#snapshots/merge-lists.ts'
 import { type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
