@@ -1,214 +1,214 @@
 // `flotilla replicate`: the one command a volunteer's machine runs. It needs no configuration and no server of ours beside it.
 
 import { readFile, statfs } from 'node:fs/promises'
-import { hostname } from 'node:os'
-import { Command, InvalidArgumentError, Option } from 'commander'
-import { byteText, clean } from './print.ts'
+import { Command } from 'commander'
+import { clean } from './print.ts'
 import { ProgressLine, type ProgressStep } from './progress-line.ts'
+import {
+  addReplicateOptions,
+  type Flags,
+  isPrivateAddress,
+  type ReplicateKinds,
+  type ReplicateParsers,
+  readRoot,
+} from './replicate-flags.ts'
+import {
+  describeOutcome,
+  exitCodeOf,
+  exitCodeOfOutcome,
+  failureOf,
+  notesOf,
+  type ReplicateOutcome,
+} from './replicate-outcome.ts'
 
 /** What the command hands to the stage; the shapes meet by structure. */
 export type ReplicateSettings = {
-  readonly from: string
+  readonly from: readonly string[]
   readonly to: string
   readonly name: string
+  readonly root: Uint8Array | string | undefined
   readonly connections: number
-  readonly isCheck: boolean
+  readonly check: { readonly bytesPerSecond: number; readonly limitMs: number } | undefined
   readonly isPrune: boolean
-  readonly minFreeBytes: number
   readonly bytesPerSecond: number
+  readonly windows: NonNullable<Flags['window']>
+  readonly outsideBytesPerSecond: number
+  readonly minFreeBytes: number
   readonly graceMs: number
-  readonly key: string | undefined
-}
-
-export type ReplicateOutcome = {
-  readonly outcome: 'unchanged' | 'updated'
-  readonly channel: string
-  readonly generation: number
-  readonly files: number
-  readonly bytes: number
-  readonly damaged: number
-  readonly deleted: number
-  readonly strays: number
-  readonly isExpired: boolean
+  readonly patienceMs: number
+  readonly capBytes: number | undefined
+  readonly repositories: readonly string[]
+  readonly platforms: readonly string[]
+  readonly minBytes: number
+  readonly maxBytes: number | undefined
+  readonly family: 4 | 6 | undefined
+  readonly onUpdate: string | undefined
+  readonly onFailure: string | undefined
+  readonly hookLimitMs: number
+  readonly checkIn: { readonly url: string; readonly token: string } | undefined
 }
 
 export type ReplicateControl = {
   readonly stop: AbortSignal
   readonly onProgress: (step: ProgressStep) => void
+  readonly onEvent: (event: { readonly event: string }) => void
   readonly freeBytes: (folder: string) => Promise<number>
-  /** Addresses that are loopback or private may be connected to. */
-  readonly allowPrivate: boolean
+  readonly allowPrivate: { readonly sources: boolean; readonly hosts: boolean }
   /** PEM of certificate authorities to believe besides the known ones. */
   readonly ca: string | undefined
+  readonly proxy: string | undefined
 }
 
-export type RunReplicate = (settings: ReplicateSettings, control: ReplicateControl) => Promise<ReplicateOutcome>
-
-/** How texts become values, and what a text may be: the option table's kinds have this shape. */
-type Kind<T> = { readonly takes: string; parse(text: string): T | undefined; format(value: T): string }
-export type ReplicateKinds = {
-  readonly bytes: Kind<number>
-  readonly duration: Kind<number>
-  readonly integer: Kind<number>
+type Listener = {
+  readonly onRunNow: (run: () => void) => () => void
+  readonly onOutcome: (outcome: ReplicateOutcome) => void
+  readonly onFailure: (error: unknown) => void
 }
 
-type Flags = {
-  readonly from: string
-  readonly to: string
-  readonly name: string
-  readonly connections: number
-  readonly check: boolean
-  readonly prune: boolean
-  readonly minFree: number
-  readonly limitRate: number
-  readonly grace: number
-  readonly key?: string
-  readonly allowPrivate: boolean
-  readonly ca?: string
-  readonly json: boolean
-  readonly quiet: boolean
+export type ReplicateProgram = ReplicateParsers & {
+  readonly run: (settings: ReplicateSettings, control: ReplicateControl) => Promise<ReplicateOutcome>
+  readonly keep: (
+    settings: ReplicateSettings,
+    everyMs: number,
+    control: ReplicateControl,
+    listener: Listener,
+  ) => Promise<void>
 }
 
-const maxConnections = 16
-/** A server may take a slower reader for a dead one. */
-const leastRate = 128 * 1024
-const maxKeyBytes = 4096
-
-export function replicateCommand(run: RunReplicate, kinds: ReplicateKinds): Command {
-  const parserOf =
-    <T>(kind: Kind<T>) =>
-    (text: string) => {
-      const value = kind.parse(text)
-      if (value === undefined) throw new InvalidArgumentError(`It takes ${kind.takes}.`)
-      return value
-    }
-  const rate = (text: string) => {
-    const value = parserOf(kinds.bytes)(text)
-    if (value !== 0 && value < leastRate) throw new InvalidArgumentError('It takes 128KiB or more, or 0.')
-    return value
-  }
-  const connections = (text: string) => {
-    const value = parserOf(kinds.integer)(text)
-    if (value < 1 || value > maxConnections) throw new InvalidArgumentError(`It takes 1 to ${maxConnections}.`)
-    return value
-  }
-  return (
-    new Command('replicate')
-      // Wrong usage is 2; commander's own answer would be 1.
-      .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
-      .description('copy a published tree to a folder, or bring the copy up to date')
-      .requiredOption('--from <url>', 'address of the published tree (http or https)', parseTreeUrl)
-      .requiredOption('--to <folder>', 'the copy; any web server or rsync daemon can serve it')
-      .option('--name <host>', 'what this host calls itself in trace/', hostname().toLowerCase())
-      .addOption(
-        new Option('--connections <n>', `files at once, 1 to ${maxConnections}`).argParser(connections).default(4),
-      )
-      .option('--check', 'read every file again and replace what is damaged', false)
-      .option('--prune', 'also let blobs go that no list ever named', false)
-      .addOption(sized('--min-free <size>', 'space on the disk to leave free', kinds.bytes, 2 ** 30))
-      .addOption(
-        new Option('--limit-rate <size>', 'bytes a second over all connections; 0: no limit')
-          .argParser(rate)
-          .default(0, 'no limit'),
-      )
-      .addOption(sized('--grace <time>', 'how long to keep what left the list', kinds.duration, 24 * 3_600_000))
-      .option('--key <file|hex>', "the publisher's public key; without it the first run believes the source")
-      .option('--allow-private', 'let the address lead to a private network', false)
-      .option('--ca <file>', 'certificate authorities (PEM) to believe besides the known ones')
-      .option('--json', 'print the outcome as JSON', false)
-      .option('--quiet', 'print errors only', false)
-      .action(async (_, command: Command) => {
-        process.exitCode = await runCommand(run, command.optsWithGlobals<Flags>())
-      })
-  )
-
-  function sized(flag: string, help: string, kind: Kind<number>, standard: number): Option {
-    return new Option(flag, help).argParser(parserOf(kind)).default(standard, kind.format(standard))
-  }
-}
-
-function parseTreeUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    throw new InvalidArgumentError('It takes an http or https address.')
-  }
-  if (url.username || url.password || url.search || url.hash) {
-    throw new InvalidArgumentError('The address of a tree has no user name, query or fragment.')
-  }
-  return text
-}
-
-async function runCommand(run: RunReplicate, flags: Flags): Promise<number> {
-  const stopping = new AbortController()
-  const onSignal = () => stopping.abort(new Error('stopped by a signal'))
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, onSignal)
-  const progress = flags.quiet || flags.json || !process.stderr.isTTY ? undefined : new ProgressLine()
-  try {
-    const outcome = await run(
-      {
-        from: flags.from,
-        to: flags.to,
-        name: flags.name,
-        connections: flags.connections,
-        isCheck: flags.check,
-        isPrune: flags.prune,
-        minFreeBytes: flags.minFree,
-        bytesPerSecond: flags.limitRate,
-        graceMs: flags.grace,
-        key: flags.key === undefined ? undefined : await readKey(flags.key),
-      },
-      {
-        stop: stopping.signal,
-        onProgress: (step) => progress?.show(step),
-        freeBytes: async (folder) => {
-          const { bavail, bsize } = await statfs(folder)
-          return bavail * bsize
-        },
-        allowPrivate: flags.allowPrivate || isPrivateAddress(flags.from),
-        ca: flags.ca === undefined ? undefined : await readFile(flags.ca, 'utf8'),
-      },
+export function replicateCommand(program: ReplicateProgram, kinds: ReplicateKinds): Command {
+  const command = new Command('replicate')
+    // Wrong usage is 2; commander's own answer would be 1.
+    .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2))
+    .description('copy a published tree to a folder, or bring the copy up to date')
+  addReplicateOptions(command, kinds, program)
+  return command
+    .addHelpText(
+      'after',
+      '\nEnds with 0 done, 1 failed, 2 wrong usage, 3 not to be trusted (or the clock is wrong), 4 no room, 75 not now.',
     )
-    progress?.end()
-    if (flags.json) console.log(JSON.stringify(outcome))
-    else if (!flags.quiet) console.log(describe(outcome))
-    return 0
-  } catch (error) {
-    progress?.end()
-    const { message, reason } = error as Error & { reason?: string }
-    if (flags.json) console.log(JSON.stringify({ outcome: 'failed', reason: reason ?? 'unexpected', message }))
+    .action(async (_, action: Command) => {
+      const flags = action.optsWithGlobals<Flags>()
+      if ((flags.checkIn === undefined) !== (flags.tokenFile === undefined))
+        action.error('error: --check-in and --token-file go together')
+      process.exitCode = await new ReplicateCommand(program, flags).run()
+    })
+}
+
+const signals = ['SIGINT', 'SIGTERM'] as const
+
+class ReplicateCommand {
+  readonly #program: ReplicateProgram
+  readonly #flags: Flags
+  readonly #progress: ProgressLine | undefined
+  readonly #stopping = new AbortController()
+
+  constructor(program: ReplicateProgram, flags: Flags) {
+    this.#program = program
+    this.#flags = flags
+    const isForPeople = !flags.quiet && !flags.json && !flags.log && flags.every === undefined && process.stderr.isTTY
+    this.#progress = isForPeople ? new ProgressLine() : undefined
+  }
+
+  async run(): Promise<number> {
+    const onSignal = () => this.#stopping.abort(new Error('stopped by a signal'))
+    for (const signal of signals) process.once(signal, onSignal)
+    try {
+      const settings = await settingsOf(this.#flags, this.#program)
+      const control = await this.#control()
+      const { every } = this.#flags
+      if (every !== undefined) {
+        await this.#program.keep(settings, every, control, this.#listener())
+        return 0
+      }
+      const outcome = await this.#program.run(settings, control)
+      this.#tell(outcome)
+      return exitCodeOfOutcome(outcome)
+    } catch (error) {
+      this.#complain(error)
+      return exitCodeOf(error)
+    } finally {
+      for (const signal of signals) process.removeListener(signal, onSignal)
+    }
+  }
+
+  async #control(): Promise<ReplicateControl> {
+    const { allowPrivate, from, ca, proxy } = this.#flags
+    return {
+      stop: this.#stopping.signal,
+      onProgress: (step) => this.#progress?.show(step),
+      onEvent: (event) => this.#log(event),
+      async freeBytes(folder) {
+        const { bavail, bsize } = await statfs(folder)
+        return bavail * bsize
+      },
+      allowPrivate: { sources: allowPrivate || from.some(isPrivateAddress), hosts: allowPrivate },
+      ca: ca === undefined ? undefined : await readFile(ca, 'utf8'),
+      proxy,
+    }
+  }
+
+  #listener(): Listener {
+    return {
+      onOutcome: (outcome) => this.#tell(outcome),
+      onFailure: (error) => this.#complain(error),
+      onRunNow(run) {
+        process.on('SIGHUP', run)
+        return () => process.removeListener('SIGHUP', run)
+      },
+    }
+  }
+
+  #tell(outcome: ReplicateOutcome): void {
+    const { json, quiet } = this.#flags
+    this.#progress?.end()
+    this.#log({ event: 'end', ...outcome })
+    if (json) console.log(JSON.stringify(outcome))
+    else if (!quiet) console.log(describeOutcome(outcome))
+    if (this.#flags.log === undefined) for (const note of notesOf(outcome)) console.error(`replicate: ${note}`)
+  }
+
+  #complain(error: unknown): void {
+    const failure = failureOf(error)
+    this.#progress?.end()
+    this.#log({ event: 'end', ...failure })
+    if (this.#flags.json) console.log(JSON.stringify(failure))
     // The message may hold words of the other side.
-    console.error(`replicate: ${clean(message)}`)
-    return 1
-  } finally {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.removeListener(signal, onSignal)
+    if (this.#flags.log === undefined) console.error(`replicate: ${clean(failure.message)}`)
+  }
+
+  #log(event: { readonly event: string }): void {
+    if (this.#flags.log === 'json') console.error(JSON.stringify({ time: new Date().toISOString(), ...event }))
   }
 }
 
-/** A key is given by its digits or by a file that has them. */
-async function readKey(text: string): Promise<string> {
-  if (/^[0-9a-fA-F]{64}$/.test(text)) return text
-  const content = await readFile(text, 'utf8')
-  if (content.length > maxKeyBytes) throw new Error(`${text} is no key file`)
-  return content
-}
-
-/** Whoever names such an address outright means it. */
-function isPrivateAddress(from: string): boolean {
-  const { hostname: host } = new URL(from)
-  return (
-    host === 'localhost' || /^(127|10|192\.168|172\.(1[6-9]|2\d|3[01]))\./.test(host) || /^\[(::1\]|f[cd])/.test(host)
-  )
-}
-
-function describe(outcome: ReplicateOutcome): string {
-  const { channel, generation, files, bytes, damaged, deleted, strays, isExpired } = outcome
-  const changes = [
-    files > 0 && `${files} files with ${byteText(bytes)} fetched`,
-    damaged > 0 && `${damaged} damaged ones replaced`,
-    deleted > 0 && `${deleted} old ones deleted`,
-    strays > 0 && `${strays} that no list names left alone (see --prune)`,
-  ].filter((part) => part !== false)
-  const said = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
-  const warning = isExpired ? '\nThe source is out of date: its signature has expired.' : ''
-  return `${channel} generation ${generation}: ${said}.${warning}`
+async function settingsOf(flags: Flags, { tokenProblem }: ReplicateParsers): Promise<ReplicateSettings> {
+  const { checkIn: url, tokenFile } = flags
+  const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim()
+  const problem = token === undefined ? undefined : tokenProblem(token)
+  if (problem) throw new Error(`${tokenFile}: ${problem}`)
+  return {
+    from: flags.from,
+    to: flags.to,
+    name: flags.name,
+    root: flags.root === undefined ? undefined : await readRoot(flags.root),
+    connections: flags.connections,
+    check: flags.check ? { bytesPerSecond: flags.checkRate, limitMs: flags.checkTime } : undefined,
+    isPrune: flags.prune,
+    bytesPerSecond: flags.limitRate,
+    windows: flags.window ?? [],
+    outsideBytesPerSecond: flags.outsideRate,
+    minFreeBytes: flags.minFree,
+    graceMs: flags.grace,
+    patienceMs: flags.patience,
+    capBytes: flags.cap,
+    repositories: flags.repository ?? [],
+    platforms: flags.platform ?? [],
+    minBytes: flags.minSize,
+    maxBytes: flags.maxSize,
+    family: flags[4] ? 4 : flags[6] ? 6 : undefined,
+    onUpdate: flags.onUpdate,
+    onFailure: flags.onFailure,
+    hookLimitMs: flags.hookTime,
+    checkIn: url === undefined ? undefined : { url, token: token! },
+  }
 }

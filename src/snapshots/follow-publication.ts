@@ -14,7 +14,7 @@ import type { SnapshotHolder } from './holder.ts'
 import { PackRefused } from './pack-record.ts'
 import type { Publication } from './publication.ts'
 import { readPack } from './read-pack.ts'
-import type { SnapshotSource } from './snapshot-source.ts'
+import { FileUnlike, type SnapshotSource } from './snapshot-source.ts'
 import { ContentsRefused, cheapestChain, type TreeContents, type TreeFile } from './tree-contents.ts'
 
 export type FollowedPublication = {
@@ -24,7 +24,8 @@ export type FollowedPublication = {
   readonly source: SnapshotSource
   readonly folder: string
   readonly log: (error: unknown) => void
-  /** A chain of more packs than this becomes one of at most half as many, by packs that span more of its generations. */
+  /** A chain of more packs than this becomes one of at most half as many: packs that span more generations take the place of those
+   *  that came one by one. */
   readonly maxPacks: number
 }
 
@@ -36,6 +37,9 @@ export type PublicationNews = {
 }
 
 type Chain = readonly TreeFile[]
+
+/** Packs to apply, in order; `base` undefined: they begin with a whole one. */
+type Way = { readonly base: Publication | undefined; readonly packs: Chain }
 
 export class PublicationFollower {
   readonly #about: FollowedPublication
@@ -62,7 +66,7 @@ export class PublicationFollower {
       const { chain } = JSON.parse(await readFile(this.#chainPath, 'utf8')) as { chain: Chain }
       for (const pack of chain)
         if (!(await isIntact(this.#local(pack), pack))) throw new PackRefused(`${pack.path} is not as it was fetched`)
-      this.#about.holder.takePublication(await this.#build(undefined, chain))
+      this.#about.holder.takePublication(await this.#build(chain))
       this.#chain = chain
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#about.log(error)
@@ -90,22 +94,25 @@ export class PublicationFollower {
     news.taken()
   }
 
+  /** Goes around a pack that cannot be used, when others lead there too. Throws what was wrong with the first one. */
   async #advance(held: Publication | undefined, contents: TreeContents): Promise<void> {
-    const whole = cheapestChain(contents.packs, 0, contents.generation) ?? []
-    let { base, chain, packs } = this.#plan(held, contents) ?? { base: undefined, chain: whole, packs: whole }
-    for (const pack of packs) await this.#fetch(pack)
-    let publication: Publication
-    try {
-      publication = await this.#build(base, packs)
-    } catch (error) {
-      if (!(error instanceof PackRefused) || base === undefined) throw error
-      this.#about.log(error)
-      for (const pack of whole) await this.#fetch(pack)
-      chain = whole
-      publication = await this.#build(undefined, whole)
+    const unusable = new Map<TreeFile, unknown>()
+    for (;;) {
+      const way = this.#plan(held, contents, unusable)
+      if (way.packs.length === 0) throw [...unusable.values()][0]
+      const followed = await this.#follow(way)
+      if ('unusable' in followed) {
+        unusable.set(followed.unusable, followed.error)
+        continue
+      }
+      for (const error of unusable.values()) this.#about.log(error)
+      const chain = way.base ? [...this.#chain, ...way.packs] : way.packs
+      return await this.#take(followed, chain, contents.generation)
     }
-    if (publication.generation !== contents.generation)
-      throw new PackRefused('the packs do not lead to what the tree names')
+  }
+
+  async #take(publication: Publication, chain: Chain, generation: number): Promise<void> {
+    if (publication.generation !== generation) throw new PackRefused('the packs do not lead to what the tree names')
     await writeFileAtomically(this.#chainPath, `${JSON.stringify({ format: 1, chain })}\n`)
     this.#about.holder.takePublication(publication)
     this.#chainBefore = this.#chain
@@ -113,33 +120,49 @@ export class PublicationFollower {
     await this.#forget()
   }
 
-  /** Undefined: there is nothing to go on from. */
-  #plan(
-    held: Publication | undefined,
-    { packs, generation }: TreeContents,
-  ): { base: Publication | undefined; chain: Chain; packs: Chain } | undefined {
-    const onward = held && cheapestChain(packs, held.generation, generation)
-    if (!held || !onward || onward[0]?.from === 0) return undefined
-    const chain = [...this.#chain, ...onward]
-    if (chain.length <= this.#about.maxPacks) return { base: held, chain, packs: onward }
-    const shorter = this.#shorten(packs, generation)
-    return shorter && { base: undefined, chain: shorter, packs: shorter }
+  #plan(held: Publication | undefined, contents: TreeContents, unusable: { has(pack: TreeFile): boolean }): Way {
+    const packs = contents.packs.filter((pack) => !unusable.has(pack))
+    const { generation } = contents
+    const whole = cheapestChain(packs, 0, generation) ?? []
+    const onward = held ? (cheapestChain(packs, held.generation, generation) ?? whole) : whole
+    const isTooLong = this.#chain.length + onward.length > this.#about.maxPacks
+    const isWhole = onward[0]?.from === 0
+    if (isTooLong && !isWhole && whole.length > 0) {
+      const damaged = this.#chain.findIndex((pack) => unusable.has(pack))
+      const sound = damaged < 0 ? this.#chain : this.#chain.slice(0, damaged)
+      return { base: undefined, packs: this.#shorten(sound, packs, generation) ?? whole }
+    }
+    return { base: isWhole ? undefined : held, packs: onward }
   }
 
-  /** Of the packs that are here as many from the first on as let the fewest bytes be fetched. */
-  #shorten(packs: Chain, generation: number): Chain | undefined {
+  /** As many of the packs that are here, from the first on, as let the fewest bytes be fetched. */
+  #shorten(here: Chain, packs: Chain, generation: number): Chain | undefined {
     let best: { readonly chain: Chain; readonly bytes: number } | undefined
-    for (const [i, { to }] of this.#chain.entries()) {
+    for (const [i, { to }] of here.entries()) {
       const onward = cheapestChain(packs, to, generation)
       if (!onward || onward[0]?.from === 0 || i + 1 + onward.length > this.#about.maxPacks / 2) continue
       const bytes = onward.reduce((sum, pack) => sum + pack.sizeBytes, 0)
-      if (!best || bytes < best.bytes) best = { chain: [...this.#chain.slice(0, i + 1), ...onward], bytes }
+      if (!best || bytes < best.bytes) best = { chain: [...here.slice(0, i + 1), ...onward], bytes }
     }
     return best?.chain
   }
 
-  async #build(base: Publication | undefined, packs: Chain): Promise<Publication> {
+  async #follow({ base, packs }: Way): Promise<Publication | { readonly unusable: TreeFile; readonly error: unknown }> {
     let publication = base
+    for (const pack of packs) {
+      try {
+        await this.#fetch(pack)
+        publication = applyPack(publication, await readPack(this.#local(pack)))
+      } catch (error) {
+        if (!isOfThePack(error)) throw error
+        return { unusable: pack, error }
+      }
+    }
+    return publication!
+  }
+
+  async #build(packs: Chain): Promise<Publication> {
+    let publication: Publication | undefined
     for (const pack of packs) publication = applyPack(publication, await readPack(this.#local(pack)))
     if (!publication) throw new PackRefused('a chain of no packs')
     return publication
@@ -150,7 +173,7 @@ export class PublicationFollower {
     if (await isIntact(target, file)) return
     const temporary = temporaryPath(target)
     try {
-      await this.#about.source.fetch(file.path, temporary)
+      await this.#about.source.fetch(file.path, temporary, file.sizeBytes)
       if (!(await isIntact(temporary, file))) throw new PackRefused(`${file.path} is not what the tree names`)
       await syncFile(temporary)
       await rename(temporary, target)
@@ -165,6 +188,13 @@ export class PublicationFollower {
     for (const name of await readdir(this.#packs))
       if (!kept.has(name)) await rm(join(this.#packs, name), { force: true })
   }
+}
+
+/** Damaged, missing or unfit: another pack may do. Whatever else goes wrong would go wrong with every pack. */
+function isOfThePack(error: unknown): boolean {
+  return (
+    error instanceof PackRefused || error instanceof FileUnlike || (error as NodeJS.ErrnoException).code === 'ENOENT'
+  )
 }
 
 async function isIntact(path: string, { sizeBytes, digest }: TreeFile): Promise<boolean> {

@@ -1,17 +1,16 @@
 // A disk that fills up while blobs arrive, although it said that there was room: a small file system of its own.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
-import { openPointer, pointerPath } from '#snapshots/pointer.ts'
-import { replicate } from '#stages/replicate/replicate.ts'
-import { replicateDefaults } from '#stages/replicate/replicate-options.ts'
 import { describeWith, unlessRoot } from '../kit/need-tool.ts'
 import { mustRun, runProgram } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
+import { readContents } from '../kit/read-contents.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 
 describeWith(
@@ -43,20 +42,8 @@ describeWith(
     await rm(root, { recursive: true })
   })
 
-  const run = () =>
-    replicate(
-      { ...replicateDefaults, from: origin.url, to, name: 'host', minFreeBytes: 0, pauseMs: 1 },
-      {
-        client,
-        now: Date.now,
-        random: Math.random,
-        freeBytes: async () => 1e12,
-        onProgress: () => undefined,
-        stop: new AbortController().signal,
-        software: 'flotilla/test',
-      },
-    )
-  const generationHere = async () => openPointer(await readFile(join(to, pointerPath)), () => 'any').generation
+  const run = () => runReplicate(client, { from: [origin.url], to })
+  const generationHere = async () => (await readContents(to)).generation
 
   test('keeps the old generation, frees what it had begun, and completes once there is room', async () => {
     await run()

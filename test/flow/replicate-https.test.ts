@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listen } from '#http/serve-bun.ts'
-import { type ReplicaControl, runReplica } from '#roles/replicate.ts'
+import { type ProgramControl, replicaProgram } from '#roles/replica-program.ts'
 import { answerTree } from '#stages/pull/answer-tree.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun } from '../kit/process.ts'
@@ -28,34 +28,26 @@ describeWith('https', ['openssl'])('https', () => {
       stallMs: 5000,
       log: console.error,
     })
-    const run = (control: Partial<ReplicaControl>) => {
-      const settings = {
-        connections: 2,
-        isCheck: false,
-        isPrune: false,
-        bytesPerSecond: 0,
-        minFreeBytes: 0,
-        graceMs: 0,
-        key: undefined,
-        name: 'host',
-      }
-      return runReplica(
-        { ...settings, from: `https://127.0.0.1:${listener.port}`, to: join(root, 'copy') },
+    const run = (control: Partial<ProgramControl>) => {
+      const settings = { from: [`https://127.0.0.1:${listener.port}`], to: join(root, 'copy'), name: 'host' }
+      return replicaProgram('flotilla/test', {}).run(
+        { ...settings, minFreeBytes: 0, hookLimitMs: 1000 },
         {
           stop: new AbortController().signal,
           onProgress: () => undefined,
+          onEvent: () => undefined,
           freeBytes: async () => 1e12,
-          allowPrivate: true,
+          allowPrivate: { sources: true, hosts: true },
           ca: undefined,
+          proxy: undefined,
           ...control,
         },
-        'flotilla/test',
       )
     }
     try {
       await expect(run({})).rejects.toMatchObject({ reason: 'source', message: expect.stringMatching(/certificate/i) })
       const ca = await readFile(cert, 'utf8')
-      await expect(run({ ca, allowPrivate: false })).rejects.toThrow('loopback address')
+      await expect(run({ ca, allowPrivate: { sources: false, hosts: false } })).rejects.toThrow('loopback address')
       expect(await run({ ca })).toMatchObject({ outcome: 'updated', files: 3 })
     } finally {
       await listener.stop(100)

@@ -1,20 +1,18 @@
 // A copied tree behind the servers that volunteers run, with the configurations that deploy/ ships, and copied on from there.
 
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
-import { makeFolder } from '#kit/atomic-file.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
-import { pointerPath } from '#snapshots/pointer.ts'
-import { replicate } from '#stages/replicate/replicate.ts'
-import { replicateDefaults } from '#stages/replicate/replicate-options.ts'
+import { timestampPath } from '#snapshots/tree-contents.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
 import { findFreePort } from '../kit/free-port.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
 import { getTool } from '../kit/tool.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 import { waitUntil } from '../kit/wait-until.ts'
@@ -51,18 +49,7 @@ afterAll(async () => {
 })
 
 function copy(from: string, to: string) {
-  return replicate(
-    { ...replicateDefaults, from, to, name: 'host', minFreeBytes: 0, pauseMs: 1, graceMs: 0 },
-    {
-      client,
-      now: Date.now,
-      random: Math.random,
-      freeBytes: async () => 1e12,
-      onProgress: () => undefined,
-      stop: new AbortController().signal,
-      software: 'flotilla/test',
-    },
-  )
+  return runReplicate(client, { from: [from], to, graceMs: 0 })
 }
 
 function waitForAnswer(url: string, running: RunningProcess): Promise<unknown> {
@@ -170,9 +157,9 @@ for (const [name, start] of Object.entries(servers)) {
         'application/octet-stream',
       ])
       expect(Buffer.from(await list.arrayBuffer())).toEqual(await readFile(join(served, 'lists/1.gz')))
-      const pointer = await fetch(`${url}/${pointerPath}`)
+      const pointer = await fetch(`${url}/${timestampPath}`)
       expect([pointer.status, pointer.headers.get('cache-control')]).toEqual([200, 'public, max-age=5'])
-      expect((await fetch(`${url}/trace/host`)).status).toBe(200)
+      expect((await fetch(`${url}/trace/host.example.org`)).status).toBe(200)
     })
 
     test.each([
@@ -222,21 +209,16 @@ for (const [name, start] of Object.entries(servers)) {
 describeWith('rsync', ['rsync'])('the real rsync', () => {
   let daemon: RunningProcess
   let url: string
-  let sourceUrl: string
   beforeAll(async () => {
     const port = await findFreePort()
     const isRoot = process.getuid?.() === 0
-    const config = [
-      rsyncdConfig({ ...rsyncdDefaults, module: 'copy', folder: served, isRoot }),
-      rsyncdConfig({ ...rsyncdDefaults, module: 'source', folder: tree.folder, isRoot }),
-    ]
-    await writeFile(join(root, 'rsyncd.conf'), config.join('\n'))
+    const config = rsyncdConfig({ ...rsyncdDefaults, module: 'copy', folder: served, isRoot })
+    await writeFile(join(root, 'rsyncd.conf'), config)
     const args = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${port}`, `--config=${root}/rsyncd.conf`]
     daemon = startProcess(getTool('rsync'), [...args, `--log-file=${root}/rsyncd.log`], {
       logFile: join(root, 'rsync.log'),
     })
     url = `rsync://127.0.0.1:${port}/copy`
-    sourceUrl = `rsync://127.0.0.1:${port}/source`
     await waitUntil(async () => (await runProgram('rsync', [`${url}/`])).code === 0, { what: 'an answer from rsyncd' })
   })
   afterAll(() => daemon.stop().then(() => undefined))
@@ -245,7 +227,7 @@ describeWith('rsync', ['rsync'])('the real rsync', () => {
     const port = new URL(url).port
     expect((await mustRun('rsync', [`rsync://127.0.0.1:${port}/`])).trim()).toBe('')
     const listed = await mustRun('rsync', ['-r', `${url}/`])
-    expect(listed).toContain('metadata/pointer.json')
+    expect(listed).toContain('metadata/timestamp.json')
     for (const hidden of ['.replicate', 'secret']) expect(listed).not.toContain(hidden)
     for (const path of ['.replicate/state.json', 'secret']) {
       expect((await runProgram('rsync', [`${url}/${path}`, `${root}/stolen`])).code).not.toBe(0)
@@ -260,77 +242,7 @@ describeWith('rsync', ['rsync'])('the real rsync', () => {
     expect(await readdir(to)).toEqual(expect.not.arrayContaining(['.replicate', 'secret']))
     origin.forget()
     expect(await copy(origin.url, to)).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
-    expect(origin.asked).toEqual([`GET /${pointerPath}`])
+    expect(origin.asked.filter((one) => !one.includes('/metadata/'))).toEqual([])
     expect(await copy(origin.url, to)).toMatchObject({ outcome: 'unchanged' })
-  })
-
-  describe('with the shipped script', () => {
-    const to = () => join(root, 'by-script')
-    const run = (env: Record<string, string> = {}) =>
-      runProgram(join(deploy, 'rsync/flotilla-rsync'), [sourceUrl, to(), 'mirror.example.org'], { env })
-    const blobsHere = async () =>
-      (await readdir(join(to(), 'blobs'), { recursive: true }))
-        .filter((one) => one.length > 40)
-        .map((one) => one.slice(-64))
-    const blobsThere = () => [...tree.blobs.keys()].map((one) => one.slice(7)).sort()
-
-    test('copies the difference only, and what replicate then accepts', async () => {
-      expect(await run()).toMatchObject({ code: 0, stderr: '' })
-      expect((await blobsHere()).sort()).toEqual(blobsThere())
-      const first = await readFile(join(root, 'rsyncd.log'), 'utf8')
-      expect(await run()).toMatchObject({ code: 0, stderr: '' })
-      const leaving = [...tree.blobs.keys()][0]!
-      tree.remove(leaving)
-      const coming = await tree.add(bytesOf(50))
-      await tree.publish()
-      await tree.add(bytesOf(51))
-      await tree.publish()
-      expect(await run()).toMatchObject({ code: 0, stderr: '' })
-      expect((await blobsHere()).sort()).toEqual([...blobsThere(), leaving.slice(7)].sort())
-      expect(await blobsHere()).toContain(coming.slice(7))
-      const sent = (await readFile(join(root, 'rsyncd.log'), 'utf8')).slice(first.length)
-      expect(sent).not.toContain('rsync error')
-      expect(JSON.parse(await readFile(join(to(), 'trace/mirror.example.org'), 'utf8'))).toMatchObject({
-        generation: 3,
-      })
-
-      const stray = join(to(), 'blobs/sha256/00', '0'.repeat(64))
-      await makeFolder(join(stray, '..'))
-      await writeFile(stray, 'of somebody else')
-      await tree.publish()
-      expect(await run({ FLOTILLA_GRACE_DAYS: '0' })).toMatchObject({ code: 0, stderr: '' })
-      await rm(stray)
-      expect((await blobsHere()).sort()).toEqual(blobsThere())
-      expect(await copy(origin.url, to())).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
-    })
-
-    test('goes neither back nor anywhere else', async () => {
-      const pointer = await readFile(join(tree.folder, pointerPath))
-      const base = { format: 1, channel: 'stable', createdAtMs: 1, expiresAtMs: undefined } as const
-      const older = await PublishedTree.make(join(root, 'older'), join(root, 'older-keys'))
-      await older.writePointer({
-        ...base,
-        generation: 1,
-        lists: tree.lists.slice(0, 1),
-        packs: [{ ...tree.packs[0]!, from: 0, to: 1, path: 'catalogue/1.pack' }],
-      })
-      await writeFile(join(tree.folder, pointerPath), await readFile(join(older.folder, pointerPath)))
-      expect(await run()).toMatchObject({
-        code: 1,
-        stderr: expect.stringContaining('has generation 1, here is 4 already'),
-      })
-      const evil = Buffer.from(
-        JSON.stringify({ format: 1, channel: 'stable', generation: 9, lists: [{ path: '../../etc/passwd' }] }),
-      )
-      await writeFile(join(tree.folder, pointerPath), `{"signed":"${evil.toString('base64')}","signatures":[]}`)
-      expect(await run()).toMatchObject({ code: 1, stderr: expect.stringContaining('wrong path') })
-      await writeFile(join(tree.folder, pointerPath), pointer)
-      expect(await run()).toMatchObject({ code: 0 })
-    })
-
-    test('says how it is used', async () => {
-      const { code, stderr } = await runProgram(join(deploy, 'rsync/flotilla-rsync'), [])
-      expect([code, stderr]).toEqual([2, expect.stringContaining('flotilla-rsync rsync://')])
-    })
   })
 })

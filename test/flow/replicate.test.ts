@@ -5,16 +5,13 @@ import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
 import { blobPath, hexOf } from '#oci/digest.ts'
-import { keyPath, pointerPath } from '#snapshots/pointer.ts'
-import { replicate } from '#stages/replicate/replicate.ts'
-import {
-  type Progress,
-  type ReplicateOptions,
-  type ReplicateTools,
-  replicateDefaults,
-} from '#stages/replicate/replicate-options.ts'
+import { firstRootPath, timestampPath } from '#snapshots/tree-contents.ts'
+import type { Progress } from '#stages/replicate/progress-meter.ts'
+import type { ReplicateOptions, ReplicateTools } from '#stages/replicate/replicate-options.ts'
 import { digestOf, PublishedTree } from '../kit/published-tree.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+import { openTestTrust } from '../kit/trust.ts'
 
 let root: string
 let client: OutboundClient
@@ -43,20 +40,18 @@ afterEach(async () => {
 
 function run(options: Partial<ReplicateOptions> = {}, tools: Partial<ReplicateTools> = {}) {
   origin.forget()
-  const small = { minFreeBytes: 0, pauseMs: 1, tries: 3 }
-  return replicate(
-    { ...replicateDefaults, ...small, from: origin.url, to, name: 'host.example.org', ...options },
-    {
-      client,
-      now: () => nowMs,
-      random: () => 0.5,
-      freeBytes: async () => 1e12,
-      onProgress: () => undefined,
-      stop: new AbortController().signal,
-      software: 'flotilla/test',
-      ...tools,
-    },
-  )
+  return runReplicate(client, { from: [origin.url], to, ...options }, { now: () => nowMs, ...tools })
+}
+
+/** What every poll asks for. */
+const poll = ['GET /metadata/2.root.json', 'GET /metadata/timestamp.json']
+
+/** As the publisher does before a timestamp expires. */
+async function resign(): Promise<void> {
+  const trust = await openTestTrust(join(root, 'keys'), () => Date.now() + 2 * 86_400_000)
+  const read = (name: string) => readFile(join(tree.folder, 'metadata', name)).catch(() => undefined)
+  for (const { name, bytes } of (await trust.tree.resign(read))!)
+    await writeFile(join(tree.folder, 'metadata', name), bytes)
 }
 
 /** Path -> content of everything that is not hidden. */
@@ -101,20 +96,23 @@ describe('a first run', () => {
     expect(result.bytes).toBe(last.bytes)
   })
 
-  test('asks for the pointer before all else and writes it after all else', async () => {
-    origin.interfere = (ask) => (ask.path.startsWith('/catalogue/') ? { status: 403, headers: {} } : undefined)
+  test('asks for the metadata before all else and writes them after all else', async () => {
+    let refused = 0
+    const refusal = { status: 403, headers: {} }
+    origin.interfere = (ask) => (ask.path.startsWith('/blobs/') && refused++ === 0 ? refusal : undefined)
     await expect(run()).rejects.toThrow('status 403')
-    expect(origin.asked.slice(0, 2)).toEqual(['GET /metadata/key.json', 'GET /metadata/pointer.json'])
+    const metadata = ['1.root.json', '2.root.json', 'timestamp.json', '1.snapshot.json', '1.targets.json']
+    expect(origin.asked.slice(0, 5).toSorted()).toEqual(metadata.map((name) => `GET /metadata/${name}`).toSorted())
     const copy = await contentOf(to)
-    expect([...copy.keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(5)
-    expect(copy.has(pointerPath) || copy.has('trace/host.example.org')).toBe(false)
+    expect([...copy.keys()].filter((path) => path.startsWith('blobs/'))).toHaveLength(4)
+    expect([...copy.keys()].some((path) => /^(metadata|trace)/.test(path))).toBe(false)
   })
 
   test('takes over a tree that came another way without fetching its blobs', async () => {
     await cp(tree.folder, to, { recursive: true })
     const result = await run()
     expect(result).toMatchObject({ outcome: 'updated', files: 0, bytes: 0 })
-    expect(origin.asked).toEqual(['GET /metadata/pointer.json'])
+    expect(origin.asked.filter((one) => !one.includes('/metadata/'))).toEqual([])
     await expectWholeCopy()
   })
 })
@@ -124,23 +122,24 @@ describe('a later run', () => {
     await run()
   })
 
-  test('without change is one small answer', async () => {
+  test('without change is two small answers', async () => {
     expect(await run()).toMatchObject({ outcome: 'unchanged', generation: 1, files: 0 })
-    expect([origin.asked, origin.statuses]).toEqual([['GET /metadata/pointer.json'], [304]])
+    expect([origin.asked, origin.statuses.toSorted()]).toEqual([poll, [304, 404]])
   })
 
-  test('without change through another address is one answer too', async () => {
-    const from = origin.url.replace('127.0.0.1', 'localhost')
+  test('without change through another address is two answers too', async () => {
+    const from = [origin.url.replace('127.0.0.1', 'localhost')]
     expect(await run({ from })).toMatchObject({ outcome: 'unchanged' })
-    expect([origin.asked, origin.statuses]).toEqual([['GET /metadata/pointer.json'], [200]])
+    expect([origin.asked, origin.statuses.toSorted()]).toEqual([poll, [200, 404]])
   })
 
   test('fetches only what is new, the delta included', async () => {
     const digest = await tree.add(bytesOf(6))
     await tree.publish()
     expect(await run()).toMatchObject({ outcome: 'updated', generation: 2, files: 3 })
-    const expected = ['catalogue/2.pack', 'lists/1-2.gz', 'metadata/pointer.json', blobPath(digest)]
-    expect(origin.asked.sort()).toEqual(expected.map((path) => `GET /${path}`).sort())
+    const metadata = ['2.snapshot.json', '2.targets.json'].map((name) => `metadata/${name}`)
+    const expected = ['catalogue/2.pack', 'lists/1-2.gz', ...metadata, blobPath(digest)].map((path) => `GET /${path}`)
+    expect(origin.asked.toSorted()).toEqual([...poll, ...expected].toSorted())
     expect(await run()).toMatchObject({ outcome: 'unchanged' })
   })
 
@@ -177,7 +176,7 @@ describe('a later run', () => {
     expect(await run({ graceMs })).toMatchObject({ deleted: 0 })
   })
 
-  test('deletes lists and packs that no pointer names any more after the grace', async () => {
+  test('deletes lists, packs and metadata that nothing names any more after the grace', async () => {
     await tree.publish({ isCheckpoint: true })
     tree.lists = tree.lists.filter((list) => list.path === 'lists/2.gz')
     await tree.publish()
@@ -185,48 +184,70 @@ describe('a later run', () => {
     expect([...(await contentOf(to)).keys()]).toContain('lists/1.gz')
     nowMs += 1000
     await run({ graceMs: 1000 })
-    const left = [...(await contentOf(to)).keys()].filter((path) => /^(lists|catalogue)/.test(path))
-    expect(left.sort()).toEqual(['catalogue/3.pack', 'lists/2-3.gz', 'lists/2.gz'])
+    const left = [...(await contentOf(to)).keys()].filter((path) => /^(lists|catalogue|metadata)/.test(path))
+    const metadata = ['1.root.json', '3.snapshot.json', '3.targets.json', 'timestamp.json']
+    const expected = ['catalogue/3.pack', 'lists/2-3.gz', 'lists/2.gz', ...metadata.map((name) => `metadata/${name}`)]
+    expect(left.toSorted()).toEqual(expected)
   })
 
   test('never goes back, not even after it was interrupted', async () => {
-    const old = await readFile(join(tree.folder, pointerPath))
+    const old = await readFile(join(tree.folder, timestampPath))
     await tree.add(bytesOf(6))
     await tree.publish()
     origin.interfere = (ask) => (ask.path.startsWith('/blobs/') ? { status: 404, headers: {} } : undefined)
     await expect(run()).rejects.toThrow('status 404')
     origin.interfere = () => undefined
-    const newer = await readFile(join(tree.folder, pointerPath))
-    await writeFile(join(tree.folder, pointerPath), old)
+    const newer = await readFile(join(tree.folder, timestampPath))
+    await writeFile(join(tree.folder, timestampPath), old)
     await expect(run()).rejects.toMatchObject({ reason: 'backwards' })
-    await writeFile(join(tree.folder, pointerPath), newer)
+    await writeFile(join(tree.folder, timestampPath), newer)
     await run()
     expect((await contentOf(to)).has(blobPath(digestOf(bytesOf(6))))).toBe(true)
   })
 
-  test('refuses a pointer of another key, and keeps what it has', async () => {
+  test('refuses keys of another publisher, and keeps what it has', async () => {
     const other = await PublishedTree.make(join(root, 'other'), join(root, 'other-keys'))
     await other.publish()
     await other.publish()
-    for (const path of [pointerPath, keyPath]) {
-      await writeFile(join(tree.folder, path), await readFile(join(other.folder, path)))
-    }
+    await cp(join(other.folder, 'metadata'), join(tree.folder, 'metadata'), { recursive: true })
     const before = await contentOf(to)
     await expect(run()).rejects.toMatchObject({ reason: 'untrusted' })
     expect(await contentOf(to)).toEqual(before)
-    await expect(run({ key: tree.signer.publicKey.keyval.public })).rejects.toMatchObject({ reason: 'untrusted' })
+    const root1 = await readFile(join(other.folder, firstRootPath))
+    await expect(run({ root: root1 })).rejects.toThrow('the folder trusts root sha256:')
   })
 
   test('refuses another channel in the same folder', async () => {
     const other = await PublishedTree.make(join(root, 'other'), join(root, 'keys'), 'testing')
     await other.publish()
-    await writeFile(join(tree.folder, pointerPath), await readFile(join(other.folder, pointerPath)))
-    await expect(run()).rejects.toThrow('holds channel stable')
+    await cp(join(other.folder, 'metadata'), join(tree.folder, 'metadata'), { recursive: true })
+    await expect(run()).rejects.toMatchObject({
+      reason: 'folder',
+      message: expect.stringContaining('of channel testing, here is stable'),
+    })
   })
 
-  test('tells that the pointer is past its expiry', async () => {
-    await tree.publish({ change: { expiresAtMs: nowMs } })
-    expect(await run()).toMatchObject({ isExpired: true, generation: 2 })
+  test('refuses a timestamp that was not signed anew in time, and goes on once it is', async () => {
+    const before = await contentOf(to)
+    nowMs += 4 * 86_400_000
+    await expect(run()).rejects.toMatchObject({ reason: 'expired' })
+    expect(await contentOf(to)).toEqual(before)
+  })
+
+  test('takes over a timestamp that was only signed again, without a look at the blobs', async () => {
+    await resign()
+    expect(await run()).toMatchObject({ outcome: 'refreshed', generation: 1, files: 0 })
+    expect(origin.asked.toSorted()).toEqual(poll)
+    await expectWholeCopy()
+    expect(await run()).toMatchObject({ outcome: 'unchanged' })
+  })
+
+  test('says that the clock here is behind instead of taking what it cannot judge', async () => {
+    nowMs -= 365 * 86_400_000
+    await expect(run()).rejects.toMatchObject({
+      reason: 'expired',
+      message: expect.stringContaining('the clock of this machine seems to be behind: it says 20'),
+    })
   })
 
   test('with a damaged state says what to remove', async () => {
@@ -242,6 +263,9 @@ describe('a later run', () => {
   })
 })
 
+/** All of it, as fast as it goes. */
+const check = { bytesPerSecond: 0, limitMs: 0 }
+
 describe('--check', () => {
   test('finds rotten, short and missing files, and repairs them', async () => {
     await run()
@@ -255,23 +279,23 @@ describe('--check', () => {
     await mkdir(at(4))
     const list = join(to, 'lists/1.gz')
     await writeFile(list, 'x'.repeat((await stat(list)).size))
-    expect(await run({ isCheck: true })).toMatchObject({ damaged: 3, files: 5 })
+    expect(await run({ check })).toMatchObject({ outcome: 'unchanged', damaged: 5, files: 5 })
     await expectWholeCopy()
-    expect(await run({ isCheck: true })).toMatchObject({ damaged: 0, files: 0 })
+    expect(await run({ check })).toMatchObject({ damaged: 0, files: 0 })
   })
 
   test('sees what left although it trusts no list of before', async () => {
     await run()
     tree.remove(digestOf(bytesOf(1)))
     await tree.publish()
-    expect(await run({ isCheck: true, graceMs: 0 })).toMatchObject({ deleted: 1, strays: 0 })
+    expect(await run({ check, graceMs: 0 })).toMatchObject({ deleted: 1, strays: 0 })
   })
 
   test('that is interrupted is not taken for a complete copy by the next run', async () => {
     await run()
     await truncate(join(to, blobPath(digestOf(bytesOf(2)))), 10)
     origin.interfere = (ask) => (ask.path.startsWith('/blobs/') ? { status: 404, headers: {} } : undefined)
-    await expect(run({ isCheck: true })).rejects.toThrow('status 404')
+    await expect(run({ check })).rejects.toThrow('status 404')
     origin.interfere = () => undefined
     expect(await run()).toMatchObject({ outcome: 'updated', files: 1 })
     await expectWholeCopy()
@@ -287,7 +311,7 @@ describe('blobs that no list ever named', () => {
 
   test('are left alone: the folder may be the store of a registry', async () => {
     expect(await run({ graceMs: 0 })).toMatchObject({ strays: 1, deleted: 0 })
-    expect(await run({ graceMs: 0, isCheck: true })).toMatchObject({ strays: 1, deleted: 0 })
+    expect(await run({ graceMs: 0, check })).toMatchObject({ damaged: 0, deleted: 0 })
     await stat(stray())
   })
 
@@ -362,7 +386,7 @@ describe('interruptions', () => {
       return undefined
     }
     await expect(run({}, { stop: stopping.signal })).rejects.toMatchObject({ reason: 'stopped' })
-    expect((await contentOf(to)).has(pointerPath)).toBe(false)
+    expect((await contentOf(to)).has(timestampPath)).toBe(false)
     origin.interfere = () => undefined
     await run()
     await expectWholeCopy()
@@ -378,7 +402,7 @@ describe('interruptions', () => {
   test('two runs at once: the second is refused', async () => {
     await run()
     await using _ = await lockFolder(join(to, '.replicate'))
-    await expect(run()).rejects.toMatchObject({ reason: 'folder' })
+    await expect(run()).rejects.toMatchObject({ reason: 'busy' })
   })
 
   test('a target that is no folder is an error', async () => {

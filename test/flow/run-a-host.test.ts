@@ -1,11 +1,11 @@
 // docs/run-a-host.md is followed by people who do not know us: what it says is run here as it stands there.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { firstRootPath } from '#snapshots/tree-contents.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
-import { encodePublicKey } from '#trust/public-key.ts'
 import { findFreePort } from '../kit/free-port.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
@@ -50,7 +50,7 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
     daemon = startProcess(getTool('rsync'), args, { logFile: join(root, 'rsync.log') })
     rsyncUrl = `rsync://127.0.0.1:${port}/flotilla`
     await waitUntil(async () => (await runProgram('rsync', [`${rsyncUrl}/`])).code === 0, { what: 'rsyncd' })
-    await writeFile(join(root, 'publisher.key'), encodePublicKey(tree.signer.publicKey))
+    await copyFile(join(tree.folder, firstRootPath), join(root, 'publisher-root.json'))
     const program = join(repository, 'src/cli/main.ts')
     await writeFile(join(root, 'flotilla'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, {
       mode: 0o755,
@@ -69,7 +69,7 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
       .replaceAll('https://mirror.example.org', served.url)
       .replaceAll('rsync://origin.example.org/flotilla', rsyncUrl)
       .replaceAll('/srv/flotilla', folder)
-      .replaceAll('/etc/flotilla/publisher.key', join(root, 'publisher.key'))
+      .replaceAll('/etc/flotilla/publisher-root.json', join(root, 'publisher-root.json'))
     const PATH = `${root}:${join(repository, 'deploy/rsync')}:${process.env.PATH}`
     return mustRun('sh', ['-euc', filled], { env: { PATH } })
   }

@@ -33,7 +33,12 @@ export type ImagePush = {
   /** Makes the config, and so the digest, differ. */
   readonly note?: string
   readonly annotations?: Readonly<Record<string, string>>
+  readonly platform?: Platform
 }
+
+/** `platforms`: of the children, in their order. */
+export type IndexPush = Pick<ImagePush, 'tags' | 'subject'> & { readonly platforms?: readonly Platform[] }
+export type Platform = { readonly os: string; readonly architecture: string }
 
 export type ReleaseLine = AsyncDisposable & {
   readonly folder: string
@@ -43,11 +48,7 @@ export type ReleaseLine = AsyncDisposable & {
   readonly stores: PromoteStores & PublishStores
   treeOf(channel: string): string
   push(repository: string, image?: ImagePush): Promise<Digest>
-  pushIndex(
-    repository: string,
-    children: readonly Digest[],
-    more?: Pick<ImagePush, 'tags' | 'subject'>,
-  ): Promise<Digest>
+  pushIndex(repository: string, children: readonly Digest[], more?: IndexPush): Promise<Digest>
   promote(references: readonly string[], more?: Partial<PromotionRequest>): Promise<ActResult>
   /** `to`: a generation, or a repository with one of its versions (none: the one before). */
   rollback(
@@ -62,7 +63,7 @@ export type ReleaseLineOptions = {
   /** Root of the published trees, when it is to lie elsewhere. */
   readonly trees?: string
   readonly foreignLayerChannels?: readonly string[]
-  /** Where the clock of the line stands at first; each look at it is a millisecond. */
+  /** The first time that its clock tells; now when it is not given. */
   readonly startMs?: number
   /** Opens the catalogue; SQLite in the folder when it is not given. */
   readonly openCatalogue?: () => Promise<Catalogue>
@@ -120,7 +121,7 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
     treeOf,
     async push(repository, image = {}) {
       const name = repository as RepositoryName
-      const config = encoder.encode(JSON.stringify({ os: 'linux', note: image.note ?? repository }))
+      const config = encoder.encode(JSON.stringify({ os: 'linux', ...image.platform, note: image.note ?? repository }))
       const layers: object[] = []
       for (const layer of image.layers ?? [largeLayer(repository)]) {
         const { bytes, urls, isAbsent } =
@@ -145,9 +146,10 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
     },
     async pushIndex(repository, children, more = {}) {
       const manifests: object[] = []
-      for (const digest of children) {
+      for (const [i, digest] of children.entries()) {
         const size = (await blobs.stat(digest))?.sizeBytes
-        manifests.push({ mediaType: mediaTypes.ociManifest, digest, size })
+        const platform = more.platforms?.[i]
+        manifests.push({ mediaType: mediaTypes.ociManifest, digest, size, ...(platform && { platform }) })
       }
       const value = {
         schemaVersion: 2,

@@ -4,15 +4,16 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 import { aboutContents, filesOf, parseContents, type TreeContents } from '#snapshots/tree-contents.ts'
-import type { MetadataFile, TreeSigner } from '#trust/tree-signer.ts'
+import type { MetadataFile } from '#trust/tree-signer.ts'
+import type { Trust } from './publish-stores.ts'
 import { readMetadata, readNewestTargets } from './read-metadata.ts'
 
-export async function writeContents(root: string, contents: TreeContents, trust: TreeSigner): Promise<void> {
+export async function writeContents(root: string, contents: TreeContents, trust: Trust): Promise<void> {
   await writeFiles(root, await trust.signContents(aboutContents(contents), filesOf(contents)))
 }
 
 /** Keeps the metadata from expiring, takes up new roots, and says anew what the tree does not say as it is. True: something was written. */
-export async function resignContents(root: string, contents: TreeContents, trust: TreeSigner): Promise<boolean> {
+export async function resignContents(root: string, contents: TreeContents, trust: Trust): Promise<boolean> {
   const files = (await saysSo(root, contents)) ? await trust.resign((name) => readMetadata(root, name)) : undefined
   if (!files) await writeContents(root, contents, trust)
   else await writeFiles(root, files)

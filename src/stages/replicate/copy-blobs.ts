@@ -1,34 +1,55 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blobPath } from '#oci/digest.ts'
-import { writeBlobList } from '#snapshots/blob-list.ts'
-import type { Pointer } from '#snapshots/pointer.ts'
+import { type ListedBlob, writeBlobList } from '#snapshots/blob-list.ts'
+import type { TreeContents } from '#snapshots/tree-contents.ts'
+import type { WantedFile } from './arriving-file.ts'
+import { chooseBlobs, filtered } from './choose-blobs.ts'
 import { type Copying, keepFloor } from './copying.ts'
+import { deleteDueBlobs } from './delete-left.ts'
 import { readDigestLines } from './digest-lines.ts'
 import { fetchAll } from './fetch-all.ts'
-import type { WantedFile } from './fetch-file.ts'
 import { type Plan, planBlobs, wantedBlobs } from './plan-blobs.ts'
 import { findHeldGeneration, heldListPath, type ReplicaFolder, syncBlobFolders } from './replica-folder.ts'
 
-/** Brings every blob of the pointer's generation into the folder, and the held list beside them. `known`: the generation
- *  that is all here already; 0: unknown, so every file is looked at. */
-export async function copyBlobs(pointer: Pointer, known: number, copying: Copying): Promise<Plan> {
-  const { replica, options, tools, fetching, meter } = copying
+export type KnownBlobs = {
+  /** The generation that is all here already, or what was selected of it; 0: unknown, so every file is looked at. */
+  readonly complete: number
+  /** Nothing was left out of it. */
+  readonly isWhole: boolean
+}
+
+/** Brings every blob that is wanted of the generation into the folder, and the held list beside them. */
+export async function copyBlobs(contents: TreeContents, known: KnownBlobs, copying: Copying): Promise<Plan> {
+  const { replica, options, tools, blobFetching, meter } = copying
+  const { channel, generation } = contents
   const held = await findHeldGeneration(replica)
-  const complete = held === known ? known : 0
+  const isHeldSure = held > 0 && held === known.complete
   meter.enter('look', { files: 0, bytes: 0 })
-  const { isCheck, isPrune } = options
-  const about = { complete, held, isCheck, isPrune, nowMs: tools.now(), stop: tools.stop }
-  const plan = await planBlobs({ replica, pointer, ...about })
-  const begunBytes = await sizeOfParts(replica)
-  await keepFloor(replica.folder, Math.max(0, plan.missingBytes - begunBytes), options, tools)
+  const wants = await chooseBlobs(replica, contents, options)
+  const base = isHeldSure && known.isWhole && !wants ? held : 0
+  const wanted = () => {
+    const all = wantedBlobs(replica, contents, base)
+    return wants ? filtered(all, wants) : all
+  }
+  const about = { channel, held, isHeldSure, isPrune: options.isPrune, nowMs: tools.now(), stop: tools.stop }
+  const plan = await planBlobs({ replica, wanted: wanted(), ...about })
+  await makeRoom(plan.missingBytes, held, channel, copying)
   meter.enter('blobs', { files: plan.missingFiles, bytes: plan.missingBytes })
-  await fetchAll(todo(replica), fetching)
+  await fetchAll(todo(replica), blobFetching)
   await syncBlobFolders(replica.folder)
-  const { channel, generation } = pointer
   const header = { channel, from: 0, to: generation, count: plan.count }
-  await writeBlobList(heldListPath(replica, generation), header, signless(wantedBlobs(replica, pointer, complete)))
+  await writeBlobList(heldListPath(replica, generation), header, signless(wanted()))
   return plan
+}
+
+/** What is due goes first when there would be too little room: nothing that the copy shows now, though. */
+async function makeRoom(missingBytes: number, held: number, channel: string, copying: Copying): Promise<void> {
+  const { replica, options, tools } = copying
+  const comingBytes = Math.max(0, missingBytes - (await sizeOfParts(replica)))
+  if ((await tools.freeBytes(replica.folder)) - comingBytes < options.minFreeBytes && held > 0)
+    await deleteDueBlobs(replica, { nowMs: tools.now(), graceMs: options.graceMs }, { channel, generation: held })
+  await keepFloor(replica.folder, comingBytes, options, tools)
 }
 
 async function* todo(replica: ReplicaFolder): AsyncGenerator<WantedFile> {
@@ -37,7 +58,7 @@ async function* todo(replica: ReplicaFolder): AsyncGenerator<WantedFile> {
   }
 }
 
-async function* signless(blobs: ReturnType<typeof wantedBlobs>) {
+async function* signless(blobs: AsyncIterable<ListedBlob>) {
   for await (const blob of blobs) yield { ...blob, sign: '' as const }
 }
 

@@ -3,79 +3,82 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FetchAllTools } from './fetch-all.ts'
 import { Pace, type Wait } from './pace.ts'
+import { ProgressMeter } from './progress-meter.ts'
 import type { ReplicaFolder } from './replica-folder.ts'
 import { ReplicateError } from './replicate-error.ts'
-import type { Progress, ReplicateOptions, ReplicateTools } from './replicate-options.ts'
-import type { TreeSource } from './tree-source.ts'
+import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
+import { Schedule } from './schedule.ts'
+import type { TreeSources } from './tree-sources.ts'
 
 export type Copying = {
   readonly replica: ReplicaFolder
   readonly options: ReplicateOptions
   readonly tools: ReplicateTools
+  /** For lists and packs: they come at any time of the day. */
   readonly fetching: FetchAllTools
+  readonly blobFetching: FetchAllTools
   readonly meter: ProgressMeter
 }
 
 const longestPauseMs = 30_000
 
-/** Counts over the whole run; each step sets what it expects. */
-export class ProgressMeter {
-  #now: Progress = { phase: 'lists', files: 0, totalFiles: 0, bytes: 0, totalBytes: 0 }
-  readonly #onProgress: (progress: Progress) => void
-
-  constructor(onProgress: (progress: Progress) => void) {
-    this.#onProgress = onProgress
-  }
-
-  get files(): number {
-    return this.#now.files
-  }
-
-  get bytes(): number {
-    return this.#now.bytes
-  }
-
-  enter(phase: Progress['phase'], more: { readonly files: number; readonly bytes: number }): void {
-    const { totalFiles, totalBytes } = this.#now
-    this.#now = { ...this.#now, phase, totalFiles: totalFiles + more.files, totalBytes: totalBytes + more.bytes }
-    this.#onProgress(this.#now)
-  }
-
-  add(files: number, bytes: number): void {
-    this.#now = { ...this.#now, files: this.#now.files + files, bytes: this.#now.bytes + bytes }
-    this.#onProgress(this.#now)
-  }
-}
-
 export function startCopying(
   replica: ReplicaFolder,
-  source: TreeSource,
+  sources: TreeSources,
   options: ReplicateOptions,
   tools: ReplicateTools,
 ): Copying {
   const meter = new ProgressMeter(tools.onProgress)
-  const { connections, tries, pauseMs } = options
+  const { connections, tries, pauseMs, patienceMs } = options
+  const { now, random, stop, onEvent } = tools
+  const schedule = new Schedule(options)
+  const rateNow = () => {
+    const rate = schedule.rateAt(now())
+    if (rate === undefined) throw outsideWindows(schedule.opensAtMs(now()))
+    return rate
+  }
   const fetching: FetchAllTools = {
-    source,
+    sources,
     folder: replica.folder,
     partsFolder: replica.parts,
     connections,
     tries,
-    stop: tools.stop,
-    pace: new Pace(options.bytesPerSecond, tools.now, waitFor),
+    patienceMs,
+    stop,
+    now,
+    random,
+    wait: waitFor,
+    pace: new Pace(() => options.bytesPerSecond, now, waitFor),
     onBytes: (bytes) => meter.add(0, bytes),
-    onFile: () => meter.add(1, 0),
-    keepFloor: (sizeBytes) => keepFloor(replica.folder, sizeBytes, options, tools),
+    onFile({ path, sizeBytes }, from) {
+      meter.add(1, 0)
+      onEvent({ event: 'file', path, bytes: sizeBytes, from })
+    },
+    onPutOff: ({ path }, forMs) => onEvent({ event: 'wait', what: path, ms: Math.round(forMs) }),
+    mayBegin: (sizeBytes) => keepFloor(replica.folder, sizeBytes, options, tools),
     // Half of each pause is by chance, so that hosts cut off together do not come back together.
     async pause(attempt, signal) {
       const fullMs = Math.min(longestPauseMs, pauseMs * 2 ** (attempt - 1))
-      await waitFor(fullMs * (0.5 + tools.random() / 2), signal)
+      await waitFor(fullMs * (0.5 + random() / 2), signal)
     },
   }
-  return { replica, options, tools, fetching, meter }
+  const blobFetching: FetchAllTools = {
+    ...fetching,
+    pace: new Pace(rateNow, now, waitFor),
+    async mayBegin(sizeBytes) {
+      rateNow()
+      await keepFloor(replica.folder, sizeBytes, options, tools)
+    },
+  }
+  return { replica, options, tools, fetching, blobFetching, meter }
 }
 
-const waitFor: Wait = (ms, signal) => wait(ms, undefined, { signal })
+export const waitFor: Wait = (ms, signal) => wait(ms, undefined, { signal })
+
+function outsideWindows(opensAtMs: number): ReplicateError {
+  const when = new Date(opensAtMs).toTimeString().slice(0, 5)
+  return new ReplicateError('window', `outside the windows for transfers (--window); the next one begins at ${when}`)
+}
 
 export async function keepFloor(
   folder: string,

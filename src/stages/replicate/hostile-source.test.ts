@@ -9,10 +9,9 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { blobPath } from '#oci/digest.ts'
-import { keyPath, pointerPath } from '#snapshots/pointer.ts'
+import { firstRootPath, timestampPath } from '#snapshots/tree-contents.ts'
 import { digestOf, PublishedTree } from '../../../test/kit/published-tree.ts'
-import { replicate } from './replicate.ts'
-import { replicateDefaults } from './replicate-options.ts'
+import { runReplicate } from '../../../test/kit/run-replicate.ts'
 
 type Reply = (socket: Socket, request: string) => void
 
@@ -108,18 +107,7 @@ function flood(head: string, chunk: string | Uint8Array): Reply {
 function run(name = 'copy', options: { stallMs?: number; tries?: number; stop?: AbortSignal } = {}) {
   const { stop = new AbortController().signal, ...others } = options
   const quick = { minFreeBytes: 0, pauseMs: 1, tries: 2, stallMs: 300, leastBytes: 1000, ...others }
-  return replicate(
-    { ...replicateDefaults, ...quick, from: `http://127.0.0.1:${port}/`, to: join(root, name), name: 'host' },
-    {
-      client,
-      now: Date.now,
-      random: () => 0.5,
-      freeBytes: async () => 1e12,
-      onProgress: () => undefined,
-      stop,
-      software: 'flotilla/test',
-    },
-  )
+  return runReplicate(client, { ...quick, from: [`http://127.0.0.1:${port}/`], to: join(root, name) }, { stop })
 }
 
 test('the honest form of this server is copied from', async () => {
@@ -155,12 +143,17 @@ describe('a blob', () => {
     [
       'redirected elsewhere',
       respond('307 Go\r\nLocation: http://127.0.0.2:1/x\r\nContent-Length: 0'),
-      'redirects elsewhere',
+      'redirected to http://127.0.0.2:1: GET http://127.0.0.2:1/x',
     ],
     [
       'redirected to a file',
       respond('307 Go\r\nLocation: file:///etc/passwd\r\nContent-Length: 0'),
-      'redirects elsewhere',
+      'only http and https are spoken',
+    ],
+    [
+      'redirected to a machine of the cloud',
+      respond('307 Go\r\nLocation: http://169.254.169.254/latest/meta-data\r\nContent-Length: 0'),
+      '169.254.169.254 is a',
     ],
     ['redirected to nowhere', respond('302 Go\r\nContent-Length: 0'), 'redirects elsewhere'],
     ['redirected to itself', respond(`307 Go\r\nLocation: /${path}\r\nContent-Length: 0`), 'more than 3 redirects'],
@@ -259,20 +252,43 @@ describe('a blob', () => {
   })
 })
 
-describe('the pointer and the key', () => {
+describe('the metadata', () => {
+  const timestamp = timestampPath
+  const root = firstRootPath
+  const unsigned = JSON.stringify({ signed: { flotilla: { channel: 'stable' } }, signatures: [] })
   test.each<[string, string, Reply, string]>([
-    ['a pointer that never ends', pointerPath, flood('HTTP/1.1 200 OK\r\n\r\n', blob), 'larger than 65536 bytes'],
-    ['a key that never ends', keyPath, flood('HTTP/1.1 200 OK\r\n\r\n', blob), 'larger than 4096 bytes'],
-    ['no key', keyPath, respond('404 N\r\nContent-Length: 0'), 'is it a published tree?'],
-    ['a key that is none', keyPath, whole('{"keytype":"rsa"}'), 'not an Ed25519 public key'],
-    ['no pointer', pointerPath, respond('404 N\r\nContent-Length: 0'), 'status 404'],
-    ['a 304 that nobody asked for', pointerPath, respond('304 Not Modified'), 'status 304'],
-    ['a page instead of a pointer', pointerPath, whole('<html>hello</html>'), 'malformed'],
-    ['an unsigned pointer', pointerPath, whole('{"signed":"e30=","signatures":[]}'), 'unsigned'],
+    ['a timestamp that never ends', timestamp, flood('HTTP/1.1 200 OK\r\n\r\n', blob), 'larger than 16384 bytes'],
+    ['a root that never ends', root, flood('HTTP/1.1 200 OK\r\n\r\n', blob), 'larger than 262144 bytes'],
+    ['no root', root, respond('404 N\r\nContent-Length: 0'), 'is it a published tree?'],
+    ['a root that is none', root, whole('{"keytype":"rsa"}'), 'not a TUF root'],
+    ['no timestamp', timestamp, respond('404 N\r\nContent-Length: 0'), 'there is no metadata/timestamp.json'],
+    ['a 304 that nobody asked for', timestamp, respond('304 Not Modified'), 'status 304'],
+    ['a page instead of a timestamp', timestamp, whole('<html>hello</html>'), 'is no signed metadata of a tree'],
+    ['an unsigned timestamp', timestamp, whole(unsigned), 'refused'],
+    [
+      'a snapshot that is gone',
+      'metadata/1.snapshot.json',
+      respond('404 N\r\nContent-Length: 0'),
+      'there is no metadata',
+    ],
+    [
+      'endless targets',
+      'metadata/1.targets.json',
+      flood('HTTP/1.1 200 OK\r\n\r\n', blob),
+      'targets.json is larger than',
+    ],
+    [
+      'roots elsewhere',
+      'metadata/2.root.json',
+      respond('307 Go\r\nLocation: http://127.0.0.2:1/x\r\nContent-Length: 0'),
+      'redirects elsewhere',
+    ],
   ])('%s', async (_, path, reply, message) => {
     replies[path] = reply
     await expect(run()).rejects.toThrow(message)
     expect(asked.filter((one) => one.startsWith('blobs/'))).toEqual([])
+    delete replies[path]
+    expect(await run()).toMatchObject({ outcome: 'updated' })
   })
 })
 
@@ -289,8 +305,7 @@ describe('lists, rightly signed but wrong in themselves', () => {
     const [list] = tree.lists
     tree.lists = [{ ...list!, sizeBytes: packed.length, digest: digestOf(packed) }]
     const { channel, lists, packs } = tree
-    const base = { format: 1, channel, generation: 1, createdAtMs: 1, expiresAtMs: undefined } as const
-    await tree.writePointer({ ...base, lists, packs })
+    await tree.writeContents({ channel, generation: 1, createdAtMs: 1, lists, packs })
     replies['lists/1.gz'] = whole(packed)
     await expect(run()).rejects.toMatchObject({ reason: 'source', message: expect.stringContaining('list') })
     expect(asked.filter((one) => one.startsWith('blobs/'))).toEqual([])
@@ -300,8 +315,7 @@ describe('lists, rightly signed but wrong in themselves', () => {
     const packed = gzipSync(`${header} 1\n${digest} 9007199254740991 1\n`)
     tree.lists = [{ ...tree.lists[0]!, sizeBytes: packed.length, digest: digestOf(packed) }]
     const { channel, lists, packs } = tree
-    const base = { format: 1, channel, generation: 1, createdAtMs: 1, expiresAtMs: undefined } as const
-    await tree.writePointer({ ...base, lists, packs })
+    await tree.writeContents({ channel, generation: 1, createdAtMs: 1, lists, packs })
     replies['lists/1.gz'] = whole(packed)
     await expect(run()).rejects.toMatchObject({ reason: 'disk' })
   })

@@ -7,7 +7,7 @@ function paceOf(bytesPerSecond: number) {
   const clock = { nowMs: 1000 }
   const waits: number[] = []
   const pace = new Pace(
-    bytesPerSecond,
+    () => bytesPerSecond,
     () => clock.nowMs,
     async (ms) => void waits.push(ms),
   )

@@ -7,15 +7,16 @@ import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { algorithmOf, blobPath, type Digest, hexOf } from '#oci/digest.ts'
 import type { ListedBlob } from '#snapshots/blob-list.ts'
-import { cheapestChain, type Pointer } from '#snapshots/pointer.ts'
+import { cheapestChain, type TreeContents } from '#snapshots/tree-contents.ts'
 import { alignByDigest, applyDelta, nothing } from './align-by-digest.ts'
 import { readDigestLines, writeDigestLines } from './digest-lines.ts'
 import { type ReplicaFolder, readHeldList, readListFile, walkBlobs } from './replica-folder.ts'
 import { ReplicateError } from './replicate-error.ts'
 
 export type Plan = {
-  /** Blobs of the new list. */
+  /** What the copy will carry. */
   readonly count: number
+  readonly sizeBytes: number
   readonly missingFiles: number
   readonly missingBytes: number
   readonly damagedFiles: number
@@ -25,25 +26,26 @@ export type Plan = {
 
 export type PlanOptions = {
   readonly replica: ReplicaFolder
-  readonly pointer: Pointer
-  /** The generation of which everything is here for certain; 0: look at the files themselves. */
-  readonly complete: number
-  /** The generation of the held list, which tells what left since; 0: there is none. */
+  readonly channel: string
+  /** What the copy is to carry, sorted by digest. */
+  readonly wanted: AsyncIterable<ListedBlob>
+  /** The generation of the held list; 0: there is none. */
   readonly held: number
-  /** Read every blob. */
-  readonly isCheck: boolean
+  /** All that the held list names is here for certain; else the files themselves are looked at. */
+  readonly isHeldSure: boolean
   readonly isPrune: boolean
   readonly nowMs: number
   readonly stop: AbortSignal
 }
 
-/** All blobs of the pointer's generation, by the cheapest chain of lists in the folder. */
-export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, complete: number): AsyncIterable<ListedBlob> {
-  const { channel, generation, lists } = pointer
-  const chain = cheapestChain(lists, complete, generation)
+/** All blobs of the generation, by the cheapest chain of lists in the folder. `base`: a generation of which the held list names every
+ *  blob; 0: none. */
+export function wantedBlobs(replica: ReplicaFolder, contents: TreeContents, base: number): AsyncIterable<ListedBlob> {
+  const { channel, generation, lists } = contents
+  const chain = cheapestChain(lists, base, generation)
   if (!chain) throw new ReplicateError('source', `no chain of lists leads to generation ${generation}`)
   let blobs: AsyncIterable<ListedBlob> | undefined
-  if (chain[0]?.from !== 0) blobs = readHeldList(replica, channel, complete)
+  if (chain[0]?.from !== 0) blobs = readHeldList(replica, channel, base)
   for (const { path, from, to } of chain) {
     const list = readListFile(join(replica.folder, path), { channel, from, to })
     blobs = blobs ? applyDelta(blobs, list) : list
@@ -53,11 +55,10 @@ export function wantedBlobs(replica: ReplicaFolder, pointer: Pointer, complete: 
 
 /** Leaves the work list in `todo` and brings `left` up to date; damaged files are deleted at once. */
 export function planBlobs(options: PlanOptions): Promise<Plan> {
-  const { replica, pointer, complete, held, isCheck, isPrune, nowMs, stop } = options
-  const wanted = wantedBlobs(replica, pointer, complete)
-  const files = complete > 0 ? nothing() : walkBlobs(replica.folder)
-  const before = held > 0 ? readHeldList(replica, pointer.channel, held) : nothing()
-  const plan = { count: 0, missingFiles: 0, missingBytes: 0, damagedFiles: 0, strayFiles: 0 }
+  const { replica, channel, wanted, held, isHeldSure, isPrune, nowMs, stop } = options
+  const files = isHeldSure ? nothing() : walkBlobs(replica.folder)
+  const before = held > 0 ? readHeldList(replica, channel, held) : nothing()
+  const plan = { count: 0, sizeBytes: 0, missingFiles: 0, missingBytes: 0, damagedFiles: 0, strayFiles: 0 }
   return writeDigestLines(replica.left, (left) =>
     writeDigestLines(replica.todo, async (todo) => {
       for await (const row of alignByDigest(wanted, before, files, readDigestLines(replica.left))) {
@@ -70,9 +71,10 @@ export function planBlobs(options: PlanOptions): Promise<Plan> {
           continue
         }
         plan.count++
-        if (complete > 0 && old) continue
+        plan.sizeBytes += blob.sizeBytes
+        if (isHeldSure && old) continue
         const path = join(replica.folder, blobPath(blob.digest))
-        const state = await lookAt(path, blob, isCheck)
+        const state = await lookAt(path, blob)
         if (state === 'right') continue
         if (state === 'wrong') {
           plan.damagedFiles++
@@ -87,11 +89,10 @@ export function planBlobs(options: PlanOptions): Promise<Plan> {
   )
 }
 
-async function lookAt(path: string, blob: ListedBlob, isCheck: boolean): Promise<'right' | 'wrong' | 'missing'> {
+async function lookAt(path: string, blob: ListedBlob): Promise<'right' | 'wrong' | 'missing'> {
   const found = await lstat(path).catch(() => undefined)
   if (!found) return 'missing'
-  if (!found.isFile() || found.size !== blob.sizeBytes) return 'wrong'
-  return !isCheck || (await hasDigest(path, blob.digest)) ? 'right' : 'wrong'
+  return found.isFile() && found.size === blob.sizeBytes ? 'right' : 'wrong'
 }
 
 export async function hasDigest(path: string, digest: Digest): Promise<boolean> {

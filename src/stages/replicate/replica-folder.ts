@@ -1,6 +1,7 @@
 // A copy of a tree and, hidden from whoever serves or copies it on, what its keeper needs:
 //
-//   <folder>/.replicate/state.json      key, highest generation, complete generation
+//   <folder>/.replicate/state.json      highest generation, complete generation, what was verified
+//                       trust/          the newest roots and metadata that were verified
 //                       held-<n>.gz     the list of all blobs at the complete generation
 //                       todo            blobs that this run still has to fetch
 //                       left            blobs that left the list, and when; deleted after the grace
@@ -20,6 +21,7 @@ export type ReplicaFolder = {
   readonly folder: string
   readonly hidden: string
   readonly state: string
+  readonly trust: string
   readonly todo: string
   readonly left: string
   readonly parts: string
@@ -37,7 +39,8 @@ export async function openReplicaFolder(folder: string): Promise<ReplicaFolder> 
   await makeFolder(hidden, privateFolderMode)
   await makeFolder(parts, privateFolderMode)
   const inHidden = (name: string) => join(hidden, name)
-  return { folder, hidden, parts, state: inHidden('state.json'), todo: inHidden('todo'), left: inHidden('left') }
+  const notes = { state: inHidden('state.json'), todo: inHidden('todo'), left: inHidden('left') }
+  return { folder, hidden, parts, trust: inHidden('trust'), ...notes }
 }
 
 export function heldListPath({ hidden }: ReplicaFolder, generation: number): string {
@@ -89,10 +92,10 @@ export async function* walkBlobs(folder: string): AsyncGenerator<{ readonly dige
   }
 }
 
-/** The paths of all lists and packs that lie in the folder. */
-export async function listSpanFiles(folder: string): Promise<string[]> {
+/** The paths of all lists, packs and metadata that lie in the folder. */
+export async function listTreeFiles(folder: string): Promise<string[]> {
   const paths: string[] = []
-  for (const top of ['lists', 'catalogue']) {
+  for (const top of ['lists', 'catalogue', 'metadata']) {
     for (const name of await namesIn(join(folder, top))) {
       if (parseTreePath(`${top}/${name}`)) paths.push(`${top}/${name}`)
     }

@@ -1,24 +1,34 @@
+import type { GivenRoot } from './first-root.ts'
+import type { Progress } from './progress-meter.ts'
+import type { ReplicateEvent } from './replicate-event.ts'
+import type { TimeWindow } from './schedule.ts'
+import type { SelectionOptions } from './selection.ts'
 import type { Client } from './tree-source.ts'
 
-export type ReplicateOptions = {
-  /** Address of the published tree, http or https. */
-  readonly from: string
+export type ReplicateOptions = SelectionOptions & {
+  /** Addresses of the published tree, http or https; all are used. */
+  readonly from: readonly string[]
   readonly to: string
   /** What this host calls its trace. */
   readonly name: string
   readonly connections: number
-  /** Read every blob again and replace what is damaged. */
-  readonly isCheck: boolean
+  readonly check: CheckOptions | undefined
   /** Let blobs go that no list ever named, after the grace: somebody else may have put them there. */
   readonly isPrune: boolean
   /** Over all connections; 0: no limit. */
   readonly bytesPerSecond: number
+  readonly windows: readonly TimeWindow[]
+  /** Outside all windows; 0: no blob is transferred. */
+  readonly outsideBytesPerSecond: number
   /** Free space that is left to others. */
   readonly minFreeBytes: number
   /** What left the list stays this long. */
   readonly graceMs: number
-  /** The publisher's key: 64 hex digits, or the text of its key.json. Without it the first run believes the source. */
-  readonly key: string | undefined
+  /** Whom to believe from the start; without it the first run believes the source. */
+  readonly root: GivenRoot | undefined
+  readonly family: 4 | 6 | undefined
+  /** How long a file may be put off by sources that are busy. */
+  readonly patienceMs: number
   readonly stallMs: number
   readonly leastBytes: number
   readonly tries: number
@@ -26,14 +36,31 @@ export type ReplicateOptions = {
   readonly pauseMs: number
 }
 
+/** Reading again what is on the disk. */
+export type CheckOptions = {
+  /** 0: no limit. */
+  readonly bytesPerSecond: number
+  /** The next run goes on from where this time ended; 0: all of it. */
+  readonly limitMs: number
+}
+
 export const replicateDefaults = {
   connections: 4,
-  isCheck: false,
+  check: undefined,
   isPrune: false,
   bytesPerSecond: 0,
+  windows: [],
+  outsideBytesPerSecond: 0,
   minFreeBytes: 1 << 30,
   graceMs: 24 * 3_600_000,
-  key: undefined,
+  root: undefined,
+  family: undefined,
+  capBytes: undefined,
+  repositories: [],
+  platforms: [],
+  minBytes: 0,
+  maxBytes: undefined,
+  patienceMs: 6 * 3_600_000,
   stallMs: 30_000,
   leastBytes: 16 * 1024,
   tries: 5,
@@ -42,21 +69,14 @@ export const replicateDefaults = {
 
 export type ReplicateTools = {
   readonly client: Client
+  /** For hosts that a source redirects to: private addresses only where they were allowed outright. */
+  readonly hostClient: Client
   readonly now: () => number
   readonly random: () => number
   readonly freeBytes: (folder: string) => Promise<number>
   readonly onProgress: (progress: Progress) => void
+  readonly onEvent: (event: ReplicateEvent) => void
   readonly stop: AbortSignal
   /** Name and version of the program, for the trace. */
   readonly software: string
-}
-
-export type Progress = {
-  /** lists; look: comparing with what is here; blobs; packs; done. */
-  readonly phase: 'lists' | 'look' | 'blobs' | 'packs' | 'done'
-  readonly files: number
-  /** 0 while it is not known. */
-  readonly totalFiles: number
-  readonly bytes: number
-  readonly totalBytes: number
 }

@@ -1,135 +1,166 @@
-// Brings a folder to the generation that a source has. README.md has the order of the steps and what each protects.
+// Brings a folder to the newest generation that its sources have. README.md has the order of the steps and what each protects.
 
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import { randomBytes } from 'node:crypto'
 import { FolderBusy, lockFolder } from '#kit/folder-lock.ts'
-import { keyPath, type Pointer, pointerPath } from '#snapshots/pointer.ts'
 import { isHostName } from '#snapshots/tree-path.ts'
-import { encodePublicKey } from '#trust/public-key.ts'
+import { checkDisk } from './check-disk.ts'
 import { copyBlobs } from './copy-blobs.ts'
-import { copySpanFiles } from './copy-span-files.ts'
-import { startCopying } from './copying.ts'
-import { deleteLeftBlobs, deleteLeftSpanFiles } from './delete-left.ts'
-import { forgetOtherHeldLists, openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
-import { type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
+import { copyNamedFiles, namedFiles } from './copy-named-files.ts'
+import { type Copying, startCopying } from './copying.ts'
+import { finishRun, type ReplicateResult } from './finish-run.ts'
+import { type Followed, followChain } from './follow-chain.ts'
+import type { Plan } from './plan-blobs.ts'
+import { openReplicaFolder, type ReplicaFolder } from './replica-folder.ts'
+import { type PartialCopy, type ReplicaState, readReplicaState, writeReplicaState } from './replica-state.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
 import type { ReplicateOptions, ReplicateTools } from './replicate-options.ts'
-import { SourceInterrupted, TreeSource } from './tree-source.ts'
-import { chooseKey, type FoundPointer, fetchPointer, readHeldPointer, refuseOlder } from './trust-pointer.ts'
-import { hasTrace, writeTrace } from './write-trace.ts'
-
-export type ReplicateResult = {
-  readonly outcome: 'unchanged' | 'updated'
-  readonly channel: string
-  readonly generation: number
-  /** What was fetched. */
-  readonly files: number
-  readonly bytes: number
-  /** Blobs that did not have the bytes of their digest and were replaced. */
-  readonly damaged: number
-  /** Blobs deleted after their grace. */
-  readonly deleted: number
-  /** Blobs that lie here though no list named them, ever; counted when the files were looked at. */
-  readonly strays: number
-  /** The pointer is past its expiry: the source may be cut off from the publisher, or hold news back. */
-  readonly isExpired: boolean
-}
+import { describeSelection } from './selection.ts'
+import { SourceInterrupted } from './source-trouble.ts'
+import { TreeSource } from './tree-source.ts'
+import { TreeSources } from './tree-sources.ts'
+import { shownTimestamp, writeMetadata } from './write-metadata.ts'
 
 /** Throws ReplicateError with a reason a person can act on; whatever happens, the last complete generation stays. */
 export async function replicate(options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
-  if (!isHostName(options.name))
-    throw new ReplicateError('folder', `not a host name: ${options.name}; give one like mirror.example.org`)
+  const { name, from, to } = options
+  if (!isHostName(name))
+    throw new ReplicateError('folder', `not a host name: ${name}; give one like mirror.example.org`)
   try {
-    const replica = await openReplicaFolder(options.to)
+    const replica = await openReplicaFolder(to)
     await using _ = await lockFolder(replica.hidden)
-    return await run(replica, options, tools)
+    tools.onEvent({ event: 'start', from, to })
+    return await new ReplicaRun(replica, options, tools).run()
   } catch (error) {
     if (tools.stop.aborted)
       throw new ReplicateError('stopped', 'stopped; the next run goes on from here', { cause: error })
     if (error instanceof SourceInterrupted) throw new ReplicateError('source', error.message, { cause: error })
-    if (error instanceof FolderBusy) throw new ReplicateError('folder', error.message, { cause: error })
-    if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${options.to}`, { cause: error })
+    if (error instanceof FolderBusy) throw new ReplicateError('busy', error.message, { cause: error })
+    if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${to}`, { cause: error })
+    if ((error as NodeJS.ErrnoException).code === 'EROFS')
+      throw new ReplicateError('folder', `${to} is on a disk that is mounted read-only`, { cause: error })
     throw error
   }
 }
 
-async function run(replica: ReplicaFolder, options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
-  const source = new TreeSource(options, tools.client)
-  const state = await readReplicaState(replica.state)
-  const key = await chooseKey(replica.folder, options.key, state, source, tools.stop)
-  const held = await readHeldPointer(replica.folder, key)
-  const mustLook = options.isCheck || options.isPrune || held?.pointer.generation !== state?.complete
-  const complete = mustLook ? 0 : (state?.complete ?? 0)
+type Counts = Pick<ReplicateResult, 'outcome' | 'damaged' | 'strays'>
 
-  const etag = complete > 0 && state?.from === source.url ? state.etag : undefined
-  const fetched = await fetchPointer(source, key, etag, tools.stop)
-  const { pointer } = fetched ?? held!
-  refuseOlder(pointer, state)
-  refuseOlder(pointer, held && { channel: held.pointer.channel, highest: held.pointer.generation })
-  const begun: ReplicaState = {
-    format: 1,
-    key,
-    channel: pointer.channel,
-    highest: pointer.generation,
-    complete,
-    from: source.url,
-    etag: fetched ? undefined : etag,
-    leftFiles: state?.leftFiles ?? {},
+class ReplicaRun {
+  readonly #replica: ReplicaFolder
+  readonly #options: ReplicateOptions
+  readonly #tools: ReplicateTools
+  readonly #warnings: string[] = []
+
+  constructor(replica: ReplicaFolder, options: ReplicateOptions, tools: ReplicateTools) {
+    this.#replica = replica
+    this.#options = options
+    this.#tools = tools
   }
-  const ending: Ending = { replica, options, tools, pointer, files: 0, bytes: 0, damaged: 0, strays: 0 }
-  if (!fetched) return finish(begun, 'unchanged', ending)
-  const finished = { ...begun, complete: pointer.generation, etag: fetched.etag }
-  if (complete > 0 && held?.bytes.equals(fetched.bytes)) return finish(finished, 'unchanged', ending)
 
-  await writeReplicaState(replica.state, begun)
-  const copying = startCopying(replica, source, options, tools)
-  const verified = complete > 0 ? held?.pointer : undefined
-  await copySpanFiles('lists', pointer, verified, copying)
-  const { damagedFiles, strayFiles } = await copyBlobs(pointer, complete, copying)
-  await copySpanFiles('packs', pointer, verified, copying)
-  await writeMetadata(replica.folder, encodePublicKey(key), fetched)
-  const { files, bytes } = copying.meter
-  copying.meter.enter('done', { files: 0, bytes: 0 })
-  return finish(finished, 'updated', { ...ending, files, bytes, damaged: damagedFiles, strays: strayFiles })
+  async run(): Promise<ReplicateResult> {
+    const { now, stop, onEvent } = this.#tools
+    const { root, isPrune, check } = this.#options
+    const replica = this.#replica
+    const state = await readReplicaState(replica.state)
+    const id = state?.replica ?? randomBytes(16).toString('hex')
+    const sources = this.#openSources(id)
+    const shown = await shownTimestamp(replica.folder)
+    const mustLook = isPrune || shown === undefined || shown !== state?.shown?.timestamp
+    const onTrouble = (url: string, { reason, message }: ReplicateError) => {
+      this.#warnings.push(message)
+      onEvent({ event: 'source', url, reason, message })
+    }
+    const followed = await followChain(sources, { replica, root, state, nowMs: now(), stop, onTrouble })
+    const { channel, generation } = followed.contents
+    const begun = begin({ id, state, mustLook, followed })
+    onEvent({ event: 'generation', channel, generation, held: begun.complete })
+    if (followed.believed) onEvent({ event: 'believed', root: followed.believed })
+    const copying = startCopying(replica, sources, this.#options, this.#tools)
+    const { state: copied, ...counts } = await this.#copy(begun, followed, copying)
+    const finish = (finished: ReplicaState, told: Counts) => {
+      const { files, bytes } = copying.meter
+      const { contents, believed } = followed
+      const said = { files, bytes, believed, liars: sources.liars, warnings: this.#warnings }
+      return finishRun(finished, { replica, options: this.#options, tools: this.#tools, contents, ...told, ...said })
+    }
+    const { result, left } = await finish(copied, counts)
+    if (!check) return result
+    const onIncomplete = () => writeReplicaState(replica.state, { ...copied, left, complete: 0 })
+    const { damaged } = await checkDisk(followed.contents, check, { ...copying, onIncomplete })
+    if (damaged === 0) return result
+    return (await finish({ ...copied, left }, { ...counts, damaged: counts.damaged + damaged })).result
+  }
+
+  #openSources(id: string): TreeSources {
+    const { from, name } = this.#options
+    const { client, hostClient, now, onEvent } = this.#tools
+    const headers = { 'flotilla-replica': id, 'flotilla-host': name }
+    const sources = from.map((url) => new TreeSource(url, this.#options, { client, hostClient, headers }))
+    return new TreeSources(sources, { now, onLiar: (liar) => onEvent({ event: 'liar', ...liar }) })
+  }
+
+  /** The state when all is in place, and what it took. */
+  async #copy(
+    begun: ReplicaState,
+    followed: Followed,
+    copying: Copying,
+  ): Promise<Counts & { readonly state: ReplicaState }> {
+    const { contents, targets, timestamp } = followed
+    const { generation, popular } = contents
+    const { capBytes } = this.#options
+    const selection = describeSelection(this.#options)
+    const isShown = begun.shown?.timestamp === timestamp && begun.shown.rootVersion === targets.rootVersion
+    const isChosenAnew = capBytes !== undefined && popular !== undefined && !(popular.path in begun.files)
+    const hasBlobs = begun.complete === generation && (begun.partial?.selection ?? '') === selection && !isChosenAnew
+    if (hasBlobs && isShown) return { state: begun, outcome: 'unchanged', damaged: 0, strays: 0 }
+
+    await writeReplicaState(this.#replica.state, begun)
+    await copyNamedFiles('lists', contents, begun.files, copying)
+    await copyNamedFiles('packs', contents, begun.files, copying)
+    const known = { complete: begun.complete, isWhole: begun.partial === undefined }
+    const plan = hasBlobs ? undefined : await copyBlobs(contents, known, copying)
+    await writeMetadata(this.#replica.folder, await followed.collectMetadata())
+    copying.meter.enter('done', { files: 0, bytes: 0 })
+    return {
+      state: finishedState(plan ? { ...begun, partial: partialOf(selection, plan) } : begun, followed),
+      outcome: plan ? 'updated' : 'refreshed',
+      damaged: plan?.damagedFiles ?? 0,
+      strays: plan?.strayFiles ?? 0,
+    }
+  }
 }
 
-/** The pointer comes after all that it names. */
-async function writeMetadata(folder: string, key: string, { bytes }: FoundPointer): Promise<void> {
-  await makeFolder(join(folder, 'metadata'))
-  await writeFileAtomically(join(folder, keyPath), key)
-  await writeFileAtomically(join(folder, pointerPath), bytes)
+function partialOf(selection: string, { count, sizeBytes }: Plan): PartialCopy | undefined {
+  return selection === '' ? undefined : { selection, blobs: count, bytes: sizeBytes }
 }
 
-type Ending = Pick<ReplicateResult, 'files' | 'bytes' | 'damaged' | 'strays'> & {
-  readonly replica: ReplicaFolder
-  readonly options: ReplicateOptions
-  readonly tools: ReplicateTools
-  readonly pointer: Pointer
+type Begin = {
+  readonly id: string
+  readonly state: ReplicaState | undefined
+  readonly mustLook: boolean
+  readonly followed: Followed
 }
 
-/** Everything of the pointer is in place: remember it, say so, and only then delete. */
-async function finish(
-  state: ReplicaState,
-  outcome: ReplicateResult['outcome'],
-  { replica, options, tools, pointer, ...counts }: Ending,
-): Promise<ReplicateResult> {
-  const { folder } = replica
-  const nowMs = tools.now()
-  await writeReplicaState(replica.state, state)
-  await forgetOtherHeldLists(replica, pointer.generation)
-  if (outcome === 'updated' || !(await hasTrace(folder, options.name))) {
-    await writeTrace(folder, options.name, pointer, { nowMs, software: tools.software })
+function begin({ id, state, mustLook, followed }: Begin): ReplicaState {
+  return {
+    format: 2,
+    replica: id,
+    channel: followed.contents.channel,
+    highest: followed.contents.generation,
+    complete: mustLook ? 0 : (state?.complete ?? 0),
+    shown: mustLook ? undefined : state?.shown,
+    etags: followed.etags,
+    partial: state?.partial,
+    files: mustLook ? {} : (state?.files ?? {}),
+    left: state?.left ?? {},
   }
-  const { graceMs } = options
-  const deleted = await deleteLeftBlobs(replica, nowMs, graceMs)
-  const leftFiles = await deleteLeftSpanFiles(folder, pointer, state.leftFiles, { nowMs, graceMs })
-  if (JSON.stringify(leftFiles) !== JSON.stringify(state.leftFiles))
-    await writeReplicaState(replica.state, { ...state, leftFiles })
-  if (outcome === 'updated') {
-    for (const name of await readdir(replica.parts)) await rm(join(replica.parts, name), { force: true })
+}
+
+function finishedState(begun: ReplicaState, { contents, targets, timestamp }: Followed): ReplicaState {
+  const named = [...namedFiles('lists', contents), ...namedFiles('packs', contents)]
+  return {
+    ...begun,
+    complete: contents.generation,
+    shown: { timestamp, rootVersion: targets.rootVersion },
+    files: Object.fromEntries(named.map(({ path, digest }) => [path, digest])),
   }
-  const { channel, generation, expiresAtMs } = pointer
-  const isExpired = expiresAtMs !== undefined && expiresAtMs <= nowMs
-  return { outcome, channel, generation, ...counts, deleted, isExpired }
 }
