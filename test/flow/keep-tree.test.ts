@@ -9,8 +9,25 @@ import { startFlotilla } from '../kit/flotilla.ts'
 import { adminToken, askApi, pushImage } from '../kit/flotilla-client.ts'
 import { readContents } from '../kit/read-contents.ts'
 import { waitUntil } from '../kit/wait-until.ts'
+import { ask } from '../kit/wire.ts'
 
-test('a timestamp is signed anew at half of its life, after a restart too', async () => {
+/** All that the origin sends to who asks whether there is something new: two answers, heads and bodies. */
+async function bytesOfPoll(origin: string): Promise<number> {
+  const { port, host } = new URL(origin)
+  const get = (path: string, more = '') =>
+    ask({ port: Number(port) }, `GET /metadata/${path} HTTP/1.1\nHost: ${host}\n${more}\n`)
+  for (;;) {
+    const etag = (await get('timestamp.json')).header('etag')
+    const timestamp = await get('timestamp.json', `If-None-Match: ${etag}\n`)
+    // Signed anew in between.
+    if (timestamp.status === 200) continue
+    const root = await get('2.root.json')
+    expect([timestamp.status, root.status]).toEqual([304, 404])
+    return [timestamp, root].reduce((sum, { head, body }) => sum + head.length + 4 + body.length, 0)
+  }
+}
+
+test('a timestamp is signed anew at half of its life, after a restart too; asking for news costs less than a kilobyte', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'flow-keep-tree-'))
   const root = join(folder, 'data/tree/stable')
   const env = {
@@ -34,9 +51,10 @@ test('a timestamp is signed anew at half of its life, after a restart too', asyn
       expect((await readContents(root)).generation).toBe(1)
       last = await version()
     }
-    await using _ = await startFlotilla({ folder, env })
+    await using again = await startFlotilla({ folder, env })
     await reach(last + 1)
     expect((await readContents(root)).generation).toBe(1)
+    expect(await bytesOfPoll(again.url('origin'))).toBeLessThan(1000)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
