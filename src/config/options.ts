@@ -128,6 +128,18 @@ export const options = {
     group: 'Content',
     help: 'promotions of this long are published together',
   },
+  listGrace: {
+    kind: 'duration',
+    default: '24h',
+    group: 'Content',
+    help: 'how long lists, packs and metadata stay in the tree that the newest generation does not name any more: somebody may be reading them',
+  },
+  popularityInterval: {
+    kind: 'duration',
+    default: '24h',
+    group: 'Content',
+    help: 'how often the list of what is pulled most is made anew',
+  },
   timestampLifetime: {
     kind: 'lifetime',
     default: '3d',

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { listTreeBlobs } from '#catalogue/generations.ts'
+import { listTreeBlobs } from '#catalogue/tree-blobs.ts'
 import type { Config } from '#config/config.ts'
 import type { RoleName } from '#flow.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
