@@ -29,6 +29,8 @@ export const toolRows: readonly ToolRow[] = [
   { tool: 'openssl', package: 'openssl', version: ['version'] },
   { tool: 'curl', package: 'curl', version: ['--version'] },
   { tool: 'systemd-analyze', package: 'systemd', version: ['--version'] },
+  { tool: 'tinyproxy', package: 'tinyproxy-bin', version: ['-v'] },
+  { tool: 'faketime', package: 'faketime', version: ['--version'] },
   { tool: 'chromium', package: 'chromium', version: ['--version'] },
 ]
 
