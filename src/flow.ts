@@ -38,5 +38,9 @@ export const stages = {
     leaves: "manifest bytes, a small blob's bytes, or a 307 to a host or to the origin",
     roles: ['frontdoor'],
   },
-  pull: { takes: 'a request from a replica or a fallback', leaves: 'bytes of the published tree', roles: ['origin'] },
+  pull: {
+    takes: 'a request from a replica or a fallback',
+    leaves: 'bytes of the published tree, or a 307 to a host that has them',
+    roles: ['origin'],
+  },
 } as const satisfies Record<string, Stage>

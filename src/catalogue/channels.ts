@@ -216,30 +216,36 @@ export async function listTagsOfManifest(
   return rows.map((row) => row.tag)
 }
 
-/** What differs between version `from` and version `to`; what came and went between the two is not named. */
-export async function changesBetween(
+/** What differs between any two neighbours of `versions` (ascending), as it is at the last: a reader may hold any of them. What came
+ *  and went between two neighbours is not named: it was never seen. */
+export async function changesAcross(
   db: Reader,
   repositoryId: number,
   channel: string,
-  from: number,
-  to: number,
+  versions: readonly number[],
 ): Promise<Change[]> {
   const rows = await db
     .selectFrom('tag_log')
-    .select(['key', 'digest', 'previous'])
+    .select(['key', 'digest', 'previous', 'version'])
     .where('repository_id', '=', repositoryId)
     .where('channel', '=', channel)
-    .where('version', '>', from)
-    .where('version', '<=', to)
+    .where('version', '>', versions[0]!)
+    .where('version', '<=', versions.at(-1)!)
     .orderBy('version')
     .execute()
-  const first = new Map<string, Digest | null>()
   const last = new Map<string, Digest | null>()
-  for (const row of rows) {
-    if (!first.has(row.key)) first.set(row.key, row.previous as Digest | null)
-    last.set(row.key, row.digest as Digest | null)
+  const changed = new Set<string>()
+  let at = 0
+  for (const upTo of versions.slice(1)) {
+    const first = new Map<string, Digest | null>()
+    for (; at < rows.length && rows[at]!.version <= upTo; at++) {
+      const { key, digest, previous } = rows[at]!
+      if (!first.has(key)) first.set(key, previous as Digest | null)
+      last.set(key, digest as Digest | null)
+    }
+    for (const [key, digest] of first) if (last.get(key) !== digest) changed.add(key)
   }
-  return [...last].filter(([key, digest]) => first.get(key) !== digest).map(([key, digest]) => ({ key, digest }))
+  return [...changed].map((key) => ({ key, digest: last.get(key)! }))
 }
 
 /** What to append so that the tags are again as they were at `version`; manifests that came since stay. */

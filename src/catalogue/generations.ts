@@ -14,12 +14,11 @@ export type GenerationRow = {
   readonly summary: unknown
 }
 
-/** A repository that a generation changes: from the version that was published last (0: none) to the one of this generation. */
+/** A repository that generations change: the version before them (0: none), and the one of each generation that changed it. */
 export type ChangedRepository = {
   readonly repositoryId: number
   readonly name: RepositoryName
-  readonly from: number
-  readonly to: number
+  readonly versions: readonly number[]
 }
 
 function toRow(row: Schema['generations']): GenerationRow {
@@ -159,39 +158,42 @@ export async function addGenerationRepositories(
   }
 }
 
-/** What generation `number` changes, in order of name. */
+/** What the generations after `after`, up to `upTo`, change, in order of name. */
 export async function listChangedRepositories(
   db: Reader,
   channel: string,
-  number: number,
+  { after, upTo }: { readonly after: number; readonly upTo: number },
 ): Promise<ChangedRepository[]> {
   const rows = await db
-    .selectFrom('generation_repositories')
-    .innerJoin('repositories', 'repositories.id', 'generation_repositories.repository_id')
+    .selectFrom('generation_repositories as taken')
+    .innerJoin('repositories', 'repositories.id', 'taken.repository_id')
     .select((select) => [
-      'repository_id',
+      'taken.repository_id',
       'name',
-      'version',
+      'taken.version',
       select
         .selectFrom('generation_repositories as before')
         .select('before.version')
         .where('before.channel', '=', channel)
-        .whereRef('before.repository_id', '=', 'generation_repositories.repository_id')
-        .where('before.number', '<', number)
+        .whereRef('before.repository_id', '=', 'taken.repository_id')
+        .where('before.number', '<=', after)
         .orderBy('before.number', 'desc')
         .limit(1)
         .as('from'),
     ])
-    .where('channel', '=', channel)
-    .where('number', '=', number)
+    .where('taken.channel', '=', channel)
+    .where('taken.number', '>', after)
+    .where('taken.number', '<=', upTo)
     .orderBy('name')
+    .orderBy('taken.number')
     .execute()
-  return rows.map((row) => ({
-    repositoryId: row.repository_id,
-    name: row.name as RepositoryName,
-    from: Number(row.from ?? 0),
-    to: row.version,
-  }))
+  const changed: { repositoryId: number; name: RepositoryName; versions: number[] }[] = []
+  for (const { repository_id: repositoryId, name, version, from } of rows) {
+    const last = changed.at(-1)
+    if (last?.repositoryId === repositoryId) last.versions.push(version)
+    else changed.push({ repositoryId, name: name as RepositoryName, versions: [Number(from ?? 0), version] })
+  }
+  return changed
 }
 
 /** The version of every repository in generation `number`, by name after `after`. */

@@ -3,9 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError, Option } from 'commander'
-import pino from 'pino'
+import pino, { type Logger } from 'pino'
 import { ApiClient, ApiError } from '#api/client.ts'
 import { type Config, checkFiles, makeConfig } from '#config/config.ts'
+import { findCopy } from '#config/find-copy.ts'
 import { ConfigError, loadSettings } from '#config/load-config.ts'
 import { kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
@@ -15,8 +16,10 @@ import { writeHostTrace } from '#roles/check-in.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
 import { replicaProgram } from '#roles/replica-program.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
+import { runCopy } from '#roles/run-copy.ts'
 import { runRoles } from '#roles/run-roles.ts'
 import { checkInCommand } from './check-in-command.ts'
+import { copyScreen } from './copy-screen.ts'
 import { hostCommands } from './host-commands.ts'
 import { popularityCommand } from './popularity-command.ts'
 import { clean } from './print.ts'
@@ -65,14 +68,26 @@ async function serve(names: readonly RoleName[], flags: Flags): Promise<void> {
   const log = pino({ level: config.settings.log === 'info' && isForPeople ? 'warn' : config.settings.log })
   if (config.settings.adminToken !== undefined && config.settings.adminToken.length < safeAdminTokenLength)
     log.warn('the admin token is short enough to be guessed; better: openssl rand -hex 32')
-  const running = await runRoles(names, config, log)
-  printWelcome(config, running)
+  const running = await start(names, config, log)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
   })
   if (isForPeople) console.log('Draining; once more to end at once.')
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(exitCodes.failed))
   await running[Symbol.asyncDispose]()
+}
+
+/** Says what it does when it does it. */
+async function start(names: readonly RoleName[], config: Config, log: Logger): Promise<AsyncDisposable> {
+  const copy = findCopy(config.settings, names)
+  if (copy === undefined) {
+    const running = await runRoles(names, config, log)
+    printWelcome(config, running)
+    return running
+  }
+  const running = await runCopy(names, config, copy, log)
+  process.stdout.write(copyScreen({ data: config.data, ...running }))
+  return running
 }
 
 /** Commands that talk to a server: FLOTILLA_API_URL says where, FLOTILLA_TOKEN (else the data folder's admin token) who. */

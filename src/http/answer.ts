@@ -16,6 +16,8 @@ export type Ask = {
   /** Undefined when the request carries none. Throws when the connection breaks or stalls before its end. A chunk's bytes are good
    *  until the next one is asked for: whoever keeps them copies them. */
   readonly body: AsyncIterable<Uint8Array> | undefined
+  /** Aborts when the other side hangs up before its answer; for those who let it wait. Not every adapter tells. */
+  readonly gone?: AbortSignal
 }
 
 /** Bytes that lie in a store (a BlobBody has this shape): sent straight from the file where there is one. */

@@ -12,9 +12,11 @@ class BunAsk implements Ask {
   readonly peer: string
   readonly isTls: boolean
   readonly body: AsyncIterable<Uint8Array> | undefined
+  readonly #request: Request
   readonly #headers: Headers
 
   constructor(request: Request, peer: string, isTls: boolean, stallMs: number) {
+    this.#request = request
     this.#headers = request.headers
     this.method = request.method
     this.peer = peer
@@ -27,6 +29,10 @@ class BunAsk implements Ask {
     const question = url.indexOf('?', start)
     this.path = question < 0 ? url.slice(start) : url.slice(start, question)
     this.query = question < 0 ? '' : url.slice(question + 1)
+  }
+
+  get gone(): AbortSignal {
+    return this.#request.signal
   }
 
   header(name: string): string | undefined {
@@ -72,6 +78,8 @@ export function listenFetch(fetch: FetchHandler, options: ListenOptions): Listen
       reusePort: tls !== undefined,
       maxRequestBodySize: options.maxBodyBytes ?? Number.MAX_SAFE_INTEGER,
       idleTimeout: idleSeconds,
+      // Otherwise it prints source code beside each answer that is broken off.
+      development: false,
       ...(tls && { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
       async fetch(request, server) {
         server.timeout(request, 0)

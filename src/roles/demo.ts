@@ -31,6 +31,7 @@ export const demoRepository = 'demo/hello'
 const addresses = ['127.0.0.2', '127.0.0.3'] as const
 const copyEveryMs = 5000
 const megabitsPerSecond = 1000
+const demoName = (i: number) => `demo-${i + 1}`
 
 /** Pushes and promotes the sample image unless it is there; the publication follows as for any promotion. */
 export async function publishDemoImage(push: PushStores, promote: PromoteStores, channel: string): Promise<void> {
@@ -77,10 +78,15 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
   const { originUrl, frontDoorUrl, onCopied } = around
   const { config, log, now } = resources
   const stopping = new AbortController()
-  const client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla-replicate' })
+  const outbound = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla-replicate' })
+  // Each copies from the origin and not from the other one: they show what users meet, with one of them gone as well.
+  const avoid = { 'flotilla-avoid': addresses.map((_, i) => demoName(i)).join() }
+  const client: Pick<OutboundClient, 'send'> = {
+    send: (ask) => outbound.send({ ...ask, headers: { ...ask.headers, ...avoid } }),
+  }
   const hosts: { name: string; url: string; folder: string; listener: Listener }[] = []
   for (const [i, address] of addresses.entries()) {
-    const name = `demo-${i + 1}`
+    const name = demoName(i)
     const folder = join(config.data, 'demo', name)
     const listener = listen(answerTree({ folder, channelFolders: new Map(), ...(frontDoorUrl && { frontDoorUrl }) }), {
       host: address,
@@ -131,7 +137,7 @@ export async function startDemoHosts(resources: Resources, around: DemoSurroundi
       clearInterval(timer)
       stopping.abort()
       await Promise.all(hosts.map(({ listener }) => listener.stop(0)))
-      await client[Symbol.asyncDispose]()
+      await outbound[Symbol.asyncDispose]()
     },
   }
 }

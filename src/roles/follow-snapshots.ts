@@ -13,8 +13,8 @@ import type { PlacementDocument } from '#snapshots/placement.ts'
 import { folderSource } from '#snapshots/snapshot-source.ts'
 import { TreeNews } from './tree-news.ts'
 
-const followEveryMs = 1000
-const maxBackoffMs = 30_000
+/** How often data planes look for news in a folder. */
+export const followPace = { intervalMs: 1000, maxBackoffMs: 30_000 } as const
 /** A chain of more packs than this is begun anew from a whole one. */
 const maxPacks = 64
 
@@ -44,31 +44,48 @@ export async function followSnapshots(
     log: logError,
     maxPacks,
   })
-  const snapshots = folderSource(join(config.data, 'snapshots'))
-  const documents = [
-    await followDocument({
-      source: snapshots,
-      path: `${config.publicChannel}/placement.json`,
-      copy: join(kept, 'placement.json'),
-      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
-      log: logError,
-    }),
-    await followDocument({
-      source: snapshots,
-      path: 'health.json',
-      copy: join(kept, 'health.json'),
-      take: (bytes) => holder.takeHealth(parseDocument<HealthDocument>(bytes)),
-      log: logError,
-    }),
-  ]
+  const documents = await followFleet({ config, holder, kept, log: logError })
   // Each for itself: a tree that is refused must not keep news of the hosts away.
-  const options = { intervalMs: followEveryMs, maxBackoffMs, random: Math.random, log: logError }
+  const options = { ...followPace, random: Math.random, log: logError }
   const followers = [
     startFollower(() => publication.step(), options),
     ...documents.map((step) => startFollower(step, options)),
   ]
-  const all = (what: 'runNow' | 'stop') => Promise.all(followers.map((one) => one[what]())).then(() => undefined)
-  const follower: Follower = { runNow: () => all('runNow'), stop: () => all('stop') }
+  const follower = together(followers)
   await follower.runNow()
   return { holder, follower }
+}
+
+export type FollowedFleet = {
+  readonly config: Config
+  readonly holder: Pick<SnapshotHolder, 'takePlacement' | 'takeHealth'>
+  /** Where copies are kept for the next start. */
+  readonly kept: string
+  readonly log: (error: unknown) => void
+}
+
+/** The steps that look for a new placement and for new health; what the last run left is taken at once. */
+export async function followFleet({ config, holder, kept, log }: FollowedFleet): Promise<(() => Promise<void>)[]> {
+  const source = folderSource(join(config.data, 'snapshots'))
+  return [
+    await followDocument({
+      source,
+      path: `${config.publicChannel}/placement.json`,
+      copy: join(kept, 'placement.json'),
+      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
+      log,
+    }),
+    await followDocument({
+      source,
+      path: 'health.json',
+      copy: join(kept, 'health.json'),
+      take: (bytes) => holder.takeHealth(parseDocument<HealthDocument>(bytes)),
+      log,
+    }),
+  ]
+}
+
+export function together(followers: readonly Follower[]): Follower {
+  const all = (what: 'runNow' | 'stop') => Promise.all(followers.map((one) => one[what]())).then(() => undefined)
+  return { runNow: () => all('runNow'), stop: () => all('stop') }
 }

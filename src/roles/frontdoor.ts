@@ -5,17 +5,14 @@ import type { Logger } from 'pino'
 import type { Config } from '#config/config.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
-import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { type DeliverPulls, pullsToFolder, startPullHandOver } from './hand-over-pulls.ts'
-import { type OpenFront, openFront } from './open-front.ts'
+import { type FrontSurroundings, type OpenFront, openFront } from './open-front.ts'
 import type { Role } from './role.ts'
 import { withProbes } from './with-probes.ts'
 
 export type FrontdoorRole = Role & Pick<OpenFront, 'front' | 'followNow'>
 
-export type FrontdoorParts = {
-  readonly report: ReportEvidence
-  readonly originUrl: string | undefined
+export type FrontdoorParts = Omit<FrontSurroundings, 'kept'> & {
   /** Undefined: no catalogue is open in this process, pulls go by files to the one where it is. */
   readonly deliverPulls: DeliverPulls | undefined
 }
@@ -23,12 +20,12 @@ export type FrontdoorParts = {
 export async function startFrontdoor(
   config: Config,
   log: Logger,
-  { report, originUrl, deliverPulls }: FrontdoorParts,
+  { deliverPulls, ...around }: FrontdoorParts,
 ): Promise<FrontdoorRole> {
-  const { host, port } = config.listen.frontdoor
+  const { port } = config.listen.frontdoor
   // Copies of its own: several front doors may share a data folder, and each forgets what it no longer serves.
   const kept = join(config.data, 'frontdoor', String(port))
-  const opened = await openFront(config, log, { kept, report, originUrl })
+  const opened = await openFront(config, log, { ...around, kept })
   const { front, followNow } = opened
   const { now } = front.parts
   const pulls = startPullHandOver(front.pulls, {
@@ -37,9 +34,27 @@ export async function startFrontdoor(
     now,
     log,
   })
+  const closing = {
+    async [Symbol.asyncDispose]() {
+      await pulls.stop()
+      await opened[Symbol.asyncDispose]()
+    },
+  }
+  return serveFront(config, log, { front, followNow, ...closing })
+}
+
+/** The listener of a front door. `whyEmpty` says what is missing while there is nothing to serve. */
+export function serveFront(
+  config: Config,
+  log: Logger,
+  opened: OpenFront,
+  whyEmpty: () => string = () => 'nothing is published yet',
+): FrontdoorRole {
+  const { host, port } = config.listen.frontdoor
+  const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
-  const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : 'nothing is published yet')
+  const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : whyEmpty())
   const listener = listenWire(
     withProbes((ask) => answerFront(ask, front), notReady),
     {
@@ -58,7 +73,6 @@ export async function startFrontdoor(
     async stop() {
       isStopping = true
       await listener.stop(config.settings.drain)
-      await pulls.stop()
       await opened[Symbol.asyncDispose]()
     },
   }

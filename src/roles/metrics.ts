@@ -2,40 +2,82 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Catalogue } from '#catalogue/schema.ts'
+import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
+import type { TreeWatch } from './tree-watch.ts'
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-export type MetricsParts = { readonly front?: FrontDoor | undefined; readonly catalogue?: Catalogue | undefined }
+export type MetricsParts = {
+  readonly front?: FrontDoor | undefined
+  /** Of the tree that is followed here. */
+  readonly tree?: Pick<TreeWatch, 'refused' | 'expiresAtMs'> | undefined
+  readonly origin?: OriginCounters | undefined
+  readonly catalogue?: Catalogue | undefined
+}
 
-export function makeMetrics({ front, catalogue }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({ front, tree, origin, catalogue }: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
-  if (front) addFrontCounters(registry, front)
+  if (front) {
+    addCounters(registry, 'frontdoor', front.counters)
+    addGenerationGauge(registry, front)
+  }
+  if (tree) addTreeGauges(registry, tree)
+  if (origin) addCounters(registry, 'origin', origin)
   if (catalogue) addJobGauge(registry, catalogue)
   return async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })
 }
 
 /** The hot path adds to plain numbers; they become counters when somebody looks. */
-function addFrontCounters(registry: Registry, front: FrontDoor): void {
-  for (const name of Object.keys(front.counters) as (keyof FrontDoor['counters'])[]) {
+function addCounters(
+  registry: Registry,
+  role: 'frontdoor' | 'origin',
+  counters: Readonly<Record<string, number>>,
+): void {
+  for (const name of Object.keys(counters)) {
     let told = 0
     new Counter({
-      name: `flotilla_frontdoor_${snake(name)}_total`,
-      help: `front door: ${snake(name).replaceAll('_', ' ')}`,
+      name: `flotilla_${role}_${snake(name)}_total`,
+      help: `${role}: ${snake(name).replaceAll('_', ' ')}`,
       registers: [registry],
       collect() {
-        this.inc(front.counters[name] - told)
-        told = front.counters[name]
+        const count = counters[name]!
+        this.inc(count - told)
+        told = count
       },
     })
   }
+}
+
+function addGenerationGauge(registry: Registry, front: FrontDoor): void {
   new Gauge({
     name: 'flotilla_frontdoor_generation',
     help: 'generation that the front door serves',
     registers: [registry],
     collect() {
       this.set(front.parts.holder.current.publication?.generation ?? 0)
+    },
+  })
+}
+
+function addTreeGauges(registry: Registry, tree: NonNullable<MetricsParts['tree']>): void {
+  new Gauge({
+    name: 'flotilla_frontdoor_tree_refused',
+    help: '1 while the newest of the tree is refused for this reason; what was taken before is served on',
+    labelNames: ['reason'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      if (tree.refused) this.set({ reason: tree.refused.reason }, 1)
+    },
+  })
+  new Gauge({
+    name: 'flotilla_timestamp_expires_seconds',
+    help: 'when the timestamp of the tree expires, in seconds since 1970; alarm when it is past',
+    registers: [registry],
+    collect() {
+      if (tree.expiresAtMs !== undefined) this.set(tree.expiresAtMs / 1000)
     },
   })
 }

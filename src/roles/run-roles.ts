@@ -18,6 +18,7 @@ import { startOrigin } from './origin.ts'
 import { addressOf, openResources, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { type Control, startControl } from './start-control.ts'
+import { openStrangers, type Strangers } from './strangers.ts'
 import { watchCertificate } from './watch-certificate.ts'
 
 export type Running = AsyncDisposable & {
@@ -54,7 +55,9 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     if (isControl) ground.use(await lockFolder(config.data))
     const resources = isControl ? ground.use(await openResources(config, log)) : undefined
 
-    const origin = await start('origin', () => startOrigin(config, log))
+    const meetsStrangers = names.some((name) => name === 'origin' || name === 'frontdoor' || name === 'manager')
+    const strangers = meetsStrangers ? await openStrangers(config) : undefined
+    const origin = await start('origin', () => startOrigin(config, log, strangers!))
     const originUrl =
       config.urls.origin ?? (origin ? addressOf(config, 'origin', origin.listeners.origin!.port) : undefined)
     let mirror: Mirror | undefined
@@ -62,11 +65,13 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
       startFrontdoor(config, log, {
         report: (evidence) => mirror?.report(evidence),
         originUrl,
+        strangers: strangers!,
         deliverPulls: resources && pullsToCatalogue(resources.catalogue),
       }),
     )
-    const metrics = makeMetrics({ front: frontdoor?.front, catalogue: resources?.catalogue })
-    const front = frontdoor ?? (names.includes('manager') ? stack.use(await openOwnFront(config, log)) : undefined)
+    const metrics = makeMetrics({ front: frontdoor?.front, origin: origin?.counters, catalogue: resources?.catalogue })
+    const front =
+      frontdoor ?? (names.includes('manager') ? stack.use(await openOwnFront(config, log, strangers!)) : undefined)
     const control =
       resources &&
       (await startControl(resources, { start, frontdoor, front, metrics, onMirror: (one) => (mirror = one) }))
@@ -122,10 +127,11 @@ async function startDemo(
 }
 
 /** A manager without a front door beside it still explains decisions and shows what is published. */
-function openOwnFront(config: Config, log: Logger): Promise<OpenFront> {
+function openOwnFront(config: Config, log: Logger, strangers: Strangers): Promise<OpenFront> {
   return openFront(config, log, {
     kept: join(config.data, 'manager'),
     report: () => undefined,
     originUrl: config.urls.origin,
+    strangers,
   })
 }

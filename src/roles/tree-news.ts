@@ -2,17 +2,23 @@
 
 import type { SnapshotSource } from '#snapshots/snapshot-source.ts'
 import { ContentsRefused, firstRootPath, parseContents, type TreeContents } from '#snapshots/tree-contents.ts'
+import { ChainRefused } from '#trust/chain-refused.ts'
 import { type MetadataSource, pollChain } from '#trust/poll-chain.ts'
-import { TrustedChain } from '#trust/trusted-chain.ts'
+import { parseRoot } from '#trust/root-chain.ts'
+import { chainLimits, TrustedChain } from '#trust/trusted-chain.ts'
+import { fingerprintOf, type GivenRoot, rememberFirstRoot } from './first-root.ts'
 
 export type TreeNewsOptions = {
   readonly source: SnapshotSource
   /** Where what was verified is kept. */
   readonly folder: string
-  readonly channel: string
-  /** The bytes of a root that is trusted from the start; undefined: the first that the tree shows is kept, another later is refused. */
-  readonly root: Buffer | undefined
+  /** Undefined: that of the first tree that is seen. */
+  readonly channel: string | undefined
+  /** What the tree must begin with; undefined: the first root that it shows is kept, another later is refused. */
+  readonly root: GivenRoot | undefined
   readonly now: () => number
+  /** Told of the root that is trusted from now on. */
+  readonly onFirstRoot?: (fingerprint: string) => void
 }
 
 export class TreeNews {
@@ -20,9 +26,15 @@ export class TreeNews {
   #chain: TrustedChain | undefined
   #etag: string | undefined
   #nextEtag: string | undefined
+  #expiresAtMs: number | undefined
 
   constructor(options: TreeNewsOptions) {
     this.#options = options
+  }
+
+  /** When the newest timestamp that was verified expires; undefined: none was. */
+  get expiresAtMs(): number | undefined {
+    return this.#expiresAtMs
   }
 
   /** Undefined: nothing new since what was taken. Throws ChainRefused, ContentsRefused. */
@@ -33,8 +45,10 @@ export class TreeNews {
     const news = await pollChain(this.#chain, this.#metadata, this.#etag, now())
     if (!news) return undefined
     this.#nextEtag = news.etag
+    this.#expiresAtMs = news.targets.expiresAtMs
     const contents = parseContents(news.targets)
-    if (contents.channel !== channel) throw new ContentsRefused(`a tree of ${contents.channel}, not of ${channel}`)
+    if (channel !== undefined && contents.channel !== channel)
+      throw new ContentsRefused(`a tree of ${contents.channel}, not of ${channel}`)
     return contents
   }
 
@@ -44,14 +58,39 @@ export class TreeNews {
   }
 
   async #open(): Promise<TrustedChain | undefined> {
-    const { source, folder, root, channel } = this.#options
-    const known = await TrustedChain.open(folder, root, channel)
-    if (known) return known
-    const first = await source.read(firstRootPath, undefined)
-    return first && TrustedChain.open(folder, Buffer.from(first.bytes), channel)
+    const { folder, channel } = this.#options
+    const known = await TrustedChain.open(folder, undefined, channel)
+    if (known) {
+      this.#expiresAtMs = (await known.last())?.expiresAtMs
+      return known
+    }
+    const first = await this.#firstRoot()
+    if (!first) return undefined
+    const fingerprint = fingerprintOf(first)
+    await rememberFirstRoot(folder, fingerprint)
+    const chain = await TrustedChain.open(folder, first, channel)
+    this.#options.onFirstRoot?.(fingerprint)
+    return chain
+  }
+
+  async #firstRoot(): Promise<Buffer | undefined> {
+    const { source, root } = this.#options
+    if (Buffer.isBuffer(root)) return root
+    const shown = await source.read(firstRootPath, undefined, chainLimits.rootMaxLength)
+    if (!shown) return undefined
+    const fingerprint = fingerprintOf(shown.bytes)
+    if (root !== undefined && root !== fingerprint)
+      throw new ChainRefused('unsigned', `${firstRootPath} is ${fingerprint}, not the root that was given, ${root}`)
+    try {
+      parseRoot(shown.bytes)
+    } catch (error) {
+      throw new ChainRefused('malformed', `${firstRootPath}: ${(error as Error).message}`, { cause: error })
+    }
+    return Buffer.from(shown.bytes)
   }
 
   /** A source tells "not there" and "not new" alike; with an ETag it is the second. */
-  readonly #metadata: MetadataSource = async (name, { etag }) =>
-    (await this.#options.source.read(`metadata/${name}`, etag)) ?? (etag === undefined ? undefined : 'unchanged')
+  readonly #metadata: MetadataSource = async (name, { etag, maxBytes }) =>
+    (await this.#options.source.read(`metadata/${name}`, etag, maxBytes)) ??
+    (etag === undefined ? undefined : 'unchanged')
 }

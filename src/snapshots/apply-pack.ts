@@ -11,16 +11,15 @@ function sorted<T>(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
 }
 
 type Change<T> = {
-  readonly what: string
   readonly removed: ReadonlySet<string>
   readonly added: ReadonlyMap<string, T>
 }
 
-/** Removing what is not there means that the pack was made for another base: refused, never guessed around. */
-function changed<T>(base: ReadonlyMap<string, T>, { what, removed, added }: Change<T>): ReadonlyMap<string, T> {
+/** A pack may be read from any generation that it spans: what it says may be so already. */
+function changed<T>(base: ReadonlyMap<string, T>, { removed, added }: Change<T>): ReadonlyMap<string, T> {
   if (removed.size === 0 && added.size === 0) return base
   const map = new Map(base)
-  for (const key of removed) if (!map.delete(key)) throw new PackRefused(`${what} ${key} is removed but was not there`)
+  for (const key of removed) map.delete(key)
   for (const [key, value] of added) map.set(key, value)
   return map
 }
@@ -50,12 +49,10 @@ function applyRepository(base: PublishedRepository | undefined, change: DecodedR
   const { name } = change
   const before = base ?? { name, ...nothing }
   const tags = changed<Digest>(before.tags, {
-    what: `${name}: tag`,
     removed: change.tagsRemoved,
     added: change.tagsSet,
   })
   const manifests = changed(before.manifests, {
-    what: `${name}: manifest`,
     removed: change.manifestsRemoved,
     added: change.manifestsAdded,
   })
@@ -66,23 +63,23 @@ function applyRepository(base: PublishedRepository | undefined, change: DecodedR
     name,
     tags: tags === before.tags ? tags : sorted(tags),
     manifests,
-    blobs: changed(before.blobs, { what: `${name}: blob`, removed: change.blobsRemoved, added: change.blobsAdded }),
+    blobs: changed(before.blobs, { removed: change.blobsRemoved, added: change.blobsAdded }),
     referrers: manifests === before.manifests ? before.referrers : referrersOf(manifests),
   }
 }
 
-/** Repositories come out sorted by name. Throws PackRefused when the pack was made for another base. */
+/** Repositories come out sorted by name. Throws PackRefused when the pack does not span the base's generation. */
 export function applyPack(base: Publication | undefined, pack: Pack): Publication {
   const { channel, from, to, createdAtMs, smallBlobBytes } = pack.header
-  if (from !== (base?.generation ?? 0)) {
-    throw new PackRefused(`a pack from generation ${from} does not fit on ${base?.generation ?? 'nothing'}`)
-  }
+  const held = base?.generation ?? 0
+  const isSpanned = from === 0 ? held === 0 : held >= from && held < to
+  if (!isSpanned) throw new PackRefused(`a pack from generation ${from} to ${to} does not fit on ${held || 'nothing'}`)
   if (base && base.channel !== channel) throw new PackRefused(`a pack of ${channel} does not fit on ${base.channel}`)
   const repositories = new Map(base?.repositories)
   let hasNew = false
   for (const change of pack.repositories) {
     if (change.isRemoved) {
-      if (!repositories.delete(change.name)) throw new PackRefused(`${change.name} is removed but was not there`)
+      repositories.delete(change.name)
       continue
     }
     const before = repositories.get(change.name)

@@ -150,11 +150,22 @@ describe('a delta', () => {
     expect([...applyPack(next, await readPack(gone.path)).repositories.keys()]).toEqual(['another', 'fedora/base'])
   })
 
+  test('may be read from any generation that it spans: what it says may be so already', async () => {
+    const base = { ...(await firstPublication()), generation: 2 }
+    const written = await write(header({ from: 1, to: 4 }), [
+      { name: name('another'), tagsRemoved: [tag('no')], manifestsRemoved: [manifest('{"never":1}').digest] },
+      { name: name('none'), isRemoved: true },
+    ])
+    const next = applyPack(base, await readPack(written.path))
+    expect(next).toMatchObject({ generation: 4 })
+    expect(next.repositories.get('another')!.tags).toEqual(base.repositories.get('another')!.tags)
+    expect([...next.repositories.keys()]).toEqual([...base.repositories.keys()])
+  })
+
   test.each<[string, PackHeader, PackRepository]>([
+    ['that ends where the base is', header({ from: 0, to: 1 }), second],
     ['of another base', header({ from: 2, to: 3 }), second],
     ['of another channel', header({ from: 1, to: 2, channel: 'testing' }), second],
-    ['that removes an unknown repository', header({ from: 1, to: 2 }), { name: name('none'), isRemoved: true }],
-    ['that removes an unknown tag', header({ from: 1, to: 2 }), { name: name('another'), tagsRemoved: [tag('no')] }],
     [
       'that removes a manifest under a tag',
       header({ from: 1, to: 2 }),

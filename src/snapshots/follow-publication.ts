@@ -14,7 +14,7 @@ import type { SnapshotHolder } from './holder.ts'
 import { PackRefused } from './pack-record.ts'
 import type { Publication } from './publication.ts'
 import { readPack } from './read-pack.ts'
-import type { SnapshotSource } from './snapshot-source.ts'
+import { FileUnlike, type SnapshotSource } from './snapshot-source.ts'
 import { ContentsRefused, cheapestChain, type TreeContents, type TreeFile } from './tree-contents.ts'
 
 export type FollowedPublication = {
@@ -36,6 +36,9 @@ export type PublicationNews = {
 }
 
 type Chain = readonly TreeFile[]
+
+/** Packs to apply, in order; `base` undefined: they begin with a whole one. */
+type Way = { readonly base: Publication | undefined; readonly packs: Chain }
 
 export class PublicationFollower {
   readonly #about: FollowedPublication
@@ -62,7 +65,7 @@ export class PublicationFollower {
       const { chain } = JSON.parse(await readFile(this.#chainPath, 'utf8')) as { chain: Chain }
       for (const pack of chain)
         if (!(await isIntact(this.#local(pack), pack))) throw new PackRefused(`${pack.path} is not as it was fetched`)
-      this.#about.holder.takePublication(await this.#build(undefined, chain))
+      this.#about.holder.takePublication(await this.#build(chain))
       this.#chain = chain
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#about.log(error)
@@ -90,23 +93,26 @@ export class PublicationFollower {
     news.taken()
   }
 
+  /** Goes around a pack that cannot be used, when others lead there too. Throws what was wrong with the first one. */
   async #advance(held: Publication | undefined, contents: TreeContents): Promise<void> {
-    const { base, packs } = this.#plan(held, contents)
-    for (const pack of packs) await this.#fetch(pack)
-    let chain = base ? [...this.#chain, ...packs] : packs
-    let publication: Publication
-    try {
-      publication = await this.#build(base, packs)
-    } catch (error) {
-      const whole = base && cheapestChain(contents.packs, 0, contents.generation)
-      if (!(error instanceof PackRefused) || !whole) throw error
-      this.#about.log(error)
-      for (const pack of whole) await this.#fetch(pack)
-      chain = whole
-      publication = await this.#build(undefined, whole)
+    const unusable = new Map<TreeFile, unknown>()
+    for (;;) {
+      const packs = contents.packs.filter((pack) => !unusable.has(pack))
+      const way = this.#plan(held, { ...contents, packs })
+      if (way.packs.length === 0) throw [...unusable.values()][0]
+      const followed = await this.#follow(way)
+      if ('unusable' in followed) {
+        unusable.set(followed.unusable, followed.error)
+        continue
+      }
+      for (const error of unusable.values()) this.#about.log(error)
+      const chain = way.base ? [...this.#chain, ...way.packs] : way.packs
+      return await this.#take(followed, chain, contents.generation)
     }
-    if (publication.generation !== contents.generation)
-      throw new PackRefused('the packs do not lead to what the tree names')
+  }
+
+  async #take(publication: Publication, chain: Chain, generation: number): Promise<void> {
+    if (publication.generation !== generation) throw new PackRefused('the packs do not lead to what the tree names')
     await writeFileAtomically(this.#chainPath, `${JSON.stringify({ format: 1, chain })}\n`)
     this.#about.holder.takePublication(publication)
     this.#chainBefore = this.#chain
@@ -114,19 +120,30 @@ export class PublicationFollower {
     await this.#forget()
   }
 
-  #plan(
-    held: Publication | undefined,
-    { packs, generation }: TreeContents,
-  ): { base: Publication | undefined; packs: Chain } {
+  #plan(held: Publication | undefined, { packs, generation }: TreeContents): Way {
     const whole = cheapestChain(packs, 0, generation) ?? []
     const onward = held ? (cheapestChain(packs, held.generation, generation) ?? whole) : whole
     const isTooLong = this.#chain.length + onward.length > this.#about.maxPacks
-    const chosen = isTooLong ? whole : onward
+    const chosen = isTooLong && whole.length > 0 ? whole : onward
     return { base: chosen[0]?.from === 0 ? undefined : held, packs: chosen }
   }
 
-  async #build(base: Publication | undefined, packs: Chain): Promise<Publication> {
+  async #follow({ base, packs }: Way): Promise<Publication | { readonly unusable: TreeFile; readonly error: unknown }> {
     let publication = base
+    for (const pack of packs) {
+      try {
+        await this.#fetch(pack)
+        publication = applyPack(publication, await readPack(this.#local(pack)))
+      } catch (error) {
+        if (!isOfThePack(error)) throw error
+        return { unusable: pack, error }
+      }
+    }
+    return publication!
+  }
+
+  async #build(packs: Chain): Promise<Publication> {
+    let publication: Publication | undefined
     for (const pack of packs) publication = applyPack(publication, await readPack(this.#local(pack)))
     if (!publication) throw new PackRefused('a chain of no packs')
     return publication
@@ -137,7 +154,7 @@ export class PublicationFollower {
     if (await isIntact(target, file)) return
     const temporary = temporaryPath(target)
     try {
-      await this.#about.source.fetch(file.path, temporary)
+      await this.#about.source.fetch(file.path, temporary, file.sizeBytes)
       if (!(await isIntact(temporary, file))) throw new PackRefused(`${file.path} is not what the tree names`)
       await syncFile(temporary)
       await rename(temporary, target)
@@ -152,6 +169,13 @@ export class PublicationFollower {
     for (const name of await readdir(this.#packs))
       if (!kept.has(name)) await rm(join(this.#packs, name), { force: true })
   }
+}
+
+/** Damaged, missing or unfit: another pack may do. Whatever else goes wrong would go wrong with every pack. */
+function isOfThePack(error: unknown): boolean {
+  return (
+    error instanceof PackRefused || error instanceof FileUnlike || (error as NodeJS.ErrnoException).code === 'ENOENT'
+  )
 }
 
 async function isIntact(path: string, { sizeBytes, digest }: TreeFile): Promise<boolean> {

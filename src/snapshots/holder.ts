@@ -32,13 +32,14 @@ function isNews(what: string, held: Dated, offered: Dated): boolean {
 }
 
 export class SnapshotHolder {
-  readonly channel: string
+  #channel: string | undefined
   #view: View
 
-  constructor(channel: string) {
-    this.channel = channel
+  /** `channel` undefined: that of the first publication. */
+  constructor(channel: string | undefined) {
+    this.#channel = channel
     const empty = { format: 1, version: 0, builtAtMs: 0 } as const
-    const placement = indexPlacement({ ...empty, channel, hosts: [] })
+    const placement = indexPlacement({ ...empty, channel: channel ?? '', hosts: [] })
     const health = indexHealth({ ...empty, hosts: [] })
     this.#view = {
       publication: undefined,
@@ -53,7 +54,8 @@ export class SnapshotHolder {
 
   takePublication(publication: Publication): void {
     const held = this.#view.publication?.generation ?? 0
-    if (publication.channel !== this.channel) throw new SnapshotRefused(`a publication of ${publication.channel}`)
+    this.#channel ??= publication.channel
+    if (publication.channel !== this.#channel) throw new SnapshotRefused(`a publication of ${publication.channel}`)
     if (publication.generation < held) {
       throw new SnapshotRefused(`generation ${publication.generation} is older than ${held}, which is held`)
     }
@@ -62,7 +64,7 @@ export class SnapshotHolder {
 
   takePlacement(document: PlacementDocument): void {
     const { fleet } = this.#view
-    if (document.channel !== this.channel) throw new SnapshotRefused(`a placement of ${document.channel}`)
+    if (document.channel !== this.#channel) throw new SnapshotRefused(`a placement of ${document.channel}`)
     if (!isNews('placement', fleet.placement, document)) return
     this.#view = { ...this.#view, fleet: { ...fleet, placement: indexPlacement(document) } }
   }

@@ -6,6 +6,7 @@ import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sym
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Flotilla, flotillaProgram, type ListenerName, startFlotilla } from '../kit/flotilla.ts'
+import { findFreePort } from '../kit/free-port.ts'
 import { describeWith, unlessRoot } from '../kit/need-tool.ts'
 import { type Environment, mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
 import { getTool } from '../kit/tool.ts'
@@ -81,10 +82,14 @@ describeWith('commands of the documentation', tools, unlessRoot()).each(runnable
   })
 
   test('work as they stand there', async () => {
+    const campus = await findFreePort()
     const text = blocksToRun(page)
       .join('\n')
+      .replaceAll('127.0.0.1:5101', `127.0.0.1:${campus}`)
       .replaceAll(/127\.0\.0\.1:500[0-3]/g, (address) => flotilla.address(defaultPorts[address]!))
-    const said = await mustRun('bash', ['-euo', 'pipefail', '-c', text], {
+    // What a page starts in the background ends with its shell, also when a command fails.
+    const script = `trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n${text}`
+    const said = await mustRun('bash', ['-euo', 'pipefail', '-c', script], {
       cwd: folder,
       env: { ...flotilla.env, ...clients.env },
     })

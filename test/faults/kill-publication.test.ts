@@ -1,4 +1,4 @@
-// kill -9 in the middle of publications: the signed pointer always names a whole generation, and never two different ones.
+// kill -9 in the middle of publications: the signed metadata always name a whole generation, and never two different ones.
 
 import { expect, test } from 'bun:test'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
@@ -9,7 +9,8 @@ import { parseTreePath } from '#snapshots/tree-path.ts'
 import type { Flotilla } from '../kit/flotilla.ts'
 import { adminToken, askApi, pushImage } from '../kit/flotilla-client.ts'
 import { describeKills, type Hammer, surviveKills } from '../kit/kill-loop.ts'
-import { readPointer, readTree, type TreeReading } from '../kit/tree-reading.ts'
+import { readContents } from '../kit/read-contents.ts'
+import { readTree, type TreeReading } from '../kit/tree-reading.ts'
 
 const repositories = ['base', 'web', 'db']
 const releasesAhead = 3
@@ -27,9 +28,9 @@ async function publish(server: Flotilla): Promise<number> {
   }
 }
 
-/** A generation whose files are partly there while the pointer still names the one before. */
+/** A generation whose files are partly there while the metadata still name the one before. */
 async function isHalfRendered(root: string): Promise<boolean> {
-  const { generation } = await readPointer(root)
+  const { generation } = await readContents(root)
   const names = [...(await readdir(join(root, 'lists'))), ...(await readdir(join(root, 'catalogue')))]
   const ends = names.map((name) => /(\d+)\.(gz|pack)$/.exec(name)?.[1])
   return ends.some((end) => Number(end ?? 0) > generation) || (await strangers(root)).length > 0
@@ -50,7 +51,7 @@ test('a publication survives kills: what is signed is whole, and stays what it w
   /** The same, when the last publication that was answered began. */
   let published = new Map<string, readonly string[]>()
   let answeredGeneration = 0
-  const pointers = new Map<number, string>()
+  const timestamps = new Map<number, string>()
   let held: TreeReading | undefined
   let halfRendered = 0
   const root = join(folder, 'data', 'tree', 'stable')
@@ -92,11 +93,11 @@ test('a publication survives kills: what is signed is whole, and stays what it w
 
   const check = async () => {
     const reading = await readTree(root, held)
-    const { generation } = reading.pointer
+    const { generation } = reading.contents
     expect(generation).toBeGreaterThanOrEqual(answeredGeneration)
-    expect(generation).toBeGreaterThanOrEqual(held?.pointer.generation ?? 0)
-    expect(reading.pointerDigest).toBe(pointers.get(generation) ?? reading.pointerDigest)
-    pointers.set(generation, reading.pointerDigest)
+    expect(generation).toBeGreaterThanOrEqual(held?.contents.generation ?? 0)
+    expect(reading.timestampDigest).toBe(timestamps.get(generation) ?? reading.timestampDigest)
+    timestamps.set(generation, reading.timestampDigest)
     if (generation === answeredGeneration) {
       for (const [repository, digests] of published) {
         expect(digests).toContain(String(reading.publication.repositories.get(repository)?.tags.get('live')))
@@ -130,7 +131,7 @@ test('a publication survives kills: what is signed is whole, and stays what it w
           'GET',
           '/api/v1/generations?limit=1000',
         )
-        const newest = held!.pointer.generation
+        const newest = held!.contents.generation
         expect(generations.map((one) => one.generation)).toEqual(Array.from({ length: newest }, (_, i) => newest - i))
         expect(generations.every((one) => one.state === 'published')).toBe(true)
       },

@@ -20,8 +20,9 @@ import { type CheckInOptions, crawlAndDecide } from '#stages/mirror/decide-check
 import type { CrawlRecord } from '#stages/mirror/host-records.ts'
 import { takeClaim } from '#stages/mirror/take-claim.ts'
 import { signTrace } from '#stages/replicate/write-trace.ts'
+import { seeded } from '../kit/seeded.ts'
 import type { WebHost } from '../kit/web-hosts.ts'
-import { Fleet, hostRecord, seeded } from './fleet.ts'
+import { Fleet, hostRecord } from './fleet.ts'
 
 export const nowMs = 1_764_000_000_000
 export const minute = 60_000

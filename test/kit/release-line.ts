@@ -63,6 +63,8 @@ export type ReleaseLineOptions = {
   /** Root of the published trees, when it is to lie elsewhere. */
   readonly trees?: string
   readonly foreignLayerChannels?: readonly string[]
+  /** The first time that its clock tells; now when it is not given. */
+  readonly startMs?: number
   /** Opens the catalogue; SQLite in the folder when it is not given. */
   readonly openCatalogue?: () => Promise<Catalogue>
 }
@@ -75,7 +77,7 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
   await mkdir(folder, { recursive: true })
   const catalogue = await (options.openCatalogue ?? (() => openSqlite(join(folder, 'catalogue.sqlite'))))()
   const blobs = await DiskBlobStore.open(join(folder, 'store'))
-  let clockMs = Date.now()
+  let clockMs = options.startMs ?? Date.now()
   const now = () => ++clockMs
   const trust = await openTestTrust(join(folder, 'keys'), now)
   const treeOf = (channel: string) => join(options.trees ?? join(folder, 'tree'), channel)

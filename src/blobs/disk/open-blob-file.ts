@@ -1,13 +1,14 @@
-import { stat } from 'node:fs/promises'
+import { lstat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BlobBody, BlobStat, ByteRange } from '#blobs/blob-store.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { isMissing } from './write-fully.ts'
 
-/** A finished blob below any root of this layout: the store's, a published tree's, a replica's. */
+/** A finished blob below any root of this layout: the store's, a published tree's, a replica's. A link is none: others may have put
+ *  it there. */
 export async function statBlobFile(root: string, digest: Digest): Promise<BlobStat | undefined> {
   try {
-    const found = await stat(join(root, blobPath(digest)))
+    const found = await lstat(join(root, blobPath(digest)))
     return found.isFile() ? { sizeBytes: found.size } : undefined
   } catch (error) {
     if (isMissing(error)) return undefined

@@ -1,29 +1,22 @@
-// What a pack says of one repository: the difference between two versions, or (from version 0) all of it.
+// What a pack says of one repository: what changed across some versions, as it is at the last, or (from version 0) all of it.
 
-import { changesBetween } from '#catalogue/channels.ts'
-import { findTreeBlobs } from '#catalogue/generations.ts'
+import { changesAcross } from '#catalogue/channels.ts'
+import { type ChangedRepository, findTreeBlobs } from '#catalogue/generations.ts'
 import { findManifests, listReferences } from '#catalogue/manifests.ts'
 import type { Reader } from '#catalogue/schema.ts'
 import type { Digest } from '#oci/digest.ts'
-import type { RepositoryName, Tag } from '#oci/name.ts'
+import type { Tag } from '#oci/name.ts'
 import type { PackBlob, PackRepository } from '#snapshots/catalogue-pack.ts'
 
-export type Span = {
-  readonly repositoryId: number
-  readonly name: RepositoryName
-  readonly from: number
-  readonly to: number
-}
-
-/** `generationOf` tells in which generation the tree got a blob that it does not carry yet. */
+/** `generation`: the one that brings the blobs that the tree does not carry yet. */
 export async function describeRepository(
   db: Reader,
   channel: string,
-  span: Span,
+  { repositoryId, name, versions }: ChangedRepository,
   generation: number,
   smallBlobBytes: number,
 ): Promise<PackRepository> {
-  const changes = await changesBetween(db, span.repositoryId, channel, span.from, span.to)
+  const changes = await changesAcross(db, repositoryId, channel, versions)
   const tagsSet: [Tag, Digest][] = []
   const tagsRemoved: Tag[] = []
   const come: Digest[] = []
@@ -46,9 +39,9 @@ export async function describeRepository(
     }),
   )
   const blobsAdded = await blobsOf(db, channel, come, generation, smallBlobBytes)
-  const isWhole = span.from === 0
+  const isWhole = versions[0] === 0
   return {
-    name: span.name,
+    name,
     tagsSet: tagsSet.sort(([a], [b]) => (a < b ? -1 : 1)),
     manifestsAdded,
     blobsAdded,

@@ -65,7 +65,7 @@ async function render(
   if (isResumed) await sweepTree(root)
   for (const folder of ['blobs', 'lists', 'catalogue', 'metadata', 'trace']) await makeFolder(join(root, folder))
 
-  const changed = await listChangedRepositories(stores.catalogue, channel, number)
+  const changed = await listChangedRepositories(stores.catalogue, channel, { after: number - 1, upTo: number })
   const described = await Promise.all(
     changed.map((span) => describeRepository(stores.catalogue, channel, span, number, smallBlobBytes)),
   )
@@ -73,8 +73,11 @@ async function render(
   const isLimitLower = past !== undefined && smallBlobBytes < past.smallBlobBytes
   const placed = isLimitLower ? wholeCatalogue(channel, number, stores) : described
   const { added, copied } = await placeBlobs({ channel, number }, placed, stores, control)
-  const lists = await writeLists(root, channel, number, past?.lists ?? [], added, stores)
-  const packs = await writePacks(root, channel, generation, past?.packs ?? [], described, stores)
+  // After an epoch that is over, what was published before leads nowhere.
+  const isBroken = before !== undefined && before.number !== number - 1
+  const about = { channel, number, createdAtMs: generation.createdAtMs, isBroken }
+  const lists = await writeLists(root, about, past?.lists ?? [], added, stores)
+  const packs = await writePacks(root, about, past?.packs ?? [], described, stores)
   control.signal.throwIfAborted()
   const { createdAtMs } = generation
   await writeContents(root, { channel, generation: number, createdAtMs, lists, packs }, stores.trust)

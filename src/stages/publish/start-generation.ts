@@ -21,7 +21,7 @@ export type StartedGeneration = {
 export async function startGeneration(
   channel: string,
   about: { readonly actor: string; readonly reason?: string | undefined },
-  { catalogue, now, smallBlobBytes }: PublishStores,
+  { catalogue, now, smallBlobBytes, trust }: PublishStores,
 ): Promise<StartedGeneration | undefined> {
   return await catalogue.transaction().execute(async (tx) => {
     const before = await findLatestGeneration(tx, channel, 'published')
@@ -30,7 +30,7 @@ export async function startGeneration(
     const changed = await listUnpublished(tx, channel)
     // The first generation may be empty: front doors and hosts then have something signed to start from.
     if (changed.length === 0 && before) return undefined
-    const number = (before?.number ?? 0) + 1
+    const number = Math.max(before?.number ?? 0, trust.generationFloor(channel)) + 1
     await addGeneration(tx, { channel, number, createdAtMs: now(), ...about, summary: { smallBlobBytes } })
     await addGenerationRepositories(tx, channel, number, changed)
     const generation = (await findLatestGeneration(tx, channel, 'rendering'))!

@@ -1,43 +1,61 @@
-// The blob lists of a generation: what came, and at a checkpoint all there is.
+// The blob lists of a generation: what came, what earlier lists say in fewer files, and now and then all there is.
 
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { listTreeBlobs, type TreeBlob } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
-import { type BlobListLine, writeBlobList } from '#snapshots/blob-list.ts'
-import { type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
-import { needsCheckpoint, withFiles } from './checkpoints.ts'
+import { type BlobListLine, readBlobList, writeBlobList } from '#snapshots/blob-list.ts'
+import { mergeBlobLists } from '#snapshots/merge-blob-lists.ts'
+import type { TreeFile } from '#snapshots/tree-contents.ts'
+import { spanPath } from '#snapshots/tree-path.ts'
+import { extendRuns } from './extend-runs.ts'
 import type { PublishStores } from './publish-stores.ts'
 
 const page = 1000
+/** A line of our own lists, unpacked, at most. */
+const mostLineBytes = 200
+const unpackedPerByte = 20
 
 export async function writeLists(
   root: string,
-  channel: string,
-  number: number,
+  generation: { readonly channel: string; readonly number: number; readonly isBroken: boolean },
   before: readonly TreeFile[],
   added: readonly TreeBlob[],
-  { catalogue }: PublishStores,
+  { catalogue }: Pick<PublishStores, 'catalogue'>,
 ): Promise<TreeFile[]> {
-  const files: TreeFile[] = []
-  if (number > 1) {
-    const header = { channel, from: number - 1, to: number, count: added.length }
-    const written = await writeBlobList(
-      join(root, `lists/${number - 1}-${number}.gz`),
-      header,
-      added.map((blob) => ({ ...blob, sign: '+' as const })),
+  const { channel, number, isBroken } = generation
+  const pathOf = (span: { from: number; to: number }) => join(root, spanPath('list', span))
+  const linesOf = ({ from, to, sizeBytes }: TreeFile) =>
+    readBlobList(
+      createReadStream(pathOf({ from, to })),
+      { channel, from, to },
+      { maxBytes: mostLineBytes + sizeBytes * unpackedPerByte },
     )
-    files.push(treeFile('list', { from: number - 1, to: number }, written))
-  }
-  if (needsCheckpoint([...before, ...files])) {
-    const count = (await countTreeBlobs(catalogue, channel)) + added.length
-    const written = await writeBlobList(
-      join(root, `lists/${number}.gz`),
-      { channel, from: 0, to: number, count },
-      wholeList(catalogue, channel, added),
-    )
-    files.push(treeFile('list', { from: 0, to: number }, written))
-  }
-  return withFiles(before, files)
+  return await extendRuns(number, before, isBroken, {
+    kind: 'list',
+    writeRun: (span) =>
+      writeBlobList(
+        pathOf(span),
+        { channel, ...span, count: added.length },
+        added.map((blob) => ({ ...blob, sign: '+' as const })),
+      ),
+    async merge(older, newer) {
+      const span = { from: older.from, to: newer.to }
+      const count = await countOf(mergeBlobLists(linesOf(older), linesOf(newer)))
+      return writeBlobList(pathOf(span), { channel, ...span, count }, mergeBlobLists(linesOf(older), linesOf(newer)))
+    },
+    async writeWhole(span) {
+      const count = (await countTreeBlobs(catalogue, channel)) + added.length
+      return writeBlobList(pathOf(span), { channel, ...span, count }, wholeList(catalogue, channel, added))
+    },
+  })
+}
+
+/** The header of a list comes before its lines: they are read twice rather than held. */
+async function countOf(lines: AsyncIterable<unknown>): Promise<number> {
+  let count = 0
+  for await (const _ of lines) count++
+  return count
 }
 
 async function countTreeBlobs(catalogue: Catalogue, channel: string): Promise<number> {

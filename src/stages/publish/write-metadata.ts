@@ -4,14 +4,15 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
 import { aboutContents, filesOf, type TreeContents } from '#snapshots/tree-contents.ts'
-import type { MetadataFile, TreeSigner } from '#trust/tree-signer.ts'
+import type { MetadataFile } from '#trust/tree-signer.ts'
+import type { Trust } from './publish-stores.ts'
 
-export async function writeContents(root: string, contents: TreeContents, trust: TreeSigner): Promise<void> {
+export async function writeContents(root: string, contents: TreeContents, trust: Trust): Promise<void> {
   await writeFiles(root, await trust.signContents(aboutContents(contents), filesOf(contents)))
 }
 
 /** Keeps the metadata from expiring, and takes up new roots. True: something was written. */
-export async function resignContents(root: string, contents: TreeContents, trust: TreeSigner): Promise<boolean> {
+export async function resignContents(root: string, contents: TreeContents, trust: Trust): Promise<boolean> {
   const files = await trust.resign((name) => readMetadata(root, name))
   if (!files) await writeContents(root, contents, trust)
   else await writeFiles(root, files)

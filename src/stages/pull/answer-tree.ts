@@ -7,6 +7,7 @@ import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { ifNoneMatchHits, ifRangeHolds } from '#http/range.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { parseTreePath, type TreePath } from '#snapshots/tree-path.ts'
+import type { AdmitBlob } from './admit-blob.ts'
 import { chooseByteRanges } from './byte-ranges.ts'
 import { fileBody, multipartBody } from './file-body.ts'
 
@@ -17,6 +18,8 @@ export type TreeOptions = {
   readonly channelFolders: ReadonlyMap<string, string>
   /** Of a host: the front door to which a client goes back that was sent here for a blob which is not here. */
   readonly frontDoorUrl?: string
+  /** Of the origin: has the last word about a blob whose bytes are about to be sent. */
+  readonly admitBlob?: AdmitBlob
   /** Separates the parts of an answer with several ranges: must not be foreseeable. */
   readonly makeBoundary?: () => string
 }
@@ -47,9 +50,15 @@ export function answerTree(options: TreeOptions): (ask: Ask) => Promise<Answer> 
     const path = name && (await findFile(place.folder, place.path))
     if (!path) return (name?.kind === 'blob' && sendBack(ask, name.digest, options.frontDoorUrl)) || notFound()
     if (name.kind === 'metadata' || name.kind === 'trace') return answerSmallFile(ask, path)
-    return answerImmutable(ask, await describe(name, path), makeBoundary)
+    const file = await describe(name, path)
+    const answer = answerImmutable(ask, file, makeBoundary)
+    if (!file || name.kind !== 'blob' || !options.admitBlob || !sendsBytes(ask, answer)) return answer
+    const { digest } = name
+    return options.admitBlob({ ask, channel: place?.channel, digest, sizeBytes: file.sizeBytes, answer })
   }
 }
+
+const sendsBytes = (ask: Ask, { status }: Answer) => ask.method === 'GET' && (status === 200 || status === 206)
 
 /** With the ticket that the client brought, and only then: without one nobody sent it here, and no loop can begin. */
 function sendBack(ask: Ask, digest: Digest, frontDoorUrl: string | undefined): Answer | undefined {
@@ -59,11 +68,15 @@ function sendBack(ask: Ask, digest: Digest, frontDoorUrl: string | undefined): A
   return { status: 307, headers: { location, 'cache-control': 'no-store' } }
 }
 
-function locate(path: string, { folder, channelFolders }: TreeOptions): { folder: string; path: string } | undefined {
+type Place = { readonly folder: string; readonly channel?: string; readonly path: string }
+
+function locate(path: string, { folder, channelFolders }: TreeOptions): Place | undefined {
   if (!path.startsWith(channelsPrefix)) return { folder, path: path.slice(1) }
   const slash = path.indexOf('/', channelsPrefix.length)
-  const channelFolder = slash < 0 ? undefined : channelFolders.get(path.slice(channelsPrefix.length, slash))
-  return channelFolder === undefined ? undefined : { folder: channelFolder, path: path.slice(slash + 1) }
+  if (slash < 0) return undefined
+  const channel = path.slice(channelsPrefix.length, slash)
+  const channelFolder = channelFolders.get(channel)
+  return channelFolder === undefined ? undefined : { folder: channelFolder, channel, path: path.slice(slash + 1) }
 }
 
 /** The file's path, unless a link on the way leads anywhere else. */

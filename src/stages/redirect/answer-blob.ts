@@ -128,7 +128,7 @@ export function answerMiss(
   const { client, blob, nowMs } = asked
   const { prefixKey } = client
   const memory = front.asks.recall(prefixKey, blob.digest, nowMs)
-  const hostId = front.tickets.check(about.miss, { prefixKey, digest: blob.digest, nowMs })
+  const hostId = front.hostOfMiss(about.miss, prefixKey, blob.digest)
   const allowed = hostId === undefined ? 1 : front.options.maxMisses
   if (hostId === undefined) front.counters.forgedMisses++
   if (memory.originAnswers >= allowed) {
@@ -149,10 +149,16 @@ function answerFromOrigin(ask: Ask, { blob, publication }: LargeBlob, front: Fro
   const content = new StoredContent(blob, front.parts.openBlob)
   const headers = contentHeaders(publication, blob.digest, octets)
   const served = counted(answerBytes(ask, content, { digest: blob.digest, headers }), front)
-  return Promise.resolve(served).then((answer) => answer ?? sendToOrigin(blob, publication, front))
+  return Promise.resolve(served).then(
+    (answer) => answer ?? sendToOrigin(ask, { digest: blob.digest, publication }, front),
+  )
 }
 
-function sendToOrigin({ digest }: PublishedBlob, publication: PublicationIndex, front: FrontDoor): Answer {
+function sendToOrigin(
+  ask: Ask,
+  { digest, publication }: { readonly digest: Digest; readonly publication: PublicationIndex },
+  front: FrontDoor,
+): Answer {
   const { originUrl } = front.options
   if (originUrl === undefined) {
     front.counters.originFailed++
@@ -163,7 +169,7 @@ function sendToOrigin({ digest }: PublishedBlob, publication: PublicationIndex, 
   return {
     status: 307,
     headers: {
-      location: `${originUrl}/${blobPath(digest)}`,
+      location: `${originUrl}/${blobPath(digest)}${front.originQuery(front.clientOf(ask).prefixKey, digest)}`,
       'cache-control': 'no-store',
       'docker-content-digest': digest,
       'flotilla-generation': publication.generationText,

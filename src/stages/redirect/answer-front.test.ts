@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm, truncate } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { originTicketId } from '#access/ticket.ts'
 import { mediaTypes } from '#oci/media-type.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
 import {
@@ -272,8 +273,15 @@ describe('a blob from here', () => {
     const far = await openFront(folder, { options: { originUrl }, parts: { openBlob: undefined } })
     const answer = await ask(large, {}, 'GET', far.front)
     expect(answer.status).toBe(307)
+    const [location = '', ticket = ''] = (answer.headers.location as string).split('?t=')
+    const about = { prefixKey: 0x7f0000, digest: digestOf(layer), nowMs: far.clock.nowMs }
+    expect(far.front.tickets.check(ticket, about)).toBe(originTicketId)
+    // What is good for the origin proves nothing about a host.
+    const back = await ask(`/blobs/sha256/${digestOf(layer).slice(7, 9)}/${digestOf(layer).slice(7)}?miss=${ticket}`)
+    expect(codeOf(back)).toBe('DENIED')
+    expect(location).toBe(`${originUrl}/blobs/sha256/${digestOf(layer).slice(7, 9)}/${digestOf(layer).slice(7)}`)
     expect(answer.headers).toEqual({
-      location: `${originUrl}/blobs/sha256/${digestOf(layer).slice(7, 9)}/${digestOf(layer).slice(7)}`,
+      location: `${location}?t=${ticket}`,
       'cache-control': 'no-store',
       'docker-content-digest': digestOf(layer),
       'flotilla-generation': '3',

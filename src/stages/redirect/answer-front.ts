@@ -67,8 +67,7 @@ function answerTree(
   const miss = queryValue(ask.query, 'miss')
   if (tree?.kind !== 'blob' || miss === undefined) return answerOther(ask, view, front)
   const { prefixKey } = front.clientOf(ask)
-  const about = { prefixKey, digest: tree.digest, nowMs: front.parts.now() }
-  if (front.tickets.check(miss, about) === undefined) {
+  if (front.hostOfMiss(miss, prefixKey, tree.digest) === undefined) {
     front.counters.forgedMisses++
     return refuse('DENIED', 'the ticket is not valid here; ask the registry again')
   }

@@ -1,5 +1,6 @@
 // Everything a front door works with, put together once. It has no database and no catalogue: three snapshots, and bytes if they
 // lie here.
+import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
 import type { View } from '#snapshots/holder.ts'
@@ -14,7 +15,6 @@ import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
 import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
-import { Tickets } from './ticket.ts'
 
 export type FrontOptions = {
   /** Where blobs that this front door cannot open are: a base address as hosts have one. Undefined: nowhere else. */
@@ -45,7 +45,7 @@ export const frontDefaults: FrontOptions = {
   maxRemembered: 100_000,
   pulls: pullCountDefaults,
   maxMisses: 64,
-  ticketLifeMs: 600_000,
+  ticketLifeMs,
   packedCacheBytes: 128 * 1024 * 1024,
 }
 
@@ -109,6 +109,18 @@ export class FrontDoor {
   ticketQuery({ host }: Candidate, { client, blob, nowMs }: Asked): string {
     if (host.ticket === 'none') return ''
     return `?t=${this.tickets.issue(host.id, { prefixKey: client.prefixKey, digest: blob.digest, nowMs })}`
+  }
+
+  /** What a redirect to the origin carries, which then knows a user from a machine that copies the tree. */
+  originQuery(prefixKey: number, digest: string): string {
+    return `?t=${this.tickets.issue(originTicketId, { prefixKey, digest, nowMs: this.parts.now() })}`
+  }
+
+  /** The host that a ticket which came back is about; undefined when the ticket is not good. */
+  hostOfMiss(miss: string, prefixKey: number, digest: string): number | undefined {
+    const id = this.tickets.check(miss, { prefixKey, digest, nowMs: this.parts.now() })
+    // The origin sends nobody back.
+    return id === originTicketId ? undefined : id
   }
 
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {

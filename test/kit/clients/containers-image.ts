@@ -25,6 +25,7 @@ function prepare(tool: string, { folder, plainHttp, trust }: ClientOptions): Too
     at('containers.conf'),
     `[engine]\ntmp_dir = "${at('libpod')}"\nevents_logger = "file"\ncgroup_manager = "cgroupfs"\n`,
   )
+  writeFileSync(at('auth.json'), '{}')
   const env = {
     HOME: folder,
     XDG_CONFIG_HOME: at('.config'),

@@ -1,5 +1,5 @@
-// The ticket that a redirect carries, so that a host can send a client back with proof that we sent it there. Nothing in it tells
-// a repository; it is worth nothing to another client, for another blob, or later.
+// The ticket that a redirect of the front door carries: proof, for a host that sends the client back and for the origin, that we sent
+// it there. Nothing in it tells a repository; it is worth nothing to another client, for another blob, or later.
 //
 //   <minute>-<host>-<mac>    the first two in base 36; mac: the first 16 characters (96 bits) of HMAC-SHA-256 over all that it binds
 import { timingSafeEqual } from 'node:crypto'
@@ -9,6 +9,11 @@ const macLength = 16
 /** Both numbers at their largest, two hyphens, the mac. */
 const maxLength = 64
 const minuteMs = 60_000
+
+/** In the place of a host's id: the client was sent to the origin. No host has it. */
+export const originTicketId = 0
+/** A pull of a large layer over a thin line asks again with what it was given minutes ago. */
+export const ticketLifeMs = 600_000
 
 const form = /^([0-9a-z]{1,10})-([0-9a-z]{1,10})-[A-Za-z0-9_-]{16}$/
 
