@@ -35,19 +35,41 @@ export async function keepReplica(
   tools: KeepTools,
 ): Promise<void> {
   const { stop } = control
+  const wish = new Wish()
+  const forget = tools.onRunNow(() => wish.utter())
   let generation = 0
   while (!stop.aborted) {
     let untilMs = 0
+    wish.forget()
     try {
       const outcome = await runReplica(settings, control, tools)
       generation = outcome.generation
       tools.onOutcome(outcome)
     } catch (error) {
-      if (stop.aborted) return
+      if (stop.aborted) break
       tools.onFailure(error)
       untilMs = (error as { reason?: string }).reason === 'window' ? windowMs(settings) : 0
     }
-    await pauseFor(untilMs || everyMs * (1 - jitter + 2 * jitter * Math.random()), generation, settings, control, tools)
+    const ms = untilMs || everyMs * (1 - jitter + 2 * jitter * Math.random())
+    await pauseFor(ms, wish, (signal) => waitForNews(generation, settings, signal, tools), stop)
+  }
+  forget()
+}
+
+/** That a run be made at once: uttered during one, it is for the next. */
+class Wish {
+  #ending = new AbortController()
+
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  utter(): void {
+    this.#ending.abort()
+  }
+
+  forget(): void {
+    this.#ending = new AbortController()
   }
 }
 
@@ -58,22 +80,18 @@ function windowMs({ windows = [], bytesPerSecond = 0, outsideBytesPerSecond = 0 
 
 async function pauseFor(
   ms: number,
-  generation: number,
-  settings: ReplicaSettings,
-  { stop }: ReplicaControl,
-  tools: KeepTools,
+  wish: Wish,
+  untilNews: (stop: AbortSignal) => Promise<void>,
+  stop: AbortSignal,
 ): Promise<void> {
   const ending = new AbortController()
-  const forget = tools.onRunNow(() => ending.abort())
-  const signal = AbortSignal.any([stop, ending.signal])
+  const signal = AbortSignal.any([stop, wish.signal, ending.signal])
   try {
-    const inTime = wait(ms, undefined, { signal })
-    await Promise.race([inTime, waitForNews(generation, settings, signal, tools)])
+    await Promise.race([wait(ms, undefined, { signal }), untilNews(signal)])
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
     ending.abort()
-    forget()
   }
 }
 
