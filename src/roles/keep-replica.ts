@@ -38,12 +38,13 @@ export async function keepReplica(
   const wish = new Wish()
   const forget = tools.onRunNow(() => wish.utter())
   let generation = 0
+  let replica = ''
   while (!stop.aborted) {
     let untilMs = 0
     wish.forget()
     try {
       const outcome = await runReplica(settings, control, tools)
-      generation = outcome.generation
+      ;({ generation, replica } = outcome)
       tools.onOutcome(outcome)
     } catch (error) {
       if (stop.aborted) break
@@ -51,7 +52,7 @@ export async function keepReplica(
       untilMs = (error as { reason?: string }).reason === 'window' ? windowMs(settings) : 0
     }
     const ms = untilMs || everyMs * (1 - jitter + 2 * jitter * Math.random())
-    await pauseFor(ms, wish, (signal) => waitForNews(generation, settings, signal, tools), stop)
+    await pauseFor(ms, wish, (signal) => waitForNews(generation, replica, settings, { ...tools, stop: signal }), stop)
   }
   forget()
 }
@@ -98,11 +99,12 @@ async function pauseFor(
 /** Never, where the source cannot say. */
 async function waitForNews(
   generation: number,
+  replica: string,
   { from, name }: ReplicaSettings,
-  stop: AbortSignal,
-  { clients }: KeepTools,
+  { clients, stop }: KeepTools & { readonly stop: AbortSignal },
 ): Promise<void> {
-  const tools = { client: clients.sources, headers: { 'flotilla-host': name }, stop }
+  const headers = { 'flotilla-host': name, 'flotilla-replica': replica }
+  const tools = { client: clients.sources, headers, stop }
   for (;;) {
     const news = generation > 0 ? await awaitNews(from[0]!, generation, tools) : ({ kind: 'unknown' } as const)
     if (news.kind === 'unknown') return new Promise(() => undefined)
