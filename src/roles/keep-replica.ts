@@ -35,19 +35,42 @@ export async function keepReplica(
   tools: KeepTools,
 ): Promise<void> {
   const { stop } = control
+  const wish = new Wish()
+  const forget = tools.onRunNow(() => wish.utter())
   let generation = 0
+  let replica = ''
   while (!stop.aborted) {
     let untilMs = 0
+    wish.forget()
     try {
       const outcome = await runReplica(settings, control, tools)
-      generation = outcome.generation
+      ;({ generation, replica } = outcome)
       tools.onOutcome(outcome)
     } catch (error) {
-      if (stop.aborted) return
+      if (stop.aborted) break
       tools.onFailure(error)
       untilMs = (error as { reason?: string }).reason === 'window' ? windowMs(settings) : 0
     }
-    await pauseFor(untilMs || everyMs * (1 - jitter + 2 * jitter * Math.random()), generation, settings, control, tools)
+    const ms = untilMs || everyMs * (1 - jitter + 2 * jitter * Math.random())
+    await pauseFor(ms, wish, (signal) => waitForNews(generation, replica, settings, { ...tools, stop: signal }), stop)
+  }
+  forget()
+}
+
+/** That a run be made at once: uttered during one, it is for the next. */
+class Wish {
+  #ending = new AbortController()
+
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  utter(): void {
+    this.#ending.abort()
+  }
+
+  forget(): void {
+    this.#ending = new AbortController()
   }
 }
 
@@ -58,33 +81,30 @@ function windowMs({ windows = [], bytesPerSecond = 0, outsideBytesPerSecond = 0 
 
 async function pauseFor(
   ms: number,
-  generation: number,
-  settings: ReplicaSettings,
-  { stop }: ReplicaControl,
-  tools: KeepTools,
+  wish: Wish,
+  untilNews: (stop: AbortSignal) => Promise<void>,
+  stop: AbortSignal,
 ): Promise<void> {
   const ending = new AbortController()
-  const forget = tools.onRunNow(() => ending.abort())
-  const signal = AbortSignal.any([stop, ending.signal])
+  const signal = AbortSignal.any([stop, wish.signal, ending.signal])
   try {
-    const inTime = wait(ms, undefined, { signal })
-    await Promise.race([inTime, waitForNews(generation, settings, signal, tools)])
+    await Promise.race([wait(ms, undefined, { signal }), untilNews(signal)])
   } catch (error) {
     if (!signal.aborted) throw error
   } finally {
     ending.abort()
-    forget()
   }
 }
 
 /** Never, where the source cannot say. */
 async function waitForNews(
   generation: number,
+  replica: string,
   { from, name }: ReplicaSettings,
-  stop: AbortSignal,
-  { clients }: KeepTools,
+  { clients, stop }: KeepTools & { readonly stop: AbortSignal },
 ): Promise<void> {
-  const tools = { client: clients.sources, headers: { 'flotilla-host': name }, stop }
+  const headers = { 'flotilla-host': name, 'flotilla-replica': replica }
+  const tools = { client: clients.sources, headers, stop }
   for (;;) {
     const news = generation > 0 ? await awaitNews(from[0]!, generation, tools) : ({ kind: 'unknown' } as const)
     if (news.kind === 'unknown') return new Promise(() => undefined)

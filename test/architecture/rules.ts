@@ -29,12 +29,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   roles: [...work, 'stages', 'upkeep', 'api', 'bridges', 'web', 'config', 'flow.ts'],
   cli: [...words, 'api/client.ts', 'api/client'],
   'cli/main.ts': [...words, 'api/client.ts', 'api/client', 'config', 'flow.ts', 'roles', 'cli'],
+  'cli/replicate-main.ts': [...words, 'config', 'roles', 'cli'],
 }
 
 /** The runtime's own name stays behind these doors. */
 export const mayNameBun: readonly string[] = ['http', 'blobs', 'catalogue', 'snapshots', 'kit']
 
-export const mayReadEnvironment: readonly string[] = ['config', 'cli/main.ts']
+export const mayReadEnvironment: readonly string[] = ['config', 'cli/main.ts', 'cli/replicate-main.ts']
 
 export const bannedNames: readonly string[] = [
   'utils',

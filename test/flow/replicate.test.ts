@@ -284,6 +284,41 @@ describe('--check', () => {
     expect(await run({ check })).toMatchObject({ damaged: 0, files: 0 })
   })
 
+  test('goes on where its time ended, round and round, and repairs although the source has no news', async () => {
+    await run()
+    const limited = { bytesPerSecond: 0, limitMs: 1 }
+    // Each look at the clock takes longer than the check may: one blob a run.
+    const slowly = () => {
+      nowMs += 1
+      return nowMs
+    }
+    const cursors: string[] = []
+    for (let n = 0; n < 6; n++) {
+      await run({ check: limited }, { now: slowly })
+      cursors.push(JSON.parse(await readFile(join(to, '.replicate/check.json'), 'utf8')).after)
+    }
+    const digests = [...tree.blobs.keys()].sort()
+    expect(cursors.slice(0, 5)).toEqual(digests)
+    const [first, last] = [digests[0]!, digests.at(-1)!]
+    for (const digest of [first, last]) await writeFile(join(to, blobPath(digest)), 'rotten')
+    const found = []
+    for (let n = 0; n < 7; n++) found.push((await run({ check: limited }, { now: slowly })).damaged)
+    expect(found.filter((damaged) => damaged > 0)).toEqual([1, 1])
+    await expectWholeCopy()
+    expect(await readdir(join(to, '.replicate'))).not.toContain('damaged')
+  })
+
+  test('what cannot be replaced makes the copy incomplete until it can', async () => {
+    await run()
+    await truncate(join(to, blobPath(digestOf(bytesOf(2)))), 10)
+    origin.interfere = (ask) => (ask.path.startsWith('/blobs/') ? { status: 404, headers: {} } : undefined)
+    await expect(run({ check })).rejects.toThrow('status 404')
+    expect(JSON.parse(await readFile(join(to, '.replicate/state.json'), 'utf8'))).toMatchObject({ complete: 0 })
+    origin.interfere = () => undefined
+    expect(await run()).toMatchObject({ outcome: 'updated', files: 1 })
+    await expectWholeCopy()
+  })
+
   test('sees what left although it trusts no list of before', async () => {
     await run()
     tree.remove(digestOf(bytesOf(1)))

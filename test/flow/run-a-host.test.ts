@@ -132,14 +132,19 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
 })
 
 describeWith('the units of run-a-host.md', ['systemd-analyze'])('the units of run-a-host.md', () => {
-  test('are such that systemd takes them', async () => {
+  test('are such that systemd takes them, and call the command as the page does', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'run-a-host-units-'))
-    const names = [...page.matchAll(/^`(flotilla-replicate\.(?:service|timer))`:$/gm)].map((match) => match[1]!)
-    const units = blocks.filter((block) => block.kind === 'ini')
-    expect(names).toHaveLength(units.length)
-    const paths = names.map((name) => join(folder, name))
-    for (const [i, path] of paths.entries())
-      await writeFile(path, units[i]!.text.replace('User=flotilla', 'User=daemon'))
+    const paths: string[] = []
+    for (const name of ['flotilla-replicate.service', 'flotilla-replicate.timer']) {
+      expect(page).toContain(`(../deploy/systemd/${name})`)
+      const text = await readFile(join(repository, 'deploy/systemd', name), 'utf8')
+      if (name.endsWith('.service')) {
+        const command = blockWith('flotilla replicate --from').trim()
+        expect(text).toContain(`ExecStart=/usr/bin/env ${command} --quiet\n`)
+      }
+      paths.push(join(folder, name))
+      await writeFile(paths.at(-1)!, text.replace('User=flotilla', 'User=daemon'))
+    }
     const { code, stderr } = await runProgram(getTool('systemd-analyze'), ['verify', '--man=no', ...paths])
     await rm(folder, { recursive: true })
     expect(stderr.split('\n').filter((line) => line.includes('flotilla-replicate'))).toEqual([])

@@ -31,6 +31,8 @@ export const toolRows: readonly ToolRow[] = [
   { tool: 'busybox', package: 'busybox', version: ['--help'] },
   { tool: 'shellcheck', package: 'shellcheck', version: ['--version'] },
   { tool: 'systemd-analyze', package: 'systemd', version: ['--version'] },
+  { tool: 'tinyproxy', package: 'tinyproxy-bin', version: ['-v'] },
+  { tool: 'faketime', package: 'faketime', version: ['--version'] },
   { tool: 'chromium', package: 'chromium', version: ['--version'] },
 ]
 

@@ -1,6 +1,7 @@
 // The outbound client where a proxy stands between: CONNECT for https, the whole address for http. The proxy resolves names, so the
 // guard looks at what the name leads to from here, where it leads anywhere, and at the text of the address always.
 
+import { rootCertificates } from 'node:tls'
 import { guardUrl } from './guard-url.ts'
 import type { OutboundClient, OutboundRequest } from './outbound-client.ts'
 import { OutboundError, outboundErrorOf } from './outbound-error.ts'
@@ -88,7 +89,7 @@ class ProxiedExchange {
         signal: this.#ending.signal,
         proxy: this.#proxy,
         decompress: false,
-        ...(this.#options.ca !== undefined && { tls: { ca: this.#options.ca } }),
+        ...(this.#options.ca !== undefined && { tls: { ca: [...rootCertificates, this.#options.ca] } }),
       } as RequestInit)
       clearTimeout(this.#idle)
       return this.#responseOf(answer, performance.now() - startedAt, finish)

@@ -55,7 +55,7 @@ export function startCopying(
       onEvent({ event: 'file', path, bytes: sizeBytes, from })
     },
     onPutOff: ({ path }, forMs) => onEvent({ event: 'wait', what: path, ms: Math.round(forMs) }),
-    mayBegin: (sizeBytes) => keepFloor(replica.folder, sizeBytes, options, tools),
+    mayBegin: floorKeeper(replica.folder, options, tools),
     // Half of each pause is by chance, so that hosts cut off together do not come back together.
     async pause(attempt, signal) {
       const fullMs = Math.min(longestPauseMs, pauseMs * 2 ** (attempt - 1))
@@ -67,7 +67,7 @@ export function startCopying(
     pace: new Pace(rateNow, now, waitFor),
     async mayBegin(sizeBytes) {
       rateNow()
-      await keepFloor(replica.folder, sizeBytes, options, tools)
+      await fetching.mayBegin(sizeBytes)
     },
   }
   return { replica, options, tools, fetching, blobFetching, meter }
@@ -78,6 +78,19 @@ export const waitFor: Wait = (ms, signal) => wait(ms, undefined, { signal })
 function outsideWindows(opensAtMs: number): ReplicateError {
   const when = new Date(opensAtMs).toTimeString().slice(0, 5)
   return new ReplicateError('window', `outside the windows for transfers (--window); the next one begins at ${when}`)
+}
+
+const bytesPerLook = 16 << 20
+
+/** Looks at the disk before each large file, and once in a while between small ones. */
+function floorKeeper(folder: string, options: ReplicateOptions, tools: ReplicateTools) {
+  let unseenBytes = bytesPerLook
+  return async (sizeBytes: number) => {
+    unseenBytes += sizeBytes
+    if (unseenBytes < bytesPerLook) return
+    unseenBytes = 0
+    await keepFloor(folder, sizeBytes, options, tools)
+  }
 }
 
 export async function keepFloor(

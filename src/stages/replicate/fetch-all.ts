@@ -6,6 +6,7 @@ import { type FetchTools, fetchFile } from './fetch-file.ts'
 import type { Wait } from './pace.ts'
 import { PutOffFiles } from './put-off-files.ts'
 import { ReplicateError } from './replicate-error.ts'
+import { SettleFiles } from './settle-files.ts'
 import { SourceBusy } from './source-trouble.ts'
 
 export type FetchAllTools = FetchTools & {
@@ -30,12 +31,13 @@ export async function fetchAll(
   const halt = new AbortController()
   const stop = AbortSignal.any([tools.stop, halt.signal])
   const failures: ReplicateError[] = []
+  const settling = new SettleFiles()
   const ordered = startIterating(files)
   const waiting = new PutOffFiles(ordered, tools.now, tools.wait)
   const fetchNext = async (file: WantedFile) => {
     try {
       await tools.mayBegin(file.sizeBytes)
-      const from = await fetchFile(file, { ...tools, stop })
+      const from = await fetchFile(file, settling, { ...tools, stop })
       waiting.done(file)
       tools.onFile(file, from)
     } catch (error) {
@@ -63,6 +65,7 @@ export async function fetchAll(
   )
   const ended = await Promise.allSettled(workers)
   await ordered.return?.(undefined)
+  await settling.settle()
   tools.stop.throwIfAborted()
   for (const one of ended) if (one.status === 'rejected') throw one.reason
   const [first] = failures

@@ -1,13 +1,14 @@
 // One file of the tree, from whichever source has it: the next one after each failure, with the time between that each asks for.
 
-import { rm, stat } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import type { WantedFile } from './arriving-file.ts'
 import { partPath, type ReceiveTools, receiveFile } from './receive-file.ts'
 import { isDiskFull, ReplicateError } from './replicate-error.ts'
+import type { SettleFiles } from './settle-files.ts'
 import { HostFailed, PartSpoilt, SourceBusy, SourceInterrupted, WrongBytes } from './source-trouble.ts'
 import type { TreeSources, Upstream } from './tree-sources.ts'
 
-export type FetchTools = Omit<ReceiveTools, 'report'> & {
+export type FetchTools = Omit<ReceiveTools, 'report' | 'settling'> & {
   readonly sources: TreeSources
   /** Attempts in a row, at each source, that may bring nothing before the file is given up. */
   readonly tries: number
@@ -21,16 +22,16 @@ const worthwhileBytes = 1 << 20
 /** Hosts that one source may send us to in vain for one file. */
 const mostHosts = 9
 
-/** Where the file came from. Throws ReplicateError; SourceBusy when every source that may have it asks to come back later. */
-export async function fetchFile(file: WantedFile, tools: FetchTools): Promise<string> {
+/** Where the file came from; it is in its place when `settling` has settled. Throws ReplicateError; SourceBusy when every source that may have it asks to come back later. */
+export async function fetchFile(file: WantedFile, settling: SettleFiles, tools: FetchTools): Promise<string> {
   const attempts = new FileAttempts(file, tools)
   for (;;) {
     tools.stop.throwIfAborted()
     const upstream = attempts.choose()
-    const sizeBefore = await attempts.partSize()
+    const sizeBefore = attempts.sizeBytes
     upstream.active++
     try {
-      await receiveFile(file, upstream, { ...tools, report: attempts.report })
+      await receiveFile(file, upstream, { ...tools, settling, report: attempts.report })
       return upstream.url
     } catch (error) {
       await attempts.judge(error, upstream, sizeBefore)
@@ -62,8 +63,9 @@ class FileAttempts {
     this.#counted = sizeBytes
   }
 
-  async partSize(): Promise<number> {
-    return (await stat(partPath(this.#tools.partsFolder, this.#file)).catch(() => undefined))?.size ?? 0
+  /** How much of the file is here, as far as was looked. */
+  get sizeBytes(): number {
+    return this.#counted
   }
 
   choose(): Upstream {
@@ -112,7 +114,7 @@ class FileAttempts {
   async #interrupted(error: SourceInterrupted, upstream: Upstream, sizeBefore: number): Promise<void> {
     const { sources, tries, pause, stop } = this.#tools
     sources.failed(upstream)
-    if ((await this.partSize()) - sizeBefore >= worthwhileBytes) this.#attempt = 0
+    if (this.#counted - sizeBefore >= worthwhileBytes) this.#attempt = 0
     if (++this.#attempt >= tries * sources.upstreams.length) {
       const said = `given up after ${this.#attempt} attempts: ${error.message}`
       throw new ReplicateError('source', said, { cause: error })

@@ -15,6 +15,8 @@ export type ReplicateResult = {
   readonly outcome: 'unchanged' | 'refreshed' | 'updated'
   readonly channel: string
   readonly generation: number
+  /** What sources know this copy by. */
+  readonly replica: string
   /** What was fetched. */
   readonly files: number
   readonly bytes: number
@@ -34,7 +36,7 @@ export type ReplicateResult = {
   readonly partial: PartialCopy | undefined
 }
 
-export type FinishedRun = Omit<ReplicateResult, 'channel' | 'generation' | 'deleted' | 'partial'> & {
+export type FinishedRun = Omit<ReplicateResult, 'channel' | 'generation' | 'replica' | 'deleted' | 'partial'> & {
   readonly replica: ReplicaFolder
   readonly options: ReplicateOptions
   readonly tools: ReplicateTools
@@ -61,7 +63,7 @@ export async function finishRun(
   if (JSON.stringify(left) !== JSON.stringify(state.left)) await writeReplicaState(replica.state, { ...state, left })
   if (told.outcome === 'updated' || told.damaged > 0)
     for (const name of await readdir(replica.parts)) await rm(join(replica.parts, name), { force: true })
-  return { result: { channel, generation, ...told, deleted, partial }, left }
+  return { result: { channel, generation, replica: state.replica, ...told, deleted, partial }, left }
 }
 
 /** The metadata that belong to what the copy shows: the timestamp, what it leads to, and every root. */

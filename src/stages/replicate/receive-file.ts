@@ -1,13 +1,14 @@
-// One attempt at one file from one source: hashed while it streams into a part file, gone on with by Range, renamed into place only
-// when size and digest are right. Who began the part does not matter: the digest proves the whole.
+// One attempt at one file from one source: hashed while it streams into a part file, gone on with by Range, given on to its place
+// only when size and digest are right. Who began the part does not matter: the digest proves the whole.
 
-import { type FileHandle, open, rename } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { makeFolder, publicFileMode } from '#kit/atomic-file.ts'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
+import { publicFileMode } from '#kit/atomic-file.ts'
 import { algorithmOf, hexOf } from '#oci/digest.ts'
 import { ArrivingFile, type WantedFile } from './arriving-file.ts'
 import type { Pace } from './pace.ts'
 import { ReplicateError } from './replicate-error.ts'
+import type { SettleFiles } from './settle-files.ts'
 import { HostFailed, PartSpoilt, SourceInterrupted, WrongBytes } from './source-trouble.ts'
 import { type SourceAnswer, troubleOf } from './tree-source.ts'
 import type { Upstream } from './tree-sources.ts'
@@ -18,6 +19,8 @@ export type ReceiveTools = {
   readonly partsFolder: string
   readonly stop: AbortSignal
   readonly pace: Pace
+  /** Takes files that are whole. */
+  readonly settling: SettleFiles
   /** How much of the file is here, after each change. */
   readonly report: (sizeBytes: number) => void
 }
@@ -30,23 +33,17 @@ export function partPath(partsFolder: string, { digest }: WantedFile): string {
 export async function receiveFile(file: WantedFile, upstream: Upstream, tools: ReceiveTools): Promise<void> {
   const part = partPath(tools.partsFolder, file)
   const handle = await open(part, 'a+', publicFileMode)
+  let isWhole = false
   try {
     const arriving = new ArrivingFile(file, handle, tools.report)
     await arriving.resume(part)
     if (arriving.sizeBytes < file.sizeBytes || file.sizeBytes === 0) await receiveRest(file, arriving, upstream, tools)
     else if (!arriving.isRight()) await spoil(file, arriving)
-    await finish(handle)
+    isWhole = true
   } finally {
-    await handle.close()
+    if (!isWhole) await handle.close()
   }
-  const target = join(tools.folder, file.path)
-  await makeFolder(dirname(target))
-  await rename(part, target)
-}
-
-async function finish(handle: FileHandle): Promise<void> {
-  await handle.chmod(publicFileMode)
-  await handle.sync()
+  await tools.settling.add({ handle, part, target: join(tools.folder, file.path), sizeBytes: file.sizeBytes })
 }
 
 async function spoil(file: WantedFile, arriving: ArrivingFile): Promise<never> {
