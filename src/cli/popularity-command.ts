@@ -1,7 +1,8 @@
 // popularity: what is pulled most, as small copies will keep it.
 
 import { Command } from 'commander'
-import { byteText, print, shortDigest, table } from './print.ts'
+import { byteText } from '#kit/byte-text.ts'
+import { print, shortDigest, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { wholeNumber } from './whole-number.ts'
 

@@ -42,18 +42,6 @@ export function shortDigest(digest: string | null | undefined): string {
   return digest ? digest.slice(0, digest.indexOf(':') + 1 + shortHexDigits) : '-'
 }
 
-export function byteText(value: number): string {
-  for (const [unit, size] of [
-    ['TiB', 2 ** 40],
-    ['GiB', 2 ** 30],
-    ['MiB', 2 ** 20],
-    ['KiB', 2 ** 10],
-  ] as const) {
-    if (value >= size) return `${(value / size).toFixed(value >= size * 100 ? 0 : 1)} ${unit}`
-  }
-  return `${value} B`
-}
-
 export function ago(iso: string, nowMs: number): string {
   const seconds = Math.max(0, Math.round((nowMs - Date.parse(iso)) / 1000))
   for (const [unit, size] of [

@@ -2,7 +2,8 @@
 
 import { Command } from 'commander'
 import type { ApiClient } from '#api/client.ts'
-import { ago, byteText, type Output, print, shortDigest, table } from './print.ts'
+import { byteText } from '#kit/byte-text.ts'
+import { ago, type Output, print, shortDigest, table } from './print.ts'
 import { wholeNumber } from './whole-number.ts'
 
 export type Connect = () => { readonly client: ApiClient; readonly output: Output }

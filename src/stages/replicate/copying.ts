@@ -1,6 +1,7 @@
 // What the copying steps of one run share: how to fetch, how much room to leave, what to tell about progress.
 
 import { setTimeout as wait } from 'node:timers/promises'
+import { byteText } from '#kit/byte-text.ts'
 import type { FetchAllTools } from './fetch-all.ts'
 import { Pace, type Wait } from './pace.ts'
 import { ProgressMeter } from './progress-meter.ts'
@@ -103,6 +104,6 @@ export async function keepFloor(
   if (free - sizeBytes >= minFreeBytes) return
   throw new ReplicateError(
     'disk',
-    `${sizeBytes} bytes to come, ${free} free, of which ${minFreeBytes} are to stay free`,
+    `no room in ${folder}: ${byteText(sizeBytes)} to come, ${byteText(free)} free, of which ${byteText(minFreeBytes)} are to stay free (--min-free)`,
   )
 }

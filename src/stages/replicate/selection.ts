@@ -1,5 +1,7 @@
 // Which blobs a copy carries: all of them, or a part.
 
+import { exactByteText } from '#kit/byte-text.ts'
+
 export type SelectionOptions = {
   /** Keep what is pulled most, up to so many bytes in all. */
   readonly capBytes: number | undefined
@@ -17,9 +19,9 @@ export function describeSelection(options: SelectionOptions): string {
   const parts = [
     repositories.length > 0 && `repositories ${repositories.toSorted().join(' ')}`,
     platforms.length > 0 && `platforms ${platforms.toSorted().join(' ')}`,
-    minBytes > 0 && `blobs of at least ${minBytes} bytes`,
-    maxBytes !== undefined && `blobs of at most ${maxBytes} bytes`,
-    capBytes !== undefined && `the most pulled up to ${capBytes} bytes`,
+    minBytes > 0 && `blobs of at least ${exactByteText(minBytes)}`,
+    maxBytes !== undefined && `blobs of at most ${exactByteText(maxBytes)}`,
+    capBytes !== undefined && `the most pulled up to ${exactByteText(capBytes)}`,
   ]
   return parts.filter((part) => part !== false).join(', ')
 }
