@@ -17,6 +17,10 @@ afterAll(async () => {
 
 const modeOf = async (path: string) => (await stat(path)).mode & 0o777
 
+test('makeFolder gives up where nothing can be made', async () => {
+  await expect(makeFolder('/proc/nowhere/deeper')).rejects.toThrow('ENOENT')
+})
+
 describe('writeFileAtomically', () => {
   test('replaces the whole file, readable by all whatever the umask', async () => {
     const path = join(folder, 'a')

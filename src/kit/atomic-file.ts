@@ -36,9 +36,12 @@ export async function makeFolder(path: string, mode: number = publicFolderMode):
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return
-    if (code !== 'ENOENT') throw error
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
     await makeFolder(dirname(path), mode)
-    return makeFolder(path, mode)
+    // Once: there are folders, as /proc, where nothing can be made however often one asks.
+    await mkdir(path, { mode }).catch((again: NodeJS.ErrnoException) => {
+      if (again.code !== 'EEXIST') throw again
+    })
   }
   await chmod(path, mode)
   await syncFolder(dirname(path))
