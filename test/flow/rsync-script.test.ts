@@ -269,6 +269,7 @@ describe('a wrong use', () => {
     ['a host name with a long part', ['a', 'b', 'm'.repeat(64)], /not a host name/],
     ['a number that is none', ['--grace-days', 'one', 'a', 'b'], /not a whole number: one/],
     ['an option without its value', ['--grace-days'], /--grace-days needs a value/],
+    ['a source that rsync cannot read', ['https://a', 'b'], /https:\/\/a is no source of rsync/],
     ['waiting without an origin', ['--wait', '5', 'a', 'b'], /--wait needs --metadata/],
   ]
   test.each(cases)('%s ends with 2 and says why', async (_, args, reason) => {
