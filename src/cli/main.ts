@@ -8,7 +8,7 @@ import { ApiClient, ApiError } from '#api/client.ts'
 import { type Config, checkFiles, makeConfig } from '#config/config.ts'
 import { findCopy } from '#config/find-copy.ts'
 import { ConfigError, loadSettings } from '#config/load-config.ts'
-import { kinds } from '#config/option-kinds.ts'
+import { type KindName, kinds } from '#config/option-kinds.ts'
 import { namesOf, type OptionName, type OptionRow, options } from '#config/options.ts'
 import { type RoleName, roles } from '#flow.ts'
 import { FolderBusy } from '#kit/folder-lock.ts'
@@ -39,12 +39,23 @@ type Flags = Partial<Record<OptionName, string>>
 /** 0 done, 1 refused or failed, 2 wrong usage. */
 const exitCodes = { failed: 1, usage: 2 } as const
 
+/** What stands for the value in --help, where the kind's name is not the word. */
+const placeholders: Partial<Record<KindName, string>> = {
+  text: 'value',
+  integer: 'n',
+  count: 'n',
+  bytes: 'size',
+  duration: 'time',
+  lifetime: 'time',
+  listen: 'host:port',
+}
+
 function addOptions(command: Command): Command {
   for (const [name, row] of Object.entries(options) as [OptionName, OptionRow][]) {
     const { flag, variable } = namesOf(name)
     const option = new Option(
-      `${flag} ${row.kind === 'flag' ? '[value]' : '<value>'}`,
-      `${row.help} (${variable}${row.default ? `, default ${row.default}` : ''})`,
+      row.kind === 'flag' ? `${flag} [boolean]` : `${flag} <${placeholders[row.kind] ?? row.kind}>`,
+      `${row.help} (${variable}${row.default && row.kind !== 'flag' ? `, default ${row.default}` : ''})`,
     )
     if (row.kind === 'flag') option.preset('true')
     command.addOption(option.helpGroup(`${row.group}:`))

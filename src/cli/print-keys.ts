@@ -91,7 +91,7 @@ function tasksText(version: number, proposal: string, previous: string | undefin
 
 function needsText(needs: readonly RootNeed[]): string[] {
   return needs.flatMap(({ by, threshold, signed, unsigned }) => {
-    const whose = by === 'before' ? 'keys of the root before' : 'its own keys'
+    const whose = by === 'before' ? 'keys of the root before' : 'of its own keys'
     const open = threshold - signed.length
     return [
       `  ${threshold} of ${signed.length + unsigned.length} ${whose}: ${open > 0 ? `${open} more needed` : 'enough'}`,

@@ -1,7 +1,7 @@
-// One line on a terminal that shows how far copying is.
+// One line on a terminal that shows how far copying is, or for what it waits.
 
-import { Presets, SingleBar } from 'cli-progress'
-import { byteText } from './print.ts'
+import { Format, type Options, type Params, Presets, SingleBar } from 'cli-progress'
+import { byteText } from '#kit/byte-text.ts'
 
 export type ProgressStep = {
   readonly phase: string
@@ -11,26 +11,44 @@ export type ProgressStep = {
   readonly totalBytes: number
 }
 
+type Shown = Pick<ProgressStep, 'phase' | 'files' | 'totalFiles'> & {
+  readonly done: string
+  readonly all: string
+  /** For how long the source wants to be left alone. */
+  readonly waiting?: string
+}
+
 export class ProgressLine {
-  readonly #bar = new SingleBar(
-    {
-      format: '{phase} [{bar}] {done} of {all}, {files}/{totalFiles} files, {eta_formatted} left',
-      stream: process.stderr,
-    },
-    Presets.rect,
-  )
-  #isStarted = false
+  readonly #bar = new SingleBar({ format: formatLine, stream: process.stderr }, Presets.rect)
+  #shown: Shown | undefined
 
   show(step: ProgressStep): void {
     const { phase, files, totalFiles } = step
     const shown = { phase, files, totalFiles, done: byteText(step.bytes), all: byteText(step.totalBytes) }
-    if (!this.#isStarted) this.#bar.start(step.totalBytes, step.bytes, shown)
-    this.#isStarted = true
+    if (!this.#shown) this.#bar.start(step.totalBytes, step.bytes, shown)
+    this.#shown = shown
     this.#bar.setTotal(step.totalBytes)
-    this.#bar.update(step.bytes, shown)
+    this.#bar.update(step.bytes, { ...shown, waiting: undefined })
+  }
+
+  wait(ms: number): void {
+    if (this.#shown) this.#bar.update({ ...this.#shown, waiting: secondsText(ms) })
   }
 
   end(): void {
-    if (this.#isStarted) this.#bar.stop()
+    if (this.#shown) this.#bar.stop()
   }
+}
+
+/** Whole seconds, as sources give them. */
+export function secondsText(ms: number): string {
+  return `${Math.max(1, Math.round(ms / 1000))} s`
+}
+
+function formatLine(options: Options, params: Params, shown: Shown): string {
+  const bar = Format.BarFormat(params.progress, options)
+  const left = `${Format.TimeFormat(params.eta, options, 5)} left`
+  const rest = shown.waiting ? `source busy, again in ${shown.waiting}` : left
+  const { phase, done, all, files, totalFiles } = shown
+  return `${phase} [${bar}] ${done} of ${all}, ${files}/${totalFiles} files, ${rest}`
 }

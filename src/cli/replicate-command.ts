@@ -3,10 +3,11 @@
 import { readFile, statfs } from 'node:fs/promises'
 import { Command } from 'commander'
 import { clean } from './print.ts'
-import { ProgressLine, type ProgressStep } from './progress-line.ts'
+import { ProgressLine, type ProgressStep, secondsText } from './progress-line.ts'
 import {
   addReplicateOptions,
   type Flags,
+  flagProblem,
   isPrivateAddress,
   type ReplicateKinds,
   type ReplicateParsers,
@@ -88,8 +89,8 @@ export function replicateCommand(program: ReplicateProgram, kinds: ReplicateKind
     )
     .action(async (_, action: Command) => {
       const flags = action.optsWithGlobals<Flags>()
-      if ((flags.checkIn === undefined) !== (flags.tokenFile === undefined))
-        action.error('error: --check-in and --token-file go together')
+      const problem = flagProblem(action)
+      if (problem) action.error(`error: ${problem}`)
       process.exitCode = await new ReplicateCommand(program, flags).run()
     })
 }
@@ -101,6 +102,7 @@ class ReplicateCommand {
   readonly #flags: Flags
   readonly #progress: ProgressLine | undefined
   readonly #stopping = new AbortController()
+  #hasSaidWait = false
 
   constructor(program: ReplicateProgram, flags: Flags) {
     this.#program = program
@@ -136,12 +138,15 @@ class ReplicateCommand {
     return {
       stop: this.#stopping.signal,
       onProgress: (step) => this.#progress?.show(step),
-      onEvent: (event) => this.#log(event),
+      onEvent: (event) => {
+        this.#log(event)
+        if (isWait(event)) this.#sayWait(event.ms)
+      },
       async freeBytes(folder) {
         const { bavail, bsize } = await statfs(folder)
         return bavail * bsize
       },
-      allowPrivate: { sources: allowPrivate || from.some(isPrivateAddress), hosts: allowPrivate },
+      allowPrivate: { sources: allowPrivate === true || from.some(isPrivateAddress), hosts: allowPrivate === true },
       ca: ca === undefined ? undefined : await readFile(ca, 'utf8'),
       proxy,
     }
@@ -176,9 +181,22 @@ class ReplicateCommand {
     if (this.#flags.log === undefined) console.error(`replicate: ${clean(failure.message)}`)
   }
 
+  /** On a terminal in the line of progress; else once in a run. */
+  #sayWait(ms: number): void {
+    this.#progress?.wait(ms)
+    const { json, log, quiet } = this.#flags
+    if (this.#progress || this.#hasSaidWait || json || log || quiet) return
+    this.#hasSaidWait = true
+    console.error(`replicate: the source is busy and says to come back in ${secondsText(ms)}: waiting (see --patience)`)
+  }
+
   #log(event: { readonly event: string }): void {
     if (this.#flags.log === 'json') console.error(JSON.stringify({ time: new Date().toISOString(), ...event }))
   }
+}
+
+function isWait(event: { readonly event: string }): event is { readonly event: 'wait'; readonly ms: number } {
+  return event.event === 'wait'
 }
 
 async function settingsOf(flags: Flags, { tokenProblem }: ReplicateParsers): Promise<ReplicateSettings> {
@@ -193,7 +211,7 @@ async function settingsOf(flags: Flags, { tokenProblem }: ReplicateParsers): Pro
     root: flags.root === undefined ? undefined : await readRoot(flags.root),
     connections: flags.connections,
     check: flags.check ? { bytesPerSecond: flags.checkRate, limitMs: flags.checkTime } : undefined,
-    isPrune: flags.prune,
+    isPrune: flags.prune === true,
     bytesPerSecond: flags.limitRate,
     windows: flags.window ?? [],
     outsideBytesPerSecond: flags.outsideRate,

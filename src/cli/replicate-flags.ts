@@ -27,10 +27,10 @@ export type Flags = {
   readonly root?: string
   readonly connections: number
   readonly every?: number
-  readonly check: boolean
+  readonly check?: boolean
   readonly checkRate: number
   readonly checkTime: number
-  readonly prune: boolean
+  readonly prune?: boolean
   readonly minFree: number
   readonly limitRate: number
   readonly window?: readonly (TimeWindow & { bytesPerSecond: number | undefined })[]
@@ -45,19 +45,20 @@ export type Flags = {
   readonly proxy?: string
   readonly '4'?: boolean
   readonly '6'?: boolean
-  readonly allowPrivate: boolean
+  readonly allowPrivate?: boolean
   readonly ca?: string
   readonly onUpdate?: string
   readonly onFailure?: string
   readonly hookTime: number
   readonly checkIn?: string
   readonly tokenFile?: string
-  readonly json: boolean
+  readonly json?: boolean
   readonly log?: 'json'
-  readonly quiet: boolean
+  readonly quiet?: boolean
 }
 
 const maxConnections = 16
+const standardCheckRate = 20 * 2 ** 20
 /** A server may take a slower reader for a dead one. */
 const leastRate = 128 * 1024
 const hourMs = 3_600_000
@@ -90,17 +91,14 @@ export function addReplicateOptions(command: Command, kinds: ReplicateKinds, par
 
   return command
     .addOption(
-      many(
-        '--from <url>',
-        'address of the published tree (http or https); several share the work',
-        parseTreeUrl,
-      ).makeOptionMandatory(),
+      many('--from <url>', 'address of the published tree (http or https); several share the work', parseTreeUrl),
     )
-    .requiredOption('--to <folder>', 'the copy; any web server or rsync daemon can serve it')
+    .option('--to <folder>', 'the copy; any web server or rsync daemon can serve it')
     .option('--name <host>', 'what this host calls itself in trace/', hostname().toLowerCase())
     .option(
       '--root <file|sha256:hex>',
       "the publisher's 1.root.json, or its digest; without it the first run believes the source",
+      rootOf,
     )
     .addOption(
       optional('--every <time>', 'stay, and look for news so often (sooner where the source says so)', duration),
@@ -108,9 +106,11 @@ export function addReplicateOptions(command: Command, kinds: ReplicateKinds, par
     .addOption(
       new Option('--connections <n>', `files at once, 1 to ${maxConnections}`).argParser(connections).default(4),
     )
-    .addOption(unlimited('--limit-rate <size>', 'bytes a second over all connections; 0: no limit', 'no limit'))
+    .addOption(
+      unlimited('--limit-rate <rate>', 'bytes a second over all connections, like 20MiB; 0: no limit', 'no limit'),
+    )
     .addOption(many('--window <times>', 'HH:MM-HH:MM[/RATE], local time: blobs are fetched then only', window))
-    .addOption(unlimited('--outside-rate <size>', 'bytes a second outside all windows; 0: nothing', 'nothing'))
+    .addOption(unlimited('--outside-rate <rate>', 'bytes a second outside all windows; 0: nothing', 'nothing'))
     .addOption(sized('--min-free <size>', 'space on the disk to leave free', bytes, 2 ** 30))
     .addOption(sized('--grace <time>', 'how long to keep what left the list', duration, 24 * hourMs))
     .addOption(
@@ -119,12 +119,16 @@ export function addReplicateOptions(command: Command, kinds: ReplicateKinds, par
     .addOption(optional('--cap <size>', 'keep what is pulled most, up to so much in all', bytes))
     .addOption(many('--repository <glob>', 'only these repositories, like fedora/* (several)', String))
     .addOption(many('--platform <os/arch>', 'only images of these, like linux/amd64 (several)', platformOf(parsers)))
-    .addOption(sized('--min-size <size>', 'no smaller blobs', bytes, 0))
+    .addOption(new Option('--min-size <size>', 'no smaller blobs').argParser(parserOf(bytes)).default(0, 'any'))
     .addOption(optional('--max-size <size>', 'no larger blobs', bytes))
-    .option('--check', 'read the files again and replace what is damaged; goes on where the last time ended', false)
-    .addOption(sized('--check-rate <size>', 'bytes a second for reading; 0: no limit', bytes, 20e6))
-    .addOption(sized('--check-time <time>', 'end the reading after so long; 0s: read all', duration, 0))
-    .option('--prune', 'also let blobs go that no list ever named', false)
+    .option('--check', 'read the files again and replace what is damaged; goes on where the last time ended')
+    .addOption(sized('--check-rate <rate>', 'bytes a second for reading; 0: no limit', bytes, standardCheckRate))
+    .addOption(
+      new Option('--check-time <time>', 'end the reading after so long')
+        .argParser(parserOf(duration))
+        .default(0, 'when all is read'),
+    )
+    .option('--prune', 'also let blobs go that no list ever named')
     .option(
       '--proxy <url>',
       'http proxy for everything; else HTTPS_PROXY, http_proxy and NO_PROXY count',
@@ -132,7 +136,7 @@ export function addReplicateOptions(command: Command, kinds: ReplicateKinds, par
     )
     .addOption(new Option('-4', 'speak IPv4 only').conflicts('6'))
     .option('-6', 'speak IPv6 only')
-    .option('--allow-private', 'let addresses lead to private networks, redirects too', false)
+    .option('--allow-private', 'let addresses lead to private networks, redirects too')
     .option('--ca <file>', 'certificate authorities (PEM) to believe besides the known ones')
     .option(
       '--on-update <command>',
@@ -142,9 +146,9 @@ export function addReplicateOptions(command: Command, kinds: ReplicateKinds, par
     .addOption(sized('--hook-time <time>', 'end such a command after so long', duration, 5 * 60_000))
     .option('--check-in <url>', 'tell this control API after each run', parseTreeUrl)
     .option('--token-file <file>', "the host's token, for --check-in; it signs the trace too")
-    .option('--json', 'print the outcome as JSON', false)
+    .option('--json', 'print the outcome as JSON')
     .addOption(new Option('--log <form>', 'print what happens, a line each, to the error output').choices(['json']))
-    .option('--quiet', 'print errors only', false)
+    .option('--quiet', 'print errors only')
 }
 
 function parserOf<T>(kind: Kind<T>): (text: string) => T {
@@ -153,6 +157,24 @@ function parserOf<T>(kind: Kind<T>): (text: string) => T {
     if (value === undefined) throw new InvalidArgumentError(`It takes ${kind.takes}.`)
     return value
   }
+}
+
+function rootOf(text: string): string {
+  if (text.startsWith('sha256:') && !fingerprintPattern.test(text))
+    throw new InvalidArgumentError('It takes a file, or sha256: and the 64 hex digits of its digest.')
+  return text
+}
+
+/** What is missing or has no effect; undefined: nothing. */
+export function flagProblem(command: Command): string | undefined {
+  const isGiven = (name: string) => command.getOptionValueSource(name) === 'cli'
+  if (!isGiven('from')) return "required option '--from <url>' not specified"
+  if (!isGiven('to')) return "required option '--to <folder>' not specified"
+  if (isGiven('checkIn') !== isGiven('tokenFile')) return '--check-in and --token-file go together'
+  if ((isGiven('checkTime') || isGiven('checkRate')) && !isGiven('check'))
+    return '--check-time and --check-rate go with --check'
+  if (isGiven('outsideRate') && !isGiven('window')) return '--outside-rate goes with --window'
+  return undefined
 }
 
 function parseTreeUrl(text: string): string {
@@ -181,11 +203,12 @@ function proxyOf({ parseProxy }: ReplicateParsers) {
   }
 }
 
+const fingerprintPattern = /^sha256:[0-9a-fA-F]{64}$/
 const maxRootBytes = 256 * 1024
 
 /** A root is given by a file of it or by the digest of the first one. */
 export async function readRoot(text: string): Promise<Uint8Array | string> {
-  if (/^sha256:[0-9a-fA-F]{64}$/.test(text)) return text.toLowerCase()
+  if (fingerprintPattern.test(text)) return text.toLowerCase()
   const content = await readFile(text)
   if (content.length > maxRootBytes) throw new Error(`${text} is no root.json: it is larger than ${maxRootBytes} bytes`)
   return content

@@ -1,6 +1,7 @@
 // What came of a run: in a line for people, in an exit code for cron, in JSON for machines.
 
-import { byteText, clean } from './print.ts'
+import { byteText } from '#kit/byte-text.ts'
+import { clean } from './print.ts'
 
 export type ReplicateOutcome = {
   readonly outcome: 'unchanged' | 'refreshed' | 'updated'
@@ -9,6 +10,7 @@ export type ReplicateOutcome = {
   readonly files: number
   readonly bytes: number
   readonly damaged: number
+  readonly checked?: { readonly readFiles: number; readonly isRoundDone: boolean }
   readonly deleted: number
   readonly strays: number
   readonly liars: readonly { readonly url: string; readonly path: string; readonly what: string }[]
@@ -46,16 +48,23 @@ export function failureOf(error: unknown): { outcome: 'failed'; reason: string; 
 }
 
 export function describeOutcome(outcome: ReplicateOutcome): string {
-  const { channel, generation, files, bytes, damaged, deleted, strays, partial } = outcome
+  const { channel, generation, files, bytes, damaged, checked, deleted, strays, partial } = outcome
   const changes = [
     files > 0 && `${files} files with ${byteText(bytes)} fetched`,
     damaged > 0 && `${damaged} damaged ones replaced`,
     deleted > 0 && `${deleted} old ones deleted`,
     strays > 0 && `${strays} that no list names left alone (see --prune)`,
   ].filter((part) => part !== false)
-  const said = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
+  const fetched = changes.length > 0 ? changes.join(', ') : 'nothing to fetch'
+  const read = checked ? `; ${checked.readFiles} files read again, ${checkedText(checked, damaged)}` : ''
+  const said = `${fetched}${read}`
   const part = partial ? ` (${partial.selection}: ${partial.blobs} blobs with ${byteText(partial.bytes)})` : ''
   return `${channel} generation ${generation}${clean(part)}: ${said}.`
+}
+
+function checkedText({ isRoundDone }: NonNullable<ReplicateOutcome['checked']>, damaged: number): string {
+  const found = damaged === 0 ? 'all as they should be' : 'all right now'
+  return isRoundDone ? found : `${found}; the next --check goes on from there`
 }
 
 /** What a person should look at, also when they asked for quiet. */

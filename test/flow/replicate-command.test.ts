@@ -1,7 +1,7 @@
 // The command as cron, systemd and an admin meet it: exit codes, events, hooks, windows, a clock that is wrong, and staying on.
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFolder } from '#kit/atomic-file.ts'
@@ -115,9 +115,54 @@ describe('one run', () => {
     [['--platform', 'amd64']],
     [['--proxy', 'socks5://x']],
     [['--check-in', 'https://api.example.org']],
+    [['--check-time', '10m']],
+    [['--outside-rate', '1MiB']],
+    [['--root', 'sha256:12']],
     [['-4', '-6']],
   ])('wrong usage is 2: %j', async (args) => {
     expect(await run(...args)).toMatchObject({ code: 2, stderr: expect.stringContaining('error:') })
+  })
+
+  test('a misspelt option is named, not the one that it leaves out', async () => {
+    const { code, stderr } = await runProgram(process.execPath, [
+      program,
+      'replicate',
+      '--form',
+      origin.url,
+      '--to',
+      to,
+    ])
+    expect([code, stderr]).toEqual([2, expect.stringContaining("unknown option '--form'")])
+  })
+
+  test('a folder of something else is left alone; plain files may lie beside a tree', async () => {
+    newFolder()
+    await makeFolder(join(to, 'home'))
+    expect(await run()).toMatchObject({ code: 1, stderr: expect.stringContaining('holds other folders (home)') })
+    expect(await readdir(to)).toEqual(['home'])
+    await makeFolder(join(to, '.replicate'))
+    expect((await run()).code).toBe(0)
+    newFolder()
+    await makeFolder(join(to, 'lost+found'))
+    await writeFile(join(to, 'robots.txt'), 'User-agent: *\n')
+    expect((await run()).code).toBe(0)
+  })
+
+  test('--check says what it read', async () => {
+    newFolder()
+    await run()
+    expect((await run('--check')).stdout).toMatch(/nothing to fetch; \d+ files read again, all as they should be\.\n$/)
+    const blob = [...new Bun.Glob('blobs/**').scanSync({ cwd: to })][0]!
+    await writeFile(join(to, blob), 'rot')
+    expect((await run('--check')).stdout).toMatch(/1 damaged ones replaced; \d+ files read again, all right now\.\n$/)
+  })
+
+  test('a source that is busy is told of', async () => {
+    newFolder()
+    let refusals = 0
+    origin.interfere = ({ path }) =>
+      path.startsWith('/blobs/') && refusals++ === 0 ? { status: 503, headers: { 'retry-after': '1' } } : undefined
+    expect(await run()).toMatchObject({ code: 0, stderr: expect.stringContaining('says to come back in 1 s') })
   })
 
   test('-4 and -6 speak that family only', async () => {

@@ -3,6 +3,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { filesOf, type TreeContents, timestampPath } from '#snapshots/tree-contents.ts'
+import type { Checked } from './check-disk.ts'
 import { deleteDueBlobs, deleteLeftFiles } from './delete-left.ts'
 import { forgetOtherHeldLists, listTreeFiles, type ReplicaFolder } from './replica-folder.ts'
 import { type PartialCopy, type ReplicaState, writeReplicaState } from './replica-state.ts'
@@ -22,6 +23,8 @@ export type ReplicateResult = {
   readonly bytes: number
   /** Files that did not have the bytes of their digest and were replaced. */
   readonly damaged: number
+  /** What the reading of the disk found, where it was asked for. */
+  readonly checked?: Checked
   /** Blobs deleted after their grace. */
   readonly deleted: number
   /** Blobs that lie here though no list named them, ever; counted when the files were looked at. */

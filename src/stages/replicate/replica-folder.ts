@@ -34,6 +34,7 @@ const spareBytes = 1 << 20
 
 export async function openReplicaFolder(folder: string): Promise<ReplicaFolder> {
   const hidden = join(folder, '.replicate')
+  await refuseForeign(folder)
   const parts = join(hidden, 'parts')
   await makeFolder(folder, publicFolderMode)
   await makeFolder(hidden, privateFolderMode)
@@ -41,6 +42,25 @@ export async function openReplicaFolder(folder: string): Promise<ReplicaFolder> 
   const inHidden = (name: string) => join(hidden, name)
   const notes = { state: inHidden('state.json'), todo: inHidden('todo'), left: inHidden('left') }
   return { folder, hidden, parts, trust: inHidden('trust'), ...notes }
+}
+
+const treeFolders = ['blobs', 'catalogue', 'lists', 'metadata', 'trace']
+const mostNamed = 3
+
+/** A slip of the pen in `--to` must not mix a tree into /etc or a home. Plain files, as robots.txt, may lie beside a tree. */
+async function refuseForeign(folder: string): Promise<void> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  const names = new Set(entries.map(({ name }) => name))
+  if (names.has('.replicate')) return
+  const isForeign = (name: string) => !treeFolders.includes(name) && name !== 'lost+found' && !name.startsWith('.')
+  const foreign = entries.filter((entry) => entry.isDirectory() && isForeign(entry.name)).map(({ name }) => name)
+  if (foreign.length === 0) return
+  const named = `${foreign.toSorted().slice(0, mostNamed).join(', ')}${foreign.length > mostNamed ? ', ...' : ''}`
+  const advice = `give a folder of its own; if it is meant so: mkdir ${join(folder, '.replicate')}`
+  throw new ReplicateError('folder', `${folder} is no copy and holds other folders (${named}): ${advice}`)
 }
 
 export function heldListPath({ hidden }: ReplicaFolder, generation: number): string {

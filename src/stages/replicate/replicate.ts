@@ -36,10 +36,17 @@ export async function replicate(options: ReplicateOptions, tools: ReplicateTools
     if (error instanceof SourceInterrupted) throw new ReplicateError('source', error.message, { cause: error })
     if (error instanceof FolderBusy) throw new ReplicateError('busy', error.message, { cause: error })
     if (isDiskFull(error)) throw new ReplicateError('disk', `no room in ${to}`, { cause: error })
-    if ((error as NodeJS.ErrnoException).code === 'EROFS')
-      throw new ReplicateError('folder', `${to} is on a disk that is mounted read-only`, { cause: error })
+    const problem = folderProblems[(error as NodeJS.ErrnoException).code ?? '']
+    if (problem) throw new ReplicateError('folder', `${to} ${problem}: ${(error as Error).message}`, { cause: error })
     throw error
   }
+}
+
+const folderProblems: Readonly<Record<string, string>> = {
+  EROFS: 'is on a disk that is mounted read-only',
+  EACCES: 'is not writable for this user',
+  EPERM: 'is not writable for this user',
+  ENOTDIR: 'is no folder',
 }
 
 type Counts = Pick<ReplicateResult, 'outcome' | 'damaged' | 'strays'>
@@ -85,9 +92,10 @@ class ReplicaRun {
     const { result, left } = await finish(copied, counts)
     if (!check) return result
     const onIncomplete = () => writeReplicaState(replica.state, { ...copied, left, complete: 0 })
-    const { damaged } = await checkDisk(followed.contents, check, { ...copying, onIncomplete })
-    if (damaged === 0) return result
-    return (await finish({ ...copied, left }, { ...counts, damaged: counts.damaged + damaged })).result
+    const checked = await checkDisk(followed.contents, check, { ...copying, onIncomplete })
+    if (checked.damaged === 0) return { ...result, checked }
+    const damaged = counts.damaged + checked.damaged
+    return { ...(await finish({ ...copied, left }, { ...counts, damaged })).result, checked }
   }
 
   #openSources(id: string): TreeSources {
