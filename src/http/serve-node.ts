@@ -41,7 +41,8 @@ export async function listenNode(handler: Handler, options: ListenOptions): Prom
     server.on(tls ? 'secureConnection' : 'connection', connectionOf)
     server.on('clientError', (error: Error, socket: Duplex) => connectionOf(socket).onClientError(error))
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
+      // Of a port that is taken or forbidden the runtime names the host alone.
+      server.once('error', (error) => reject(Object.assign(error, { message: `${host}:${port}: ${error.message}` })))
       server.listen({ port, host }, resolve)
     })
     return { server, connections }
