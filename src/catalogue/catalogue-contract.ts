@@ -18,8 +18,9 @@ import {
 import {
   appendChanges,
   type Change,
-  changesAcross,
+  changesAlong,
   changesBackTo,
+  changesBetween,
   findVersion,
   listTags,
   listTagsOfManifest,
@@ -30,15 +31,11 @@ import { emit, listEvents, sequenceEvents } from './events.ts'
 import {
   addGeneration,
   addGenerationRepositories,
-  addTreeBlobs,
   findGeneration,
   findLatestGeneration,
-  findTreeBlobs,
   listChangedRepositories,
   listGenerations,
-  listNewTreeBlobs,
   listRepositoriesAt,
-  listTreeBlobs,
   listUnpublished,
   markPublished,
 } from './generations.ts'
@@ -55,6 +52,7 @@ import {
 import { ensureRepository, findRepositoryId, listChannelRepositories, listRepositories } from './repositories.ts'
 import type { Catalogue, Tx } from './schema.ts'
 import { addToken, findToken, listTokens, revokeToken } from './tokens.ts'
+import { addTreeBlobs, findTreeBlobs, listNewTreeBlobs, listTreeBlobs } from './tree-blobs.ts'
 
 export type CatalogueUnderTest = AsyncDisposable & {
   /** An empty place and how to open it, as often as is wanted at once. */
@@ -413,7 +411,7 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
           ).version,
         ).toBe(1)
         expect((await listTags(db, id, 'stable', '', 10_000)).map((row) => row.tag)).toEqual([...tags].sort())
-        expect(await changesAcross(db, id, 'stable', [0, 1])).toHaveLength(5000)
+        expect(await changesBetween(db, id, 'stable', 0, 1)).toHaveLength(5000)
         await append(
           id,
           tags.map((tag) => toTag([tag, null])),
@@ -423,8 +421,6 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
       })
 
       type State = ReadonlyMap<string, Digest>
-      const differing = (a: State, b: State): string[] =>
-        [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key))
       const apply = (state: State, changes: readonly Change[]): State => {
         const next = new Map(state)
         for (const change of changes) {
@@ -462,15 +458,14 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
             expect(sorted(present)).toEqual(sorted(onlyTags(states.at(-1)!)))
             for (let from = 0; from < states.length; from++) {
               for (let to = from; to < states.length; to++) {
-                const between = await changesAcross(db, id, 'stable', [from, to])
+                const between = await changesBetween(db, id, 'stable', from, to)
                 expect(sorted(apply(states[from]!, between))).toEqual(sorted(states[to]!))
                 for (const one of between) expect(states[from]!.get(one.key) ?? null).not.toBe(one.digest)
-                const middle = Math.floor((from + to) / 2)
-                const seen = [from, middle, to].filter((version, i, all) => version !== all[i - 1])
-                const across = await changesAcross(db, id, 'stable', seen)
-                for (const version of seen) expect(sorted(apply(states[version]!, across))).toEqual(sorted(states[to]!))
-                const keys = seen.flatMap((version, i) => differing(states[seen[i - 1] ?? version]!, states[version]!))
-                expect(across.map((one) => one.key).sort()).toEqual([...new Set(keys)].sort())
+                const steps = Array.from({ length: to - from + 1 }, (_, i) => from + i)
+                const along = await changesAlong(db, id, 'stable', steps)
+                // From any state of between on.
+                for (const state of states.slice(from, to + 1))
+                  expect(sorted(apply(state, along))).toEqual(sorted(states[to]!))
               }
             }
             const wanted = at % states.length
@@ -576,8 +571,9 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
         expect(await findGeneration(db, channel, 4)).toBeUndefined()
         expect((await listGenerations(db, channel, 2)).map((row) => row.number)).toEqual([3, 2])
         expect(await findLatestGeneration(db, channel, 'published')).toHaveProperty('number', 2)
-        const spans = async (upTo: number, after = upTo - 1) =>
-          (await listChangedRepositories(db, channel, { after, upTo })).map((row) => [
+        const spans = async (number: number) => await spansOf(number - 1, number)
+        const spansOf = async (from: number, to: number, after = '', limit = 10) =>
+          (await listChangedRepositories(db, channel, { from, to }, after, limit)).map((row) => [
             String(row.name),
             ...row.versions,
           ])
@@ -587,11 +583,16 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
           ['g/b', 0, 1],
         ])
         expect(await spans(3)).toEqual([['g/b', 1, 2]])
-        expect(await spans(3, 1)).toEqual([
+        expect(await spansOf(0, 3)).toEqual([
+          ['g/a', 0, 1, 3],
+          ['g/b', 0, 1, 2],
+        ])
+        expect(await spansOf(1, 3)).toEqual([
           ['g/a', 1, 3],
           ['g/b', 0, 1, 2],
         ])
-        expect(await spans(3, 3)).toEqual([])
+        expect(await spansOf(1, 3, '', 1)).toEqual([['g/a', 1, 3]])
+        expect(await spansOf(1, 3, 'g/a', 1)).toEqual([['g/b', 0, 1, 2]])
         const at = async (number: number, after = '', limit = 10) =>
           (await listRepositoriesAt(db, channel, number, after, limit)).map((row) => [String(row.name), row.version])
         expect(await at(1)).toEqual([['g/a', 1]])

@@ -216,9 +216,20 @@ export async function listTagsOfManifest(
   return rows.map((row) => row.tag)
 }
 
-/** What differs between any two neighbours of `versions` (ascending), as it is at the last: a reader may hold any of them. What came
- *  and went between two neighbours is not named: it was never seen. */
-export async function changesAcross(
+/** What differs between version `from` and version `to`; what came and went between the two is not named. */
+export function changesBetween(
+  db: Reader,
+  repositoryId: number,
+  channel: string,
+  from: number,
+  to: number,
+): Promise<Change[]> {
+  return changesAlong(db, repositoryId, channel, [from, to])
+}
+
+/** What any of these versions, lowest first, changed since the one before it, as the last one has it; what came and went between two
+ *  that follow each other is not named. */
+export async function changesAlong(
   db: Reader,
   repositoryId: number,
   channel: string,
@@ -226,26 +237,25 @@ export async function changesAcross(
 ): Promise<Change[]> {
   const rows = await db
     .selectFrom('tag_log')
-    .select(['key', 'digest', 'previous', 'version'])
+    .select(['version', 'key', 'digest', 'previous'])
     .where('repository_id', '=', repositoryId)
     .where('channel', '=', channel)
     .where('version', '>', versions[0]!)
     .where('version', '<=', versions.at(-1)!)
     .orderBy('version')
     .execute()
-  const last = new Map<string, Digest | null>()
-  const changed = new Set<string>()
-  let at = 0
-  for (const upTo of versions.slice(1)) {
+  const changed = new Map<string, Digest | null>()
+  let next = 0
+  for (const to of versions.slice(1)) {
     const first = new Map<string, Digest | null>()
-    for (; at < rows.length && rows[at]!.version <= upTo; at++) {
-      const { key, digest, previous } = rows[at]!
-      if (!first.has(key)) first.set(key, previous as Digest | null)
-      last.set(key, digest as Digest | null)
+    const last = new Map<string, Digest | null>()
+    for (let row = rows[next]; row && row.version <= to; row = rows[++next]) {
+      if (!first.has(row.key)) first.set(row.key, row.previous as Digest | null)
+      last.set(row.key, row.digest as Digest | null)
     }
-    for (const [key, digest] of first) if (last.get(key) !== digest) changed.add(key)
+    for (const [key, digest] of last) if (first.get(key) !== digest) changed.set(key, digest)
   }
-  return [...changed].map((key) => ({ key, digest: last.get(key)! }))
+  return [...changed].map(([key, digest]) => ({ key, digest }))
 }
 
 /** What to append so that the tags are again as they were at `version`; manifests that came since stay. */

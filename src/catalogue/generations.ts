@@ -1,4 +1,3 @@
-import type { Digest } from '#oci/digest.ts'
 import type { RepositoryName } from '#oci/name.ts'
 import { batchesOf } from './batches.ts'
 import type { Reader, Schema, Tx } from './schema.ts'
@@ -14,7 +13,7 @@ export type GenerationRow = {
   readonly summary: unknown
 }
 
-/** A repository that generations change: the version before them (0: none), and the one of each generation that changed it. */
+/** What generations published of a repository: the version it had before them (0: none), then that of each which changed it. */
 export type ChangedRepository = {
   readonly repositoryId: number
   readonly name: RepositoryName
@@ -114,6 +113,16 @@ export async function markPublished(
     .execute()
 }
 
+/** Of what belongs to it and changes while it is the newest. */
+export async function changeSummary(tx: Tx, channel: string, number: number, summary: unknown): Promise<void> {
+  await tx
+    .updateTable('generations')
+    .set({ summary: JSON.stringify(summary) })
+    .where('channel', '=', channel)
+    .where('number', '=', number)
+    .execute()
+}
+
 /** Repositories whose channel stands at another version than any generation took in, with that version. */
 export async function listUnpublished(
   db: Reader,
@@ -158,42 +167,55 @@ export async function addGenerationRepositories(
   }
 }
 
-/** What the generations after `after`, up to `upTo`, change, in order of name. */
+/** What the generations after `from` up to `to` changed, in order of name after `after`. */
 export async function listChangedRepositories(
   db: Reader,
   channel: string,
-  { after, upTo }: { readonly after: number; readonly upTo: number },
+  { from, to }: { readonly from: number; readonly to: number },
+  after: string,
+  limit: number,
 ): Promise<ChangedRepository[]> {
-  const rows = await db
-    .selectFrom('generation_repositories as taken')
-    .innerJoin('repositories', 'repositories.id', 'taken.repository_id')
+  const changed = db
+    .selectFrom('generation_repositories as changed')
+    .innerJoin('repositories', 'repositories.id', 'changed.repository_id')
+    .where('changed.channel', '=', channel)
+    .where('changed.number', '>', from)
+    .where('changed.number', '<=', to)
+  const page = changed
+    .select(['changed.repository_id', 'name'])
+    .distinct()
+    .where('name', '>', after)
+    .orderBy('name')
+    .limit(limit)
+  const rows = await changed
+    .innerJoin(page.as('page'), 'page.repository_id', 'changed.repository_id')
     .select((select) => [
-      'taken.repository_id',
-      'name',
-      'taken.version',
+      'changed.repository_id',
+      'repositories.name',
+      'changed.version',
       select
         .selectFrom('generation_repositories as before')
         .select('before.version')
         .where('before.channel', '=', channel)
-        .whereRef('before.repository_id', '=', 'taken.repository_id')
-        .where('before.number', '<=', after)
+        .whereRef('before.repository_id', '=', 'changed.repository_id')
+        .where('before.number', '<=', from)
         .orderBy('before.number', 'desc')
         .limit(1)
-        .as('from'),
+        .as('before'),
     ])
-    .where('taken.channel', '=', channel)
-    .where('taken.number', '>', after)
-    .where('taken.number', '<=', upTo)
-    .orderBy('name')
-    .orderBy('taken.number')
+    .orderBy('repositories.name')
+    .orderBy('changed.number')
     .execute()
-  const changed: { repositoryId: number; name: RepositoryName; versions: number[] }[] = []
-  for (const { repository_id: repositoryId, name, version, from } of rows) {
-    const last = changed.at(-1)
-    if (last?.repositoryId === repositoryId) last.versions.push(version)
-    else changed.push({ repositoryId, name: name as RepositoryName, versions: [Number(from ?? 0), version] })
+  const repositories: (ChangedRepository & { versions: number[] })[] = []
+  for (const row of rows) {
+    const last = repositories.at(-1)
+    if (last?.repositoryId === row.repository_id) last.versions.push(row.version)
+    else {
+      const versions = [Number(row.before ?? 0), row.version]
+      repositories.push({ repositoryId: row.repository_id, name: row.name as RepositoryName, versions })
+    }
   }
-  return changed
+  return repositories
 }
 
 /** The version of every repository in generation `number`, by name after `after`. */
@@ -220,62 +242,4 @@ export async function listRepositoriesAt(
     name: row.name as RepositoryName,
     version: Number(row.version),
   }))
-}
-
-/** Of the digests asked for, those that the channel's tree carries, with the generation that brought them. */
-export async function findTreeBlobs(
-  db: Reader,
-  channel: string,
-  digests: readonly Digest[],
-): Promise<Map<string, number>> {
-  const found = new Map<string, number>()
-  for (const part of batchesOf(digests, 2000)) {
-    const rows = await db
-      .selectFrom('tree_blobs')
-      .select(['digest', 'generation'])
-      .where('channel', '=', channel)
-      .where('digest', 'in', part)
-      .execute()
-    for (const row of rows) found.set(row.digest, row.generation)
-  }
-  return found
-}
-
-export type TreeBlob = { readonly digest: Digest; readonly sizeBytes: number; readonly generation: number }
-
-/** In order of digest, after `after`. */
-export async function listTreeBlobs(db: Reader, channel: string, after: string, limit: number): Promise<TreeBlob[]> {
-  const rows = await db
-    .selectFrom('tree_blobs')
-    .select(['digest', 'size_bytes', 'generation'])
-    .where('channel', '=', channel)
-    .where('digest', '>', after)
-    .orderBy('digest')
-    .limit(limit)
-    .execute()
-  return rows.map((row) => ({ digest: row.digest as Digest, sizeBytes: row.size_bytes, generation: row.generation }))
-}
-
-/** Blobs that came after generation `after`, oldest first. */
-export async function listNewTreeBlobs(db: Reader, channel: string, after: number): Promise<TreeBlob[]> {
-  const rows = await db
-    .selectFrom('tree_blobs')
-    .select(['digest', 'size_bytes', 'generation'])
-    .where('channel', '=', channel)
-    .where('generation', '>', after)
-    .orderBy('generation')
-    .orderBy('digest')
-    .execute()
-  return rows.map((row) => ({ digest: row.digest as Digest, sizeBytes: row.size_bytes, generation: row.generation }))
-}
-
-export async function addTreeBlobs(tx: Tx, channel: string, blobs: readonly TreeBlob[]): Promise<void> {
-  for (const part of batchesOf(blobs, 1000)) {
-    await tx
-      .insertInto('tree_blobs')
-      .values(
-        part.map((blob) => ({ channel, digest: blob.digest, size_bytes: blob.sizeBytes, generation: blob.generation })),
-      )
-      .execute()
-  }
 }

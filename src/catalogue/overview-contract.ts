@@ -2,11 +2,11 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { makeDigest } from '#oci/digest.ts'
-import { addTreeBlobs } from './generations.ts'
 import { saveCrawl } from './host-copies.ts'
 import { addHost, addSite, type HostFacts } from './hosts.ts'
 import { listLastCrawls, sumTree } from './overview.ts'
 import type { Catalogue } from './schema.ts'
+import { addTreeBlobs } from './tree-blobs.ts'
 
 const facts = (name: string): HostFacts => ({
   name,

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { makeDigest } from '#oci/digest.ts'
-import { addTreeBlobs } from './generations.ts'
 import { addPulls, dayOf, forgetPulls, halfLifeDays, keptDays, listPopular, scorePerPull } from './pulls.ts'
 import type { Catalogue } from './schema.ts'
+import { addTreeBlobs } from './tree-blobs.ts'
 
 const digest = (n: number) => makeDigest('sha256', n.toString(16).padStart(64, '0'))
 const today = 20_500

@@ -14,19 +14,23 @@ import { type RoleName, roles } from '#flow.ts'
 import { FolderBusy } from '#kit/folder-lock.ts'
 import { writeHostTrace } from '#roles/check-in.ts'
 import { adminTokenPath } from '#roles/first-start.ts'
+import { holderDesk, KeysDesk } from '#roles/keys.ts'
 import { replicaProgram } from '#roles/replica-program.ts'
 import { rsyncdModule } from '#roles/rsyncd.ts'
 import { runCopy } from '#roles/run-copy.ts'
 import { runRoles } from '#roles/run-roles.ts'
+import { runSigner } from '#roles/signer.ts'
 import { checkInCommand } from './check-in-command.ts'
 import { copyScreen } from './copy-screen.ts'
 import { hostCommands } from './host-commands.ts'
+import { keysCommand } from './keys-commands.ts'
 import { popularityCommand } from './popularity-command.ts'
-import { clean } from './print.ts'
+import { clean, type Output } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { releaseCommands } from './release-commands.ts'
 import { replicateCommand } from './replicate-command.ts'
 import { rsyncdCommand } from './rsyncd-command.ts'
+import { signerCommand } from './signer-command.ts'
 import { tokenCommand } from './token-commands.ts'
 import { printWelcome } from './welcome.ts'
 
@@ -98,12 +102,12 @@ const connector =
     const { host, port } = config.listen.api
     const url =
       config.urls.api ?? `${config.tls ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${port}`
-    const token = tokenOf(config)
-    return {
-      client: new ApiClient({ url, token }),
-      output: { isJson: program.opts().json === true, write: (text) => void process.stdout.write(text) },
-    }
+    return { client: new ApiClient({ url, token: tokenOf(config) }), output: outputOf(program) }
   }
+
+function outputOf(program: Command): Output {
+  return { isJson: program.opts().json === true, write: (text) => void process.stdout.write(text) }
+}
 
 function publicTree(config: Config): string {
   return join(config.tree, config.publicChannel)
@@ -149,6 +153,14 @@ function makeProgram(): Command {
     tokenCommand(connect),
   ])
     program.addCommand(command)
+  const desk = () => new KeysDesk(configure({}))
+  program.addCommand(
+    signerCommand((socket) => {
+      const config = configure({})
+      return runSigner(config, socket, pino({ level: config.settings.log }))
+    }),
+  )
+  program.addCommand(keysCommand({ desk, holder: holderDesk, output: () => outputOf(program) }))
   program.addCommand(replicateCommand(replicaProgram(`flotilla/${version}`, process.env), kinds))
   program.addCommand(
     checkInCommand(connect, (settings) =>
@@ -161,7 +173,7 @@ function makeProgram(): Command {
 }
 
 /** Commands that take `--json` in their own way, or run until they are stopped. */
-const ownFlags = ['up', 'serve', 'replicate', 'rsyncd-config']
+const ownFlags = ['up', 'serve', 'signer', 'replicate', 'rsyncd-config']
 
 /** `--json` may stand behind the command too, where people type it; errors of usage are ours to count everywhere. */
 function shareFlags(command: Command): void {
@@ -208,6 +220,8 @@ function explain(error: unknown): string {
   const chain: Error[] = []
   for (let one = error; one instanceof Error && !chain.includes(one); one = one.cause) chain.push(one)
   const isOfSystem = chain.some((one) => typeof (one as NodeJS.ErrnoException).code === 'string')
+  const isRefusal = /(Refused|Failed)$/.test(chain[0]?.name ?? '')
+  if (isRefusal) return clean(chain[0]!.message)
   const told = chain.map((one) => one.message || (one as NodeJS.ErrnoException).code || one.name).join(': ')
   return isOfSystem ? told : `${told}\n${chain.at(-1)?.stack ?? String(error)}`
 }

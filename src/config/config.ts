@@ -27,7 +27,15 @@ export type Config = {
 }
 
 /** Times that something is repeated after, or that something is good for. */
-const neverZero = ['tokenLifetime', 'stall', 'crawlInterval', 'livenessInterval', 'uploadAge', 'originHold'] as const
+const neverZero = [
+  'tokenLifetime',
+  'stall',
+  'crawlInterval',
+  'livenessInterval',
+  'uploadAge',
+  'originHold',
+  'signerTimeout',
+] as const
 
 const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 

@@ -173,6 +173,12 @@ const url: Kind<string> = {
   format: (value) => value,
 }
 
+const signer: Kind<string> = {
+  takes: 'file, command:<program and arguments> or unix:<path of a socket>',
+  parse: (value) => (/^(file|command:\s*\S.*|unix:.+)$/.test(value) ? value : undefined),
+  format: (value) => value,
+}
+
 export const kinds = {
   text,
   path,
@@ -187,6 +193,7 @@ export const kinds = {
   networks,
   catalogue,
   level,
+  signer,
   url,
 } as const
 export type KindName = keyof typeof kinds

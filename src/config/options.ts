@@ -128,6 +128,18 @@ export const options = {
     group: 'Content',
     help: 'promotions of this long are published together',
   },
+  listGrace: {
+    kind: 'duration',
+    default: '24h',
+    group: 'Content',
+    help: 'how long lists, packs and metadata stay in the tree that the newest generation does not name any more: somebody may be reading them',
+  },
+  popularityInterval: {
+    kind: 'duration',
+    default: '24h',
+    group: 'Content',
+    help: 'how often the list of what is pulled most is made anew',
+  },
   timestampLifetime: {
     kind: 'lifetime',
     default: '3d',
@@ -145,6 +157,18 @@ export const options = {
     default: '730d',
     group: 'Trust',
     help: 'how long a root made here is good for: after that nothing new is believed until the next root',
+  },
+  signer: {
+    kind: 'signer',
+    default: 'file',
+    group: 'Trust',
+    help: 'who holds the signing keys: files in the data folder, a command that is run for each signature, or a flotilla signer at a socket',
+  },
+  signerTimeout: {
+    kind: 'duration',
+    default: '30s',
+    group: 'Trust',
+    help: 'how long one signature by a command or at a socket may take',
   },
   maxManifestBytes: { kind: 'bytes', default: '4MiB', group: 'Content', help: 'largest manifest that is taken' },
   maxDescriptors: { kind: 'count', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },

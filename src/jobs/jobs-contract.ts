@@ -173,6 +173,16 @@ export function jobsContract(engine: string, start: () => Promise<QueueUnderTest
         expect((await findJob(db, ids[0]!))!.runAtMs).toBe(t0)
       })
 
+      test('a job of another dedupe key may share the key that only one runs of at a time', async () => {
+        const publication = await add({ dedupeKey: 'stable', runAtMs: t0 + 500 })
+        const upkeep = await add({ dedupeKey: 'upkeep', exclusiveKey: 'stable' })
+        expect(upkeep).not.toBe(publication)
+        expect(await take('a', t0, 5000)).toMatchObject({ id: upkeep })
+        expect(await take('b', t0 + 600)).toBeUndefined()
+        await settle(db, upkeep, lease('a'), { state: 'done', result: null }, t0 + 700)
+        expect(await take('b', t0 + 700)).toMatchObject({ id: publication })
+      })
+
       test('two jobs of one key never run side by side', async () => {
         const first = await add({ dedupeKey: 'stable' })
         await take('a', t0, 5000)

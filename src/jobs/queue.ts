@@ -27,6 +27,8 @@ export type NewJob = {
   readonly payload?: unknown
   /** A waiting job of the same kind and key takes this request in; it then runs at the earlier of the two times. */
   readonly dedupeKey?: string
+  /** Of the jobs of a kind with the same one, only one runs at a time; the `dedupeKey` when it is not given. */
+  readonly exclusiveKey?: string
   readonly runAtMs: number
   readonly maxAttempts?: number
 }
@@ -56,7 +58,7 @@ export async function enqueue(tx: Tx, job: NewJob, nowMs: number): Promise<strin
       id: randomUUID(),
       kind: job.kind,
       dedupe_key: job.dedupeKey ?? null,
-      exclusive_key: job.dedupeKey ?? null,
+      exclusive_key: job.exclusiveKey ?? job.dedupeKey ?? null,
       payload: JSON.stringify(job.payload ?? null),
       state: 'waiting',
       attempts: 0,

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError } from '#config/load-config.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
-import { parseRoot, RootRefused } from '#trust/root-chain.ts'
+import { parseRoot, RootRefused } from '#trust/root-document.ts'
 
 /** The bytes of a root, or `sha256:<hex>` of the first one that the tree shows. */
 export type GivenRoot = Buffer | string

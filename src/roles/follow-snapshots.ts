@@ -15,7 +15,7 @@ import { TreeNews } from './tree-news.ts'
 
 /** How often data planes look for news in a folder. */
 export const followPace = { intervalMs: 1000, maxBackoffMs: 30_000 } as const
-/** A chain of more packs than this is begun anew from a whole one. */
+/** A chain of more packs than this is made shorter. */
 const maxPacks = 64
 
 /** Resolves when it has what there is. */

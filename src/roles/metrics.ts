@@ -4,6 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
+import type { Expiries } from './read-expiries.ts'
 import type { TreeWatch } from './tree-watch.ts'
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
@@ -14,9 +15,11 @@ export type MetricsParts = {
   readonly tree?: Pick<TreeWatch, 'refused' | 'expiresAtMs'> | undefined
   readonly origin?: OriginCounters | undefined
   readonly catalogue?: Catalogue | undefined
+  /** Of what this installation signs. */
+  readonly expiries?: (() => Promise<Expiries>) | undefined
 }
 
-export function makeMetrics({ front, tree, origin, catalogue }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({ front, tree, origin, catalogue, expiries }: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
   if (front) {
@@ -26,6 +29,7 @@ export function makeMetrics({ front, tree, origin, catalogue }: MetricsParts): (
   if (tree) addTreeGauges(registry, tree)
   if (origin) addCounters(registry, 'origin', origin)
   if (catalogue) addJobGauge(registry, catalogue)
+  if (expiries) addExpiries(registry, expiries)
   return async () => new Response(await registry.metrics(), { headers: { 'content-type': registry.contentType } })
 }
 
@@ -96,6 +100,30 @@ function addJobGauge(registry: Registry, catalogue: Catalogue): void {
         .execute()
       this.reset()
       for (const { kind, state, count } of rows) this.set({ kind, state }, Number(count))
+    },
+  })
+}
+
+function addExpiries(registry: Registry, expiries: () => Promise<Expiries>): void {
+  new Gauge({
+    name: 'flotilla_root_expires_seconds',
+    help: 'when the root of trust expires, in seconds since 1970; past it nobody takes anything new',
+    registers: [registry],
+    async collect() {
+      const { rootSeconds } = await expiries()
+      this.reset()
+      if (rootSeconds !== undefined) this.set(rootSeconds)
+    },
+  })
+  new Gauge({
+    name: 'flotilla_timestamp_expires_seconds',
+    help: 'when the timestamp of a published tree expires, in seconds since 1970; it is signed anew when half of its life is over',
+    labelNames: ['channel'],
+    registers: [registry],
+    async collect() {
+      const { timestamps } = await expiries()
+      this.reset()
+      for (const { channel, seconds } of timestamps) this.set({ channel }, seconds)
     },
   })
 }

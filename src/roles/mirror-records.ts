@@ -1,10 +1,10 @@
 // What the mirror stage asks of persistence, on the catalogue.
 
 import { randomUUID } from 'node:crypto'
-import { listNewTreeBlobs } from '#catalogue/generations.ts'
 import { findPresence, listCrawls, saveCrawl, savePresence } from '#catalogue/host-copies.ts'
 import { listHosts } from '#catalogue/hosts.ts'
 import type { Catalogue, Schema } from '#catalogue/schema.ts'
+import { listNewTreeBlobs } from '#catalogue/tree-blobs.ts'
 import type { FleetRecords } from '#stages/mirror/fleet-watch.ts'
 import type { CrawlRecord, HostRecords, TreeRecords } from '#stages/mirror/host-records.ts'
 

@@ -3,7 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { listTreeBlobs } from '#catalogue/generations.ts'
+import { listTreeBlobs } from '#catalogue/tree-blobs.ts'
 import type { Config } from '#config/config.ts'
 import type { RoleName } from '#flow.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
@@ -15,6 +15,7 @@ import { makeMetrics } from './metrics.ts'
 import type { Mirror } from './mirror.ts'
 import { type OpenFront, openFront } from './open-front.ts'
 import { startOrigin } from './origin.ts'
+import { readExpiries } from './read-expiries.ts'
 import { addressOf, openResources, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { type Control, startControl } from './start-control.ts'
@@ -69,7 +70,12 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
         deliverPulls: resources && pullsToCatalogue(resources.catalogue),
       }),
     )
-    const metrics = makeMetrics({ front: frontdoor?.front, origin: origin?.counters, catalogue: resources?.catalogue })
+    const metrics = makeMetrics({
+      front: frontdoor?.front,
+      origin: origin?.counters,
+      catalogue: resources?.catalogue,
+      expiries: resources && (() => readExpiries(config)),
+    })
     const front =
       frontdoor ?? (names.includes('manager') ? stack.use(await openOwnFront(config, log, strangers!)) : undefined)
     const control =

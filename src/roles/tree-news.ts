@@ -2,10 +2,11 @@
 
 import type { SnapshotSource } from '#snapshots/snapshot-source.ts'
 import { ContentsRefused, firstRootPath, parseContents, type TreeContents } from '#snapshots/tree-contents.ts'
+import { chainLimits } from '#trust/chain-fetcher.ts'
 import { ChainRefused } from '#trust/chain-refused.ts'
 import { type MetadataSource, pollChain } from '#trust/poll-chain.ts'
-import { parseRoot } from '#trust/root-chain.ts'
-import { chainLimits, TrustedChain } from '#trust/trusted-chain.ts'
+import { parseRoot } from '#trust/root-document.ts'
+import { TrustedChain } from '#trust/trusted-chain.ts'
 import { fingerprintOf, type GivenRoot, rememberFirstRoot } from './first-root.ts'
 
 export type TreeNewsOptions = {

@@ -5,11 +5,13 @@ import type { Logger } from 'pino'
 import { sequenceEvents } from '#catalogue/events.ts'
 import { endAllLeases } from '#jobs/claim.ts'
 import { type JobHandler, JobRunner } from '#jobs/runner.ts'
-import { renderGeneration } from '#stages/publish/render-generation.ts'
 import { openTrust } from '#trust/open-trust.ts'
 import { forgetOldRows } from '#upkeep/forget-old-rows.ts'
 import { sweepUploads } from '#upkeep/sweep-uploads.ts'
 import { takePullReports } from '#upkeep/take-pull-reports.ts'
+import { TrustKeeper } from './keep-trust.ts'
+import { openSigner } from './open-signer.ts'
+import { PublishJobs } from './publish-jobs.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 
@@ -21,6 +23,7 @@ const leaseMs = 30_000
 const pollMs = 1000
 const sequenceMs = 500
 const sweepMs = 3_600_000
+const trustMs = 60_000
 const takePullsMs = 10_000
 
 const firstRootAdvice =
@@ -36,21 +39,13 @@ export type WorkerParts = {
 }
 
 export async function startWorker(resources: Resources, { jobs, onPublished }: WorkerParts): Promise<Worker> {
-  const { catalogue, blobs, config, log, now, treeOf } = resources
+  const { catalogue, blobs, config, log, now } = resources
   const { timestampLifetime, metadataLifetime, rootLifetime } = config.settings
   const lifetimes = { timestampMs: timestampLifetime, metadataMs: metadataLifetime, rootMs: rootLifetime }
-  const trust = await openTrust(config.keys, { ...lifetimes, now })
+  const trust = await openTrust(config.keys, { ...lifetimes, now, signer: openSigner(config) })
   if (trust.isFirstStart) log.warn(firstRootAdvice)
-  const publish: JobHandler = async (payload, control) => {
-    const { channel, actor, reason } = payload as { channel: string; actor: string; reason?: string }
-    const stores = { catalogue, blobs, trust: trust.tree, treeOf, smallBlobBytes: config.settings.smallBlobBytes, now }
-    const published = await renderGeneration(channel, { actor, reason }, stores, control)
-    if (published.isNew) {
-      log.info({ channel, generation: published.generation }, 'published')
-      await onPublished()
-    }
-    return { channel, generation: published.generation, isNew: published.isNew }
-  }
+  const jobsOfTrees = new PublishJobs(resources, trust, onPublished)
+  const { publish } = jobsOfTrees
   const runnerOf = (handlers: Readonly<Record<string, JobHandler>>, lanes: number) =>
     new JobRunner(catalogue, handlers, {
       lanes,
@@ -63,7 +58,13 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
   const runners = [runnerOf({ publish }, publishLanes), ...(hasOthers ? [runnerOf(jobs, otherLanes)] : [])]
   if (config.cataloguePath.kind === 'sqlite') await endAllLeases(catalogue)
   for (const runner of runners) runner.start()
+  const keeper = new TrustKeeper(trust, resources)
+  // Keys before trees: a root that is taken up now has them signed anew.
+  await keeper.look()
+  await jobsOfTrees.look()
   const recurring = [
+    every(trustMs, log, () => keeper.look()),
+    every(jobsOfTrees.lookMs, log, () => jobsOfTrees.look()),
     every(sequenceMs, log, () => sequenceEvents(catalogue)),
     every(takePullsMs, log, () =>
       takePullReports(catalogue, {

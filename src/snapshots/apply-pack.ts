@@ -10,12 +10,9 @@ function sorted<T>(map: ReadonlyMap<string, T>): ReadonlyMap<string, T> {
   return new Map([...map].sort(([a], [b]) => ascending(a, b)))
 }
 
-type Change<T> = {
-  readonly removed: ReadonlySet<string>
-  readonly added: ReadonlyMap<string, T>
-}
+type Change<T> = { readonly removed: ReadonlySet<string>; readonly added: ReadonlyMap<string, T> }
 
-/** A pack may be read from any generation that it spans: what it says may be so already. */
+/** A pack may begin before what is held: then some of what it adds is there, and some of what it removes is not. */
 function changed<T>(base: ReadonlyMap<string, T>, { removed, added }: Change<T>): ReadonlyMap<string, T> {
   if (removed.size === 0 && added.size === 0) return base
   const map = new Map(base)
@@ -48,14 +45,8 @@ const nothing: Omit<PublishedRepository, 'name'> = {
 function applyRepository(base: PublishedRepository | undefined, change: DecodedRepository): PublishedRepository {
   const { name } = change
   const before = base ?? { name, ...nothing }
-  const tags = changed<Digest>(before.tags, {
-    removed: change.tagsRemoved,
-    added: change.tagsSet,
-  })
-  const manifests = changed(before.manifests, {
-    removed: change.manifestsRemoved,
-    added: change.manifestsAdded,
-  })
+  const tags = changed<Digest>(before.tags, { removed: change.tagsRemoved, added: change.tagsSet })
+  const manifests = changed(before.manifests, { removed: change.manifestsRemoved, added: change.manifestsAdded })
   for (const [tag, digest] of tags) {
     if (!manifests.has(digest)) throw new PackRefused(`${name}:${tag} is ${digest}, which is not published with it`)
   }
@@ -68,12 +59,12 @@ function applyRepository(base: PublishedRepository | undefined, change: DecodedR
   }
 }
 
-/** Repositories come out sorted by name. Throws PackRefused when the pack does not span the base's generation. */
+/** Repositories come out sorted by name. A whole pack needs no base; one of changes any that it spans. Throws PackRefused. */
 export function applyPack(base: Publication | undefined, pack: Pack): Publication {
   const { channel, from, to, createdAtMs, smallBlobBytes } = pack.header
-  const held = base?.generation ?? 0
-  const isSpanned = from === 0 ? held === 0 : held >= from && held < to
-  if (!isSpanned) throw new PackRefused(`a pack from generation ${from} to ${to} does not fit on ${held || 'nothing'}`)
+  const fits = base ? from > 0 && from <= base.generation && base.generation < to : from === 0
+  if (!fits)
+    throw new PackRefused(`a pack from generation ${from} to ${to} does not fit on ${base?.generation ?? 'nothing'}`)
   if (base && base.channel !== channel) throw new PackRefused(`a pack of ${channel} does not fit on ${base.channel}`)
   const repositories = new Map(base?.repositories)
   let hasNew = false

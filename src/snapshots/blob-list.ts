@@ -6,7 +6,9 @@
 //                      + sha256:<hex> <size> <generation>          came, or came back
 //                      - sha256:<hex> <size> <generation>          left
 //
-// The generation of a line is the first whose tree carries the blob.
+// The generation of a line is the first whose tree carries the blob. A list of changes names every blob that came or left in any
+// generation after <a> up to <b>, as it is at <b>, so it may be read by whoever holds any generation from <a> on and before <b>: what
+// it adds may be there already, and what it takes away may never have been.
 
 import { type Digest, parseDigest } from '#oci/digest.ts'
 import { inChunks, parseWholeNumber, readPackedLines, writePackedText } from './packed-lines.ts'

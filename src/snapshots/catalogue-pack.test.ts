@@ -150,22 +150,31 @@ describe('a delta', () => {
     expect([...applyPack(next, await readPack(gone.path)).repositories.keys()]).toEqual(['another', 'fedora/base'])
   })
 
-  test('may be read from any generation that it spans: what it says may be so already', async () => {
-    const base = { ...(await firstPublication()), generation: 2 }
-    const written = await write(header({ from: 1, to: 4 }), [
-      { name: name('another'), tagsRemoved: [tag('no')], manifestsRemoved: [manifest('{"never":1}').digest] },
-      { name: name('none'), isRemoved: true },
-    ])
-    const next = applyPack(base, await readPack(written.path))
-    expect(next).toMatchObject({ generation: 4 })
-    expect(next.repositories.get('another')!.tags).toEqual(base.repositories.get('another')!.tags)
-    expect([...next.repositories.keys()]).toEqual([...base.repositories.keys()])
+  test('that begins before what is held sets what is there and removes what is not', async () => {
+    const base = await firstPublication()
+    const forward = await write(header({ from: 1, to: 3 }), [{ name: name('zeta'), manifestsAdded: [one] }, second])
+    const held = applyPack(base, await readPack(forward.path))
+    const span: PackRepository[] = [
+      { ...second, tagsRemoved: [tag('no')], manifestsRemoved: [two.digest], blobsRemoved: [large.digest] },
+      { name: name('never-seen'), isRemoved: true },
+      { name: name('zeta'), tagsSet: [[tag('a'), one.digest]], manifestsAdded: [one] },
+    ]
+    const written = await write(header({ from: 2, to: 7 }), span)
+    const next = applyPack(held, await readPack(written.path))
+    expect(next.generation).toBe(7)
+    expect([...next.repositories.keys()]).toEqual(['another', 'fedora/base', 'zeta'])
+    expect([...next.repositories.get('another')!.tags]).toEqual([['x', one.digest]])
+    expect([...next.repositories.get('zeta')!.tags]).toEqual([['a', one.digest]])
+    expect(() => applyPack(next, { path: written.path, header: header({ from: 2, to: 7 }), repositories: [] })).toThrow(
+      'does not fit on 7',
+    )
   })
 
   test.each<[string, PackHeader, PackRepository]>([
-    ['that ends where the base is', header({ from: 0, to: 1 }), second],
     ['of another base', header({ from: 2, to: 3 }), second],
     ['of another channel', header({ from: 1, to: 2, channel: 'testing' }), second],
+    ['that is whole', header({ to: 2 }), second],
+    ['that leads to what is held', header({ from: 0, to: 1 }), second],
     [
       'that removes a manifest under a tag',
       header({ from: 1, to: 2 }),

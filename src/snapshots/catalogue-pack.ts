@@ -6,6 +6,9 @@
 //   {"repositories": N, "payloadBytes": M}\n
 //   \n
 //   payload                       each manifest and small blob once; offsets count from here and cover it without a gap
+//
+// A pack of changes names every tag and manifest that any generation after `from` up to `to` changed, as it is at `to`. So whoever holds
+// any generation from `from` on and before `to` may read it: what it adds may be there already, what it removes may never have been.
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { writeFileAtomically } from '#kit/atomic-file.ts'
@@ -16,7 +19,7 @@ export const packMagic = 'FLOTILLA-PACK 1'
 
 export type PackHeader = {
   readonly channel: string
-  /** The generation that this pack changes; 0: none, the pack is whole. */
+  /** The first generation that this pack leads on from; 0: none, the pack is whole. */
   readonly from: number
   readonly to: number
   readonly createdAtMs: number

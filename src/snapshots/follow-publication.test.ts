@@ -135,6 +135,27 @@ describe('a publication', () => {
     expect(logged).toEqual([])
   })
 
+  test('of a chain grown long becomes a shorter one by a pack that spans many generations, not by the whole anew', async () => {
+    const [first, ...changes] = [await makePack(0, 1), await makePack(1, 2), await makePack(2, 3), await makePack(3, 4)]
+    const { holder, ...rest } = about()
+    const follower = await PublicationFollower.open({ holder, ...rest })
+    for (const [i, generation] of [1, 2, 3, 4].entries()) {
+      point(generation, [first!, ...changes.slice(0, i)])
+      await follower.step()
+    }
+    const span = await makePack(1, 5)
+    const others = Array.from({ length: 50 }, (_, i) => ({ ...repository(0, 5), name: `other-${i}` as RepositoryName }))
+    const whole = await makePack(0, 5, others)
+    await rm(join(tree, whole.path))
+    point(5, [span, whole])
+    await follower.step()
+    expect(latestOf(holder)).toBe(digestOf(contentOf(5)))
+    expect([...holder.current.publication!.publication.repositories.get('a')!.manifests.keys()]).toHaveLength(1)
+    const { chain } = JSON.parse(await readFile(join(store, 'chain.json'), 'utf8'))
+    expect(chain.map((pack: TreeFile) => pack.path)).toEqual([first!.path, span.path])
+    expect(logged).toEqual([])
+  })
+
   test('is not fetched again while there are no news', async () => {
     point(1, [await makePack(0, 1)])
     const follower = await PublicationFollower.open(about())

@@ -24,7 +24,8 @@ export type FollowedPublication = {
   readonly source: SnapshotSource
   readonly folder: string
   readonly log: (error: unknown) => void
-  /** A chain of more packs than this is begun anew from a whole one, if there is one. */
+  /** A chain of more packs than this becomes one of at most half as many: packs that span more generations take the place of those
+   *  that came one by one. */
   readonly maxPacks: number
 }
 
@@ -97,8 +98,7 @@ export class PublicationFollower {
   async #advance(held: Publication | undefined, contents: TreeContents): Promise<void> {
     const unusable = new Map<TreeFile, unknown>()
     for (;;) {
-      const packs = contents.packs.filter((pack) => !unusable.has(pack))
-      const way = this.#plan(held, { ...contents, packs })
+      const way = this.#plan(held, contents, unusable)
       if (way.packs.length === 0) throw [...unusable.values()][0]
       const followed = await this.#follow(way)
       if ('unusable' in followed) {
@@ -120,12 +120,31 @@ export class PublicationFollower {
     await this.#forget()
   }
 
-  #plan(held: Publication | undefined, { packs, generation }: TreeContents): Way {
+  #plan(held: Publication | undefined, contents: TreeContents, unusable: { has(pack: TreeFile): boolean }): Way {
+    const packs = contents.packs.filter((pack) => !unusable.has(pack))
+    const { generation } = contents
     const whole = cheapestChain(packs, 0, generation) ?? []
     const onward = held ? (cheapestChain(packs, held.generation, generation) ?? whole) : whole
     const isTooLong = this.#chain.length + onward.length > this.#about.maxPacks
-    const chosen = isTooLong && whole.length > 0 ? whole : onward
-    return { base: chosen[0]?.from === 0 ? undefined : held, packs: chosen }
+    const isWhole = onward[0]?.from === 0
+    if (isTooLong && !isWhole && whole.length > 0) {
+      const damaged = this.#chain.findIndex((pack) => unusable.has(pack))
+      const sound = damaged < 0 ? this.#chain : this.#chain.slice(0, damaged)
+      return { base: undefined, packs: this.#shorten(sound, packs, generation) ?? whole }
+    }
+    return { base: isWhole ? undefined : held, packs: onward }
+  }
+
+  /** As many of the packs that are here, from the first on, as let the fewest bytes be fetched. */
+  #shorten(here: Chain, packs: Chain, generation: number): Chain | undefined {
+    let best: { readonly chain: Chain; readonly bytes: number } | undefined
+    for (const [i, { to }] of here.entries()) {
+      const onward = cheapestChain(packs, to, generation)
+      if (!onward || onward[0]?.from === 0 || i + 1 + onward.length > this.#about.maxPacks / 2) continue
+      const bytes = onward.reduce((sum, pack) => sum + pack.sizeBytes, 0)
+      if (!best || bytes < best.bytes) best = { chain: [...here.slice(0, i + 1), ...onward], bytes }
+    }
+    return best?.chain
   }
 
   async #follow({ base, packs }: Way): Promise<Publication | { readonly unusable: TreeFile; readonly error: unknown }> {

@@ -7,19 +7,38 @@ import { type ChainReason, ChainRefused } from './chain-refused.ts'
 /** A file below `metadata/`; undefined: there is none. Never gives more than `maxBytes`: throws instead. */
 export type ReadMetadata = (name: string, maxBytes: number) => Promise<Uint8Array | undefined>
 
+export const chainLimits = {
+  rootMaxLength: 256 * 1024,
+  timestampMaxLength: 16 * 1024,
+  snapshotMaxLength: 64 * 1024,
+  targetsMaxLength: 1 << 20,
+  maxRootRotations: 256,
+} as const
+
+const shownLength = 40
+
+function mostBytes(name: string): number {
+  if (name.endsWith('root.json')) return chainLimits.rootMaxLength
+  if (name.endsWith('timestamp.json')) return chainLimits.timestampMaxLength
+  return name.endsWith('snapshot.json') ? chainLimits.snapshotMaxLength : chainLimits.targetsMaxLength
+}
+
 export class ChainFetcher implements Fetcher {
   readonly #read: ReadMetadata
-  readonly #channel: string | undefined
+  #channel: string | undefined
   /** What kept a file from coming; tuf-js would wrap it into text. */
   failure: unknown
 
+  /** `channel`: metadata of any other is refused; undefined: of any but the first that comes. */
   constructor(read: ReadMetadata, channel: string | undefined) {
     this.#read = read
     this.#channel = channel
   }
 
-  async downloadBytes(url: string, maxLength: number): Promise<Buffer> {
+  /** `named`: the length that the metadata before it named, as large as whoever signed them liked. */
+  async downloadBytes(url: string, named: number): Promise<Buffer> {
     const name = url.slice(url.lastIndexOf('/') + 1)
+    const maxLength = Math.min(named, mostBytes(name))
     const bytes = await this.#reading(name, maxLength)
     // tuf-js takes a 404 for the end of the chain of roots.
     if (!bytes && name.endsWith('.root.json')) throw new DownloadHTTPError('no newer root', 404)
@@ -51,8 +70,13 @@ export class ChainFetcher implements Fetcher {
     } catch {
       throw this.#fail('malformed', `metadata/${name} is no signed metadata of a tree`)
     }
-    if (this.#channel !== undefined && channel !== this.#channel) {
-      throw this.#fail('other-channel', `metadata/${name} is of channel ${String(channel)}, here is ${this.#channel}`)
+    if (typeof channel !== 'string') throw this.#fail('malformed', `metadata/${name} names no channel`)
+    this.#channel ??= channel
+    if (channel !== this.#channel) {
+      throw this.#fail(
+        'other-channel',
+        `metadata/${name} is of channel ${JSON.stringify(channel.slice(0, shownLength))}, here is ${this.#channel}`,
+      )
     }
   }
 

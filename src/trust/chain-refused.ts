@@ -1,5 +1,7 @@
 // Why a chain of metadata was not taken, in the reader's words.
 
+import { PersistError } from 'tuf-js/dist/error.js'
+
 /** unsigned: not by the keys that the root names, or by too few; expired: the source may be cut off or hold news back, or the clock
  *  here is wrong; backwards: older than what was seen; mixed: parts of two states; malformed: not metadata, or too large;
  *  other-channel; missing: the source lacks a file that it names; folder: what was kept here is damaged. */
@@ -22,7 +24,7 @@ export class ChainRefused extends Error {
   }
 }
 
-// tuf-js does not export its error classes and wraps some of them into text: what it says is told apart by its words.
+// tuf-js wraps its errors into text below the timestamp: what it says is told apart by its words.
 const table: readonly (readonly [RegExp, ChainReason, string])[] = [
   [
     /is expired/,
@@ -34,19 +36,25 @@ const table: readonly (readonly [RegExp, ChainReason, string])[] = [
     'unsigned',
     'these are not the keys that are trusted here',
   ],
-  [/is less than current version|Expected version/, 'backwards', 'something newer was seen before'],
+  [/is less than current version/, 'backwards', 'something newer was seen before'],
+  [/Expected version/, 'mixed', 'a root of the chain stands in the place of another'],
   [
-    /does not match snapshot version|doesn't match timestamp|Expected hash|Expected length|hash/i,
+    /does not match snapshot version|doesn't match timestamp|Expected hash|Expected length|hash|Missing file|Missing \w+\.json/i,
     'mixed',
     'its parts do not belong together',
   ],
   [/Max length|too large/, 'malformed', 'it is larger than metadata may be'],
 ]
 
-export function explainRefusal(error: unknown, scratch: string): ChainRefused {
+const shownLength = 500
+
+/** What is no refusal, as a full disk, comes back as it is. */
+export function explainRefusal(error: unknown, scratch: string): unknown {
+  if (error instanceof PersistError || typeof (error as NodeJS.ErrnoException).code === 'string') return error
   const text = (error as Error).message
     .replaceAll(scratch, '')
     .replace(/^Unable to load (\w+)( metadata)? error (\w*Error: )?/, '$1: ')
+    .slice(0, shownLength)
   for (const [pattern, reason, advice] of table) {
     if (pattern.test(text))
       return new ChainRefused(reason, `the signed metadata are refused: ${text}; ${advice}`, { cause: error })

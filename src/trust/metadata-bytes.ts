@@ -17,9 +17,9 @@ export function signedBytes<T extends Signed>(metadata: Metadata<T>): Buffer {
   return Buffer.from(canonicalize(metadata.signed.toJSON()))
 }
 
-/** With these signatures beside those that it has. */
+/** With these signatures instead of those that it has. */
 export function withSignatures<T extends Signed>(metadata: Metadata<T>, signatures: readonly Signature[]): Metadata<T> {
-  const all = { ...metadata.signatures }
+  const all: Record<string, TufSignature> = {}
   for (const { keyid, sig } of signatures) all[keyid] = new TufSignature({ keyID: keyid, sig })
   return new Metadata(metadata.signed, all)
 }

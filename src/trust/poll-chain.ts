@@ -1,7 +1,8 @@
 // One look for news: two answers when there are none (the timestamp's 304 and the next root's 404).
 
+import { chainLimits } from './chain-fetcher.ts'
 import { ChainRefused } from './chain-refused.ts'
-import { chainLimits, type TrustedChain, type VerifiedTargets } from './trusted-chain.ts'
+import type { TrustedChain, VerifiedTargets } from './trusted-chain.ts'
 
 export type MetadataAsk = { readonly maxBytes: number; readonly etag?: string | undefined }
 export type MetadataAnswer = { readonly bytes: Uint8Array; readonly etag: string | undefined }
@@ -18,13 +19,14 @@ export async function pollChain(
   nowMs: number,
 ): Promise<ChainNews | undefined> {
   const rootName = `${(await chain.rootVersion()) + 1}.root.json`
+  // Without it there is nothing that could be unchanged, and what is damaged here is fetched again.
+  const last = await chain.last()
   const [root, timestamp] = await Promise.all([
     source(rootName, { maxBytes: chainLimits.rootMaxLength }),
-    source('timestamp.json', { maxBytes: chainLimits.timestampMaxLength, etag }),
+    source('timestamp.json', { maxBytes: chainLimits.timestampMaxLength, etag: last && etag }),
   ])
   const held = await chain.held('timestamp.json')
   if (timestamp === 'unchanged' && !root) {
-    const last = await chain.last()
     if (last && last.expiresAtMs > nowMs) return undefined
     const since = last ? `since ${new Date(last.expiresAtMs).toISOString()}` : 'for ever'
     throw new ChainRefused(

@@ -5,26 +5,16 @@
 
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Metadata, MetadataKind, Root } from '@tufjs/models'
+import { type Metadata, MetadataKind, type Root } from '@tufjs/models'
 import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
 import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
-import { keyIdOf, type PublicKey } from './public-key.ts'
+import { epochOf, makeRoot, parseRoot, RootRefused, requireSound } from './root-document.ts'
 import { type TrustRole, trustRoles } from './signed-document.ts'
 import type { Signer } from './signer.ts'
 
 const publicFileMode = 0o644
 const privateFolderMode = 0o700
 const namePattern = /^([1-9][0-9]{0,8})\.root\.json$/
-
-/** A root that does not follow from the one before, or is no root; the message says what to do. */
-export class RootRefused extends Error {
-  override readonly name = 'RootRefused'
-}
-
-export type RootKeys = Readonly<Record<TrustRole, { readonly keys: readonly PublicKey[]; readonly threshold: number }>>
-
-/** What a root says beside TUF: each epoch begins after the last generation that anybody may have seen (docs/operate.md). */
-export type Epoch = { readonly epoch: number; readonly after: Readonly<Record<string, number>> }
 
 export class RootChain {
   readonly #folder: string
@@ -57,7 +47,8 @@ export class RootChain {
 
   /** The last generation of the channel that belongs to an epoch that is over; 0: there was none. */
   floorOf(channel: string): number {
-    return (this.newest && epochOf(this.newest).after[channel]) ?? 0
+    const after = this.newest ? epochOf(this.newest).after : {}
+    return Object.hasOwn(after, channel) ? after[channel]! : 0
   }
 
   /** Adds the next root. Throws RootRefused unless both thresholds are met. */
@@ -74,28 +65,6 @@ export class RootChain {
   }
 }
 
-export function makeRoot(version: number, keys: RootKeys, expires: Date, epoch: Epoch): Metadata<Root> {
-  const all = new Map(trustRoles.flatMap((role) => keys[role].keys.map((key) => [keyIdOf(key), key] as const)))
-  const root = Root.fromJSON({
-    _type: MetadataKind.Root,
-    version,
-    spec_version: '1.0.31',
-    expires: tufTime(expires),
-    consistent_snapshot: true,
-    keys: Object.fromEntries([...all].map(([id, { keytype, scheme, keyval }]) => [id, { keytype, scheme, keyval }])),
-    roles: Object.fromEntries(
-      trustRoles.map((role) => [role, { keyids: keys[role].keys.map(keyIdOf), threshold: keys[role].threshold }]),
-    ),
-    flotilla: { format: 1, epoch: epoch.epoch, after: { ...epoch.after } },
-  })
-  return new Metadata(root)
-}
-
-export function epochOf(root: Metadata<Root>): Epoch {
-  const { epoch, after } = (root.signed.unrecognizedFields.flotilla ?? {}) as Partial<Epoch>
-  return { epoch: epoch ?? 1, after: after ?? {} }
-}
-
 /** A root of one key for each role, signed by its own: what a first start makes. */
 export async function makeFirstRoot(signer: Signer, expires: Date): Promise<Buffer> {
   const keyOf = async (role: TrustRole) => {
@@ -109,20 +78,12 @@ export async function makeFirstRoot(signer: Signer, expires: Date): Promise<Buff
   return encodeMetadata(withSignatures(first, [await signer.sign(signedBytes(first))]))
 }
 
-export function parseRoot(bytes: Uint8Array): Metadata<Root> {
-  try {
-    return Metadata.fromJSON(MetadataKind.Root, JSON.parse(Buffer.from(bytes).toString('utf8')))
-  } catch (error) {
-    throw new RootRefused(`not a TUF root: ${(error as Error).message}`, { cause: error })
-  }
-}
-
 /** Throws RootRefused unless `next` may follow `before` (undefined: unless it may be the first). */
 export function verifyNext(before: Metadata<Root> | undefined, next: Metadata<Root>): void {
   const expected = (before?.signed.version ?? 0) + 1
   const { version } = next.signed
   if (version !== expected) throw new RootRefused(`root ${version} does not follow root ${expected - 1}`)
-  if (!next.signed.consistentSnapshot) throw new RootRefused(`root ${version} is not of a consistent snapshot`)
+  requireSound(next)
   for (const [who, by] of [['the root before it', before] as const, ['itself', next] as const]) {
     try {
       by?.verifyDelegate(MetadataKind.Root, next)
@@ -130,11 +91,6 @@ export function verifyNext(before: Metadata<Root> | undefined, next: Metadata<Ro
       throw new RootRefused(`root ${version} has too few signatures by keys of ${who}: ${(error as Error).message}`)
     }
   }
-}
-
-/** As TUF writes times: seconds, UTC. */
-export function tufTime(time: Date): string {
-  return `${time.toISOString().slice(0, 19)}Z`
 }
 
 async function countRoots(folder: string): Promise<number> {

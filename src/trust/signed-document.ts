@@ -1,6 +1,7 @@
 // What a document to be signed says of itself. A signer believes nothing else, so that nobody can name one thing and have another signed.
 
-import { SignerRefused } from './signer.ts'
+import { canonicalize } from '@tufjs/canonical-json'
+import { SignerRefused } from './signer-refused.ts'
 
 export const trustRoles = ['root', 'timestamp', 'snapshot', 'targets'] as const
 /** The four top-level roles of TUF 1.0. */
@@ -20,15 +21,25 @@ export type DocumentFacts = {
 
 const scopePattern = /^[a-z0-9][a-z0-9-]{0,62}$/
 
-/** Takes the canonical JSON of a TUF `signed` part. Throws SignerRefused for anything else. */
+/** Takes the canonical JSON of a TUF `signed` part. Throws SignerRefused for anything else: readers verify over the canonical form of
+ *  what they parsed, so other bytes, as with a key twice, may not say to them what they say here. */
 export function readDocument(bytes: Uint8Array): DocumentFacts {
   const document = parseObject(bytes)
+  const facts = factsOf(document)
+  if (!isCanonical(document, bytes)) throw new SignerRefused('not canonical JSON')
+  return facts
+}
+
+function factsOf(document: Record<string, unknown>): DocumentFacts {
   const role = trustRoles.find((one) => one === document._type)
   if (!role) throw new SignerRefused(`not a role: ${String(document._type)}`)
   const { version } = document
   if (!isCount(version) || version < 1) throw new SignerRefused(`not a version: ${String(version)}`)
   if (role === 'root') return { role, version, scope: 'root', generation: undefined }
-  const about = document.flotilla as { channel?: unknown; generation?: unknown } | undefined
+  const about = (Object.hasOwn(document, 'flotilla') ? document.flotilla : undefined) as
+    | { channel?: unknown; generation?: unknown }
+    | null
+    | undefined
   const scope = about?.channel
   if (typeof scope !== 'string' || !scopePattern.test(scope)) throw new SignerRefused(`${role} names no channel`)
   if (role !== 'targets') return { role, version, scope, generation: undefined }
@@ -38,6 +49,14 @@ export function readDocument(bytes: Uint8Array): DocumentFacts {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+function isCanonical(document: unknown, bytes: Uint8Array): boolean {
+  try {
+    return Buffer.from(canonicalize(document)).equals(bytes)
+  } catch {
+    return false
+  }
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {

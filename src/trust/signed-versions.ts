@@ -4,16 +4,27 @@
 //   <folder>/<key>/targets-<scope>-generation/<n>     likewise
 //
 // A version is recorded before its signature exists, by creating a name: no lock, and two processes that sign at once cannot both
-// believe themselves to be first. A new key begins anew: only a new root brings one.
+// believe themselves to be first. What a key may sign depends on that key alone; versions count on over a change of keys, because
+// readers that keep one of two documents compare it with the other.
 
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
-import type { DocumentFacts, TrustRole } from './signed-document.ts'
-import { SignerRefused } from './signer.ts'
+import { type DocumentFacts, type TrustRole, trustRoles } from './signed-document.ts'
+import { SignerRefused } from './signer-refused.ts'
 
 const privateFileMode = 0o600
 const privateFolderMode = 0o700
+const keyDigits = 16
+const counterPattern = new RegExp(`^(${trustRoles.join('|')})-(.+?)(-generation)?$`)
+
+/** The highest that any key here signed. `generation`: of targets. */
+export type SignedHighest = {
+  readonly role: TrustRole
+  readonly scope: string
+  readonly version: number
+  readonly generation: number | undefined
+}
 
 export class SignedVersions {
   readonly #folder: string
@@ -22,11 +33,31 @@ export class SignedVersions {
     this.#folder = folder
   }
 
-  async highest(keyId: string, role: TrustRole, scope: string): Promise<number> {
-    return Math.max(0, ...(await recorded(this.#counter(keyId, `${role}-${scope}`))))
+  /** Over all keys. 0: none. */
+  async highest(role: TrustRole, scope: string): Promise<number> {
+    const found = (await this.list()).find((one) => one.role === role && one.scope === scope)
+    return found?.version ?? 0
   }
 
-  /** Throws SignerRefused when something higher is recorded. */
+  async list(): Promise<SignedHighest[]> {
+    const found = new Map<string, SignedHighest>()
+    for (const key of await namesIn(this.#folder)) {
+      for (const counter of await namesIn(join(this.#folder, key))) {
+        const [, role, scope, isGeneration] = counterPattern.exec(counter) ?? []
+        if (role === undefined || scope === undefined) continue
+        const value = Math.max(0, ...(await recorded(join(this.#folder, key, counter))))
+        const name = `${role}-${scope}`
+        const before = found.get(name) ?? { role: role as TrustRole, scope, version: 0, generation: undefined }
+        const after = isGeneration
+          ? { ...before, generation: Math.max(before.generation ?? 0, value) }
+          : { ...before, version: Math.max(before.version, value) }
+        found.set(name, after)
+      }
+    }
+    return [...found.values()]
+  }
+
+  /** Throws SignerRefused when this key signed something higher. */
   async record(keyId: string, { role, scope, version, generation }: DocumentFacts): Promise<void> {
     const counter = `${role}-${scope}`
     if (generation !== undefined) {
@@ -35,8 +66,16 @@ export class SignedVersions {
     await raise(this.#counter(keyId, counter), version, `${role} ${version} of ${scope}`)
   }
 
+  /** Forgets all other keys, so that versions begin anew: a new epoch, whose readers begin anew as well. */
+  async keepOnly(keyIds: readonly string[]): Promise<void> {
+    const kept = new Set(keyIds.map((id) => id.slice(0, keyDigits)))
+    for (const key of await namesIn(this.#folder)) {
+      if (/^[0-9a-f]+$/.test(key) && !kept.has(key)) await rm(join(this.#folder, key), { recursive: true, force: true })
+    }
+  }
+
   #counter(keyId: string, name: string): string {
-    return join(this.#folder, keyId.slice(0, 16), name)
+    return join(this.#folder, keyId.slice(0, keyDigits), name)
   }
 }
 
@@ -60,9 +99,12 @@ async function refuseLower(counter: string, value: number, what: string): Promis
 }
 
 async function recorded(counter: string): Promise<number[]> {
-  const names = await readdir(counter).catch((error) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+  return (await namesIn(counter)).filter((name) => /^[0-9]{1,16}$/.test(name)).map(Number)
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return await readdir(folder).catch((error) => {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return []
     throw error
   })
-  return names.filter((name) => /^[0-9]{1,16}$/.test(name)).map(Number)
 }

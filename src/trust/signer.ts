@@ -16,7 +16,3 @@ export interface Signer {
    *  signing and renaming repeats itself. */
   sign(bytes: Uint8Array): Promise<Signature>
 }
-
-export class SignerRefused extends Error {
-  override readonly name = 'SignerRefused'
-}

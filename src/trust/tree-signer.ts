@@ -4,8 +4,8 @@
 import { createHash } from 'node:crypto'
 import { Metadata, MetadataKind, MetaFile, type Root, Snapshot, TargetFile, Targets, Timestamp } from '@tufjs/models'
 import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
-import { keyIdOf } from './public-key.ts'
-import { type RootChain, tufTime } from './root-chain.ts'
+import type { RootChain } from './root-chain.ts'
+import { tufTime } from './root-document.ts'
 import { onlineRoles } from './signed-document.ts'
 import type { Signer } from './signer.ts'
 
@@ -27,6 +27,8 @@ export type Lifetimes = {
   readonly metadataMs: number
 }
 
+const mostTries = 5
+
 /** A file below `metadata/`, to be written in the order given. */
 export type MetadataFile = { readonly name: string; readonly bytes: Buffer }
 
@@ -44,53 +46,79 @@ export class TreeSigner {
   }
 
   /** The generations of a channel count on from here: what lies before was signed in an epoch that is over. */
-  generationFloor(channel: string): number {
+  async generationFloor(channel: string): Promise<number> {
+    await this.#roots.reload()
     return this.#roots.floorOf(channel)
   }
 
   /** Roots first, timestamp last: whoever reads between two writes still sees one whole state. */
   async signContents(about: TargetsAbout, entries: readonly TargetEntry[]): Promise<MetadataFile[]> {
-    await this.#roots.reload()
-    await this.#requireKeys()
+    return await this.#underOneRoot((root) => this.#signAll(root, about, entries))
+  }
+
+  /** Says again, without change, that what is there is the newest. Undefined: it has to be signed anew by `signContents`, because
+   *  its keys have changed or half of its life is over. */
+  async resign(files: (name: string) => Promise<Buffer | undefined>): Promise<MetadataFile[] | undefined> {
+    return await this.#underOneRoot((root) => this.#resignTimestamp(root, files))
+  }
+
+  async #signAll(root: Metadata<Root>, about: TargetsAbout, entries: readonly TargetEntry[]): Promise<MetadataFile[]> {
     const { channel, generation } = about
     const [timestampVersion, snapshotVersion, targetsVersion] = await Promise.all(
       onlineRoles.map(async (role) => (await this.#signer.highestVersion(role, channel)) + 1),
     )
     const scope = { format: 1, channel }
     const targets = await this.#seal(
+      root,
       new Targets({
         ...this.#common(targetsVersion!, this.#lifetimes.metadataMs, { ...about }),
         targets: Object.fromEntries(entries.map((entry) => [entry.path, toTarget(entry)])),
       }),
     )
     const snapshot = await this.#seal(
+      root,
       new Snapshot({
         ...this.#common(snapshotVersion!, this.#lifetimes.metadataMs, scope),
         meta: { 'targets.json': toMeta(targetsVersion!, targets) },
       }),
     )
-    const timestamp = await this.#signTimestamp(timestampVersion!, { ...scope, generation }, snapshotVersion!, snapshot)
+    const names = { channel, generation, snapshotVersion: snapshotVersion! }
     return [
       ...this.rootFiles(),
       { name: `${targetsVersion}.targets.json`, bytes: targets },
       { name: `${snapshotVersion}.snapshot.json`, bytes: snapshot },
-      timestamp,
+      await this.#signTimestamp(root, timestampVersion!, names, snapshot),
     ]
   }
 
-  /** Says again, without change, that what is there is the newest. Undefined: it has to be signed anew by `signContents`, because
-   *  its keys have changed or half of its life is over. */
-  async resign(files: (name: string) => Promise<Buffer | undefined>): Promise<MetadataFile[] | undefined> {
-    await this.#roots.reload()
-    const before = await this.#readHeld(files)
+  async #resignTimestamp(
+    root: Metadata<Root>,
+    files: (name: string) => Promise<Buffer | undefined>,
+  ): Promise<MetadataFile[] | undefined> {
+    const before = await this.#readHeld(root, files)
     if (!before) return undefined
-    const { timestamp, snapshot } = before
+    const { timestamp, snapshot, about } = before
     const isFresh = this.#isFresh(timestamp.signed.expires, this.#lifetimes.timestampMs)
-    const rootName = `${this.#roots.newest!.signed.version}.root.json`
-    if (isFresh && before.isSignedByNewest && (await files(rootName))) return []
-    const version = (await this.#signer.highestVersion('timestamp', before.about.channel)) + 1
-    const { version: snapshotVersion } = timestamp.signed.snapshotMeta
-    return [...this.rootFiles(), await this.#signTimestamp(version, before.about, snapshotVersion, snapshot)]
+    if (isFresh && before.isSignedByNewest && (await files(`${root.signed.version}.root.json`))) return []
+    const version = (await this.#signer.highestVersion('timestamp', about.channel)) + 1
+    const names = { ...about, snapshotVersion: timestamp.signed.snapshotMeta.version }
+    return [...this.rootFiles(), await this.#signTimestamp(root, version, names, snapshot)]
+  }
+
+  /** What was signed while a new root came would be of two states: then all of it is signed once more. */
+  async #underOneRoot<T>(work: (root: Metadata<Root>) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      await this.#roots.reload()
+      const root = this.#roots.newest
+      if (!root) throw new Error('there is no root yet: `flotilla keys init` makes one')
+      const [outcome] = await Promise.allSettled([work(root)])
+      await this.#roots.reload()
+      if (this.#roots.newest === root) {
+        if (outcome.status === 'rejected') throw outcome.reason
+        return outcome.value
+      }
+      if (tries === mostTries) throw new Error('roots are installed faster than a tree can be signed')
+    }
   }
 
   rootFiles(): MetadataFile[] {
@@ -98,17 +126,17 @@ export class TreeSigner {
   }
 
   async #signTimestamp(
+    root: Metadata<Root>,
     version: number,
-    about: { readonly channel: string; readonly generation: number },
-    snapshotVersion: number,
+    names: { readonly channel: string; readonly generation: number; readonly snapshotVersion: number },
     snapshot: Buffer,
   ): Promise<MetadataFile> {
-    const { channel, generation } = about
+    const { channel, generation, snapshotVersion } = names
     const timestamp = new Timestamp({
       ...this.#common(version, this.#lifetimes.timestampMs, { format: 1, channel, generation }),
       snapshotMeta: toMeta(snapshotVersion, snapshot),
     })
-    return { name: 'timestamp.json', bytes: await this.#seal(timestamp) }
+    return { name: 'timestamp.json', bytes: await this.#seal(root, timestamp) }
   }
 
   #common(version: number, lifeMs: number, flotilla: Record<string, string | number>) {
@@ -120,29 +148,27 @@ export class TreeSigner {
     return Date.parse(expires) - this.#now() > lifeMs / 2
   }
 
-  async #seal(signed: Targets | Snapshot | Timestamp): Promise<Buffer> {
-    const metadata = new Metadata(signed as Targets)
-    return encodeMetadata(withSignatures(metadata, [await this.#signer.sign(signedBytes(metadata))]))
-  }
-
-  /** A signature by a key that the newest root does not name would be refused by every reader. */
-  async #requireKeys(): Promise<void> {
-    const root = this.#roots.newest
-    if (!root) throw new Error('there is no root yet: `flotilla keys init` makes one')
-    for (const role of onlineRoles) {
-      const key = await this.#signer.findKey(role)
-      if (!key) throw new Error(`the signer has no key for ${role}`)
-      if (!root.signed.roles[role]!.keyIDs.includes(keyIdOf(key)))
-        throw new Error(
-          `root ${root.signed.version} does not name the signer's key for ${role}: see \`flotilla keys status\``,
-        )
+  /** Nothing leaves that a reader who has this root would refuse: a key that it does not name, or a signature that is none. */
+  async #seal(root: Metadata<Root>, signed: Targets | Snapshot | Timestamp): Promise<Buffer> {
+    const unsigned = new Metadata(signed as Targets)
+    const metadata = withSignatures(unsigned, [await this.#signer.sign(signedBytes(unsigned))])
+    try {
+      root.verifyDelegate(signed.type, metadata)
+    } catch (error) {
+      const advice = "root names another key for it than the signer's: see `flotilla keys status`"
+      throw new Error(
+        `${signed.type} ${signed.version} was not signed as root ${root.signed.version} asks: ${advice}`,
+        {
+          cause: error,
+        },
+      )
     }
+    return encodeMetadata(metadata)
   }
 
-  async #readHeld(files: (name: string) => Promise<Buffer | undefined>) {
-    const root = this.#roots.newest
+  async #readHeld(root: Metadata<Root>, files: (name: string) => Promise<Buffer | undefined>) {
     const timestampBytes = await files('timestamp.json')
-    if (!root || !timestampBytes) return undefined
+    if (!timestampBytes) return undefined
     const timestamp = Metadata.fromJSON(MetadataKind.Timestamp, JSON.parse(timestampBytes.toString()))
     const snapshot = await files(`${timestamp.signed.snapshotMeta.version}.snapshot.json`)
     if (!snapshot) return undefined

@@ -2,15 +2,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { ChainPublisher, refusal } from '../../test/kit/chain-publisher.ts'
+import { dayMs } from '../../test/kit/trust.ts'
 import type { ChainReason } from './chain-refused.ts'
-import { ensureKey, FileSigner } from './file-signer.ts'
-import { makeFirstRoot, RootChain } from './root-chain.ts'
-import { trustRoles } from './signed-document.ts'
-import { TreeSigner } from './tree-signer.ts'
 import { TrustedChain } from './trusted-chain.ts'
-
-const dayMs = 86_400_000
-const lifetimes = { timestampMs: 3 * dayMs, metadataMs: 90 * dayMs }
 
 let folder: string
 let count = 0
@@ -19,51 +14,16 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true }))
 
-/** A publisher with keys of its own, and the metadata of its tree by name. */
-class Publisher {
-  readonly files = new Map<string, Buffer>()
-  readonly tree: TreeSigner
-  clockMs = Date.now()
-  private constructor(
-    readonly signer: FileSigner,
-    readonly roots: RootChain,
-  ) {
-    this.tree = new TreeSigner(signer, roots, lifetimes, () => this.clockMs)
-  }
+const start = () => ChainPublisher.start(join(folder, `keys-${count++}`))
 
-  static async start(): Promise<Publisher> {
-    const keys = join(folder, `keys-${count++}`)
-    for (const role of trustRoles) await ensureKey(keys, role)
-    const signer = new FileSigner(keys)
-    const roots = await RootChain.open(join(keys, 'roots'))
-    await roots.install(await makeFirstRoot(signer, new Date(Date.now() + 365 * dayMs)))
-    return new Publisher(signer, roots)
-  }
-
-  async publish(generation: number, channel = 'stable'): Promise<void> {
-    const entry = { path: `lists/${generation}.gz`, sizeBytes: generation, digest: `sha256:${'a'.repeat(64)}` }
-    const about = { format: 1, channel, generation, createdAtMs: this.clockMs } as const
-    for (const { name, bytes } of await this.tree.signContents(about, [entry])) this.files.set(name, bytes)
-  }
-
-  read = async (name: string) => this.files.get(name)
-}
-
-async function reader(first: Publisher, channel: string | undefined = 'stable'): Promise<TrustedChain> {
+async function reader(first: ChainPublisher, channel: string | undefined = 'stable'): Promise<TrustedChain> {
   const opened = await TrustedChain.open(join(folder, `reader-${count++}`), first.files.get('1.root.json'), channel)
   return opened!
 }
 
-async function refusal(chain: TrustedChain, read: Publisher['read']): Promise<ChainReason | 'none' | string> {
-  return chain.refresh(read).then(
-    () => 'none',
-    (error) => error.reason ?? error.message,
-  )
-}
-
 describe('a chain', () => {
   test('leads to what the publisher signed last', async () => {
-    const publisher = await Publisher.start()
+    const publisher = await start()
     await publisher.publish(7)
     const chain = await reader(publisher)
     const targets = await chain.refresh(publisher.read)
@@ -75,9 +35,9 @@ describe('a chain', () => {
   })
 
   test('is refused with its reason, and what was verified before stays', async () => {
-    const stranger = await Publisher.start()
+    const stranger = await start()
     await stranger.publish(3)
-    const second = await Publisher.start()
+    const second = await start()
     await second.publish(1)
     const old = new Map(second.files)
     await second.publish(9, 'testing')
@@ -111,14 +71,14 @@ describe('a chain', () => {
   })
 
   test('that has not been signed anew in time is refused', async () => {
-    const publisher = await Publisher.start()
+    const publisher = await start()
     publisher.clockMs -= 30 * dayMs
     await publisher.publish(1)
     expect(await refusal(await reader(publisher), publisher.read)).toBe('expired')
   })
 
   test('an outage of the source is told as it is', async () => {
-    const publisher = await Publisher.start()
+    const publisher = await start()
     await publisher.publish(1)
     const chain = await reader(publisher)
     const outage = new Error('the line is down')
@@ -128,7 +88,7 @@ describe('a chain', () => {
 
 describe('signing again', () => {
   test('the timestamp when half of its life is over; all when half of theirs is', async () => {
-    const publisher = await Publisher.start()
+    const publisher = await start()
     await publisher.publish(4)
     expect(await publisher.tree.resign(publisher.read)).toEqual([])
     publisher.clockMs += 2 * dayMs

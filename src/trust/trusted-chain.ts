@@ -7,23 +7,16 @@
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { MetadataKind } from '@tufjs/models'
 import { Updater } from 'tuf-js'
 import { makeFolder, publicFileMode, writeFileAtomically } from '#kit/atomic-file.ts'
-import { ChainFetcher, type ReadMetadata } from './chain-fetcher.ts'
+import { ChainFetcher, chainLimits, type ReadMetadata } from './chain-fetcher.ts'
 import { ChainRefused, explainRefusal } from './chain-refused.ts'
-import { parseRoot } from './root-chain.ts'
+import { parseRoot } from './root-document.ts'
 
 const names = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'] as const
 const scratchPrefix = '.refresh-'
 const privateFolderMode = 0o700
-
-export const chainLimits = {
-  rootMaxLength: 256 * 1024,
-  timestampMaxLength: 16 * 1024,
-  snapshotMaxLength: 64 * 1024,
-  targetsMaxLength: 1 << 20,
-  maxRootRotations: 256,
-} as const
 
 /** What targets say, verified. */
 export type VerifiedTargets = {
@@ -64,11 +57,17 @@ export class TrustedChain {
     return new TrustedChain(folder, channel)
   }
 
-  /** The bytes of the newest root that was verified. */
+  /** The bytes of the newest root that was verified. Nothing can stand in for it. */
   async root(): Promise<Buffer> {
     const bytes = await readHeld(this.#folder, 'root.json')
-    if (!bytes) throw new ChainRefused('folder', `${this.#folder}/root.json is gone: give the root again`)
-    return bytes
+    const path = join(this.#folder, 'root.json')
+    if (!bytes) throw new ChainRefused('folder', `${path} is gone: remove the folder, and give a root that you trust`)
+    const damage = damageOfRoot(bytes)
+    if (damage === undefined) return bytes
+    throw new ChainRefused(
+      'folder',
+      `${path} is damaged (${damage}): remove the folder, and give a root that you trust`,
+    )
   }
 
   async rootVersion(): Promise<number> {
@@ -80,17 +79,22 @@ export class TrustedChain {
     return readHeld(this.#folder, name)
   }
 
-  /** What was verified last, however old; undefined: nothing. */
+  /** What was verified last, however old; undefined: nothing, or a file of it is damaged: the next refresh fetches it anew. */
   async last(): Promise<VerifiedTargets | undefined> {
     const [root, timestamp, targets] = await Promise.all(
       (['root.json', 'timestamp.json', 'targets.json'] as const).map((name) => readHeld(this.#folder, name)),
     )
-    return root && timestamp && targets && describe(root, timestamp, targets)
+    try {
+      return root && timestamp && targets && describe(root, timestamp, targets)
+    } catch {
+      return undefined
+    }
   }
 
   /** Follows the chain to its end. Throws ChainRefused, and whatever `read` throws; all that was verified before stays. */
   async refresh(read: ReadMetadata): Promise<VerifiedTargets> {
     const channel = this.#channel ?? (await this.#heldChannel())
+    await this.root()
     const scratch = await mkdtemp(join(this.#folder, scratchPrefix))
     const fetcher = new ChainFetcher(read, channel)
     try {
@@ -105,12 +109,20 @@ export class TrustedChain {
     } finally {
       await rm(scratch, { recursive: true, force: true })
     }
-    return (await this.last())!
+    const last = await this.last()
+    if (!last) throw new ChainRefused('malformed', 'the signed metadata say what cannot be: a broken publisher')
+    return last
   }
 
+  /** As any file says that was verified before, also when another is damaged. */
   async #heldChannel(): Promise<string | undefined> {
-    const about = (await this.last())?.about as { channel?: unknown } | undefined
-    return typeof about?.channel === 'string' ? about.channel : undefined
+    for (const name of ['targets.json', 'snapshot.json', 'timestamp.json'] as const) {
+      try {
+        const { channel } = JSON.parse(String(await readHeld(this.#folder, name))).signed.flotilla
+        if (typeof channel === 'string') return channel
+      } catch {}
+    }
+    return undefined
   }
 
   async #copyTo(scratch: string): Promise<void> {
@@ -131,12 +143,20 @@ export class TrustedChain {
 }
 
 function requireRoot(bytes: Buffer): Buffer {
-  try {
-    parseRoot(bytes)
-  } catch (error) {
-    throw new ChainRefused('malformed', (error as Error).message, { cause: error })
-  }
+  const damage = bytes.length > chainLimits.rootMaxLength ? 'too large' : damageOfRoot(bytes)
+  if (damage !== undefined) throw new ChainRefused('malformed', `the root that was given cannot be used: ${damage}`)
   return bytes
+}
+
+/** Undefined: it is a root, signed as it asks for itself. */
+function damageOfRoot(bytes: Buffer): string | undefined {
+  try {
+    const root = parseRoot(bytes)
+    root.verifyDelegate(MetadataKind.Root, root)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
 }
 
 function describe(root: Buffer, timestamp: Buffer, targets: Buffer): VerifiedTargets {
@@ -157,8 +177,15 @@ function describe(root: Buffer, timestamp: Buffer, targets: Buffer): VerifiedTar
     rootVersion: parseRoot(root).signed.version,
     timestampVersion: time.version,
     targetsVersion: signed.version,
-    expiresAtMs: Date.parse(time.expires),
+    expiresAtMs: timeOf(time.expires),
   }
+}
+
+/** tuf-js takes what is no time for one that never comes. */
+function timeOf(text: string): number {
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) throw new Error(`not a time: ${text}`)
+  return ms
 }
 
 async function readHeld(folder: string, name: string): Promise<Buffer | undefined> {

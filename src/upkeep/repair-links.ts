@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { findTreeBlobs } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
+import { findTreeBlobs } from '#catalogue/tree-blobs.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 
 /** A re-push brings good bytes for a damaged blob: every published tree that carries it gets them. */

@@ -5,13 +5,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hashSecret } from '#access/secrets.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { isSignedBy, parseTrace, type Trace } from '#snapshots/trace.ts'
 import { checkIn } from '#stages/replicate/check-in.ts'
 import { type Flotilla, flotillaProgram, startFlotilla } from '../kit/flotilla.ts'
 import { makeImage, makeLayer } from '../kit/images.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun, runProgram } from '../kit/process.ts'
 import { pushImage } from '../kit/push-image.ts'
+import { runScript } from '../kit/rsync-script.ts'
 import { waitUntil } from '../kit/wait-until.ts'
 import { startNginx, type WebHost } from '../kit/web-hosts.ts'
 
@@ -28,7 +31,7 @@ const page = readFileSync(join(import.meta.dir, '../../docs/run-a-host.md'), 'ut
 const blockWith = (words: string) =>
   [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, text]) => text!).find((text) => text.includes(words))!
 
-describeWith('check-ins', ['nginx', 'curl', 'openssl'])('check-ins of volunteers', () => {
+describeWith('check-ins', ['nginx', 'curl', 'openssl', 'rsync'])('check-ins of volunteers', () => {
   const folder = mkdtempSync(join(tmpdir(), 'flotilla-check-in-'))
   chmodSync(folder, 0o755)
   let flotilla: Flotilla
@@ -268,6 +271,28 @@ describeWith('check-ins', ['nginx', 'curl', 'openssl'])('check-ins of volunteers
       expect(trace()).toBe(before)
       expect([code, stderr]).toEqual([1, expect.stringContaining('flotilla token create --host')])
     })
+  })
+
+  test('the rsync script signs its trace and checks in by itself, once', async () => {
+    await publish('script')
+    const { tree } = hosts.get('honest.test')!
+    const tokenFile = join(folder, 'honest.token')
+    writeFileSync(tokenFile, `${tokens.get('honest.test')}\n`, { mode: 0o600 })
+    const env = { FLOTILLA_CHECK_IN: flotilla.url('api'), FLOTILLA_TOKEN_FILE: tokenFile }
+    const run = () => runScript([published(), tree, 'honest.test'], { env })
+    expect(await run()).toMatchObject({ code: 0, stderr: '' })
+    await waitUntil(async () => (await listed('honest.test'))[0]?.state === 'accepted', { what: 'acceptance' })
+    const [newest, before] = await listed('honest.test')
+    expect(newest).toMatchObject({ generation, source: 'api' })
+    expect(before!.generation).toBeLessThan(generation)
+    const trace = parseTrace(readFileSync(join(tree, 'trace/honest.test'))) as Trace
+    const secret = tokens.get('honest.test')!.split('@')[1]!
+    expect(isSignedBy(trace, hashSecret(secret))).toBe(true)
+    expect(await run()).toEqual({ code: 0, stderr: '', stdout: '' })
+    const told = await runScript(['--check', published(), tree, 'honest.test'], {
+      env: { ...env, FLOTILLA_CHECK_IN: 'http://127.0.0.1:1' },
+    })
+    expect(told).toMatchObject({ code: 0, stderr: expect.stringContaining('the next run tries again') })
   })
 
   test('a flood is told to wait, a revoked token opens nothing and signs nothing', async () => {

@@ -10,6 +10,7 @@ import { findFreePort } from '../kit/free-port.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
+import { lackedBlobs } from '../kit/rsync-script.ts'
 import { getTool } from '../kit/tool.ts'
 import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
 import { waitUntil } from '../kit/wait-until.ts'
@@ -80,7 +81,9 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
     expect(await follow(blockWith('flotilla replicate --from'), folder)).toContain('stable generation 1: 5 files')
     const copy = startTreeOrigin(folder)
     served.url = copy.url
-    const said = await follow(blockWith('/trace/mirror.example.org'), folder).finally(() => copy.listener.stop(100))
+    const said = await follow(blockWith('curl -s https://mirror.example.org/trace/'), folder).finally(() =>
+      copy.listener.stop(100),
+    )
     expect(said).toContain('"generation":1')
     expect(said.trimEnd().split('\n').at(-1)).toBe('206 100')
   })
@@ -88,20 +91,43 @@ describeWith('the commands of run-a-host.md', ['rsync', 'curl'])('the commands o
   test.each([
     ['the script', 'flotilla-rsync rsync://'],
     ['a bare rsync', 'rsync -rt --chmod'],
-  ])('%s copies what replicate accepts as it is', async (name, words) => {
+  ])('%s copies what replicate accepts as it is, and the other way round', async (name, words) => {
     const folder = join(root, name.replaceAll(' ', '-'))
     await follow(blockWith(words), folder)
-    expect(await follow(blockWith('flotilla replicate --from'), folder)).toContain('generation 1: nothing to fetch')
+    const replicateHere = () => follow(blockWith('flotilla replicate --from'), folder)
+    expect(await replicateHere()).toMatch(/generation \d+: (nothing to fetch|\d+ that no list names left alone)/)
+    // In turn, while blobs come and leave: neither breaks what the other keeps.
+    for (const copyHere of [
+      () => follow(blockWith(words), folder),
+      replicateHere,
+      () => follow(blockWith(words), folder),
+    ]) {
+      await tree.add(crypto.getRandomValues(new Uint8Array(60_000)))
+      tree.remove([...tree.blobs.keys()][0]!)
+      await tree.publish()
+      await copyHere()
+      const trace = JSON.parse(await readFile(join(folder, 'trace/mirror.example.org'), 'utf8'))
+      expect(trace.generation).toBe(tree.generation)
+      expect(await lackedBlobs(folder, tree.blobs.keys())).toEqual([])
+    }
   })
 
-  test('the options it explains are those of the command', async () => {
-    const help = await mustRun(join(root, 'flotilla'), ['replicate', '--help'])
-    // Those in the table and the text; blocks of commands are run or belong to other commands.
-    const named = [...page.matchAll(/`(--[a-z-]+)/g)]
-      .map((match) => match[1]!)
-      .filter((one) => one !== '--delete-after')
-    expect(named.length).toBeGreaterThan(8)
-    for (const option of named) expect(help).toContain(option)
+  test('the options it explains are those of the command, and of the script', async () => {
+    const begin = page.indexOf('### With the script')
+    const end = page.indexOf('### With a bare rsync')
+    const aboutScript = page.slice(begin, end)
+    // Those in the tables and the text; blocks of commands are run or belong to other commands.
+    const optionsIn = (text: string) => [...text.matchAll(/^[^\n]*?`(--[a-z-]+)/gm)].map((match) => match[1]!)
+    const ofRsync = ['--delete-after', '--bwlimit', '--address', '--contimeout']
+    const parts = [
+      [page.replace(aboutScript, ''), await mustRun(join(root, 'flotilla'), ['replicate', '--help'])],
+      [aboutScript, await mustRun(join(repository, 'deploy/rsync/flotilla-rsync'), ['--help'])],
+    ] as const
+    for (const [text, help] of parts) {
+      const named = optionsIn(text).filter((one) => !ofRsync.includes(one))
+      expect(named.length).toBeGreaterThan(5)
+      for (const option of named) expect(help).toContain(option)
+    }
   })
 })
 

@@ -28,6 +28,8 @@ export const toolRows: readonly ToolRow[] = [
   { tool: 'wrk', package: 'wrk', version: ['-v'] },
   { tool: 'openssl', package: 'openssl', version: ['version'] },
   { tool: 'curl', package: 'curl', version: ['--version'] },
+  { tool: 'busybox', package: 'busybox', version: ['--help'] },
+  { tool: 'shellcheck', package: 'shellcheck', version: ['--version'] },
   { tool: 'systemd-analyze', package: 'systemd', version: ['--version'] },
   { tool: 'tinyproxy', package: 'tinyproxy-bin', version: ['-v'] },
   { tool: 'faketime', package: 'faketime', version: ['--version'] },

@@ -22,7 +22,7 @@ import type { PublishStores } from '#stages/publish/publish-stores.ts'
 import { type Published, renderGeneration } from '#stages/publish/render-generation.ts'
 import { putManifest } from '#stages/push/put-manifest.ts'
 import type { Trust } from '#trust/open-trust.ts'
-import { openTestTrust } from './trust.ts'
+import { dayMs, openTestTrust } from './trust.ts'
 
 export type PushedLayer = { readonly bytes: Uint8Array; readonly urls?: readonly string[]; readonly isAbsent?: boolean }
 export type ImagePush = {
@@ -92,6 +92,7 @@ export async function openReleaseLine(folder: string, options: ReleaseLineOption
     foreignLayerChannels: options.foreignLayerChannels ?? [],
     publishDelayMs: 300_000,
     smallBlobBytes: options.smallBlobBytes ?? 256,
+    popularityMs: dayMs,
   }
   const pushStores = { catalogue, blobs, channel: 'candidate', limits: defaultManifestLimits, now }
 

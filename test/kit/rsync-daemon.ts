@@ -1,6 +1,6 @@
 // The real rsyncd over a module that somebody's configuration describes.
 
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { canConnect, findFreePort } from './free-port.ts'
 import { mustRun, startProcess } from './process.ts'
@@ -8,6 +8,10 @@ import { getTool } from './tool.ts'
 import { waitUntil } from './wait-until.ts'
 
 export type RsyncDaemon = AsyncDisposable & {
+  /** Of the module. */
+  readonly url: string
+  /** How often somebody connected since the start. */
+  connections(): number
   /** Copies the whole module to a folder, as a mirror admin's cron job does. */
   copyTo(folder: string): Promise<void>
 }
@@ -18,7 +22,9 @@ export async function startRsyncDaemon(folder: string, moduleConfig: string): Pr
   if (module === undefined) throw new Error(`no module in:\n${moduleConfig}`)
   const config = join(folder, 'rsyncd.conf')
   writeFileSync(config, `${moduleConfig}\n`)
-  const args = ['--daemon', '--no-detach', `--config=${config}`, '--address=127.0.0.1', `--port=${port}`]
+  const transfers = join(folder, 'rsyncd-transfers.log')
+  const args = ['--daemon', '--no-detach', `--config=${config}`, `--log-file=${transfers}`]
+  args.push('--address=127.0.0.1', `--port=${port}`)
   const daemon = startProcess(getTool('rsync'), args, { logFile: join(folder, 'rsyncd.log') })
   await waitUntil(
     async () => {
@@ -27,9 +33,12 @@ export async function startRsyncDaemon(folder: string, moduleConfig: string): Pr
     },
     { what: 'rsyncd answers', limitMs: 20_000 },
   )
+  const url = `rsync://127.0.0.1:${port}/${module}`
   return {
+    url,
+    connections: () => readFileSync(transfers, 'utf8').split('] connect from ').length - 1,
     async copyTo(target) {
-      await mustRun(getTool('rsync'), ['-a', '--delete', `rsync://127.0.0.1:${port}/${module}/`, `${target}/`])
+      await mustRun(getTool('rsync'), ['-a', '--delete', `${url}/`, `${target}/`])
     },
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),
   }

@@ -3,9 +3,9 @@
 
 import { type CheckInRow, decideCheckIn, listCheckIns } from '#catalogue/check-ins.ts'
 import { emit } from '#catalogue/events.ts'
-import { findTreeBlobs } from '#catalogue/generations.ts'
 import { findPresence } from '#catalogue/host-copies.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
+import { findTreeBlobs } from '#catalogue/tree-blobs.ts'
 import type { Digest } from '#oci/digest.ts'
 import { type CrawlOptions, type CrawlTask, type CrawlTools, crawlHost } from './crawl-host.ts'
 import { type CrawlRecord, urlsOf } from './host-records.ts'

@@ -1,14 +1,16 @@
-// What a pack says of one repository: what changed across some versions, as it is at the last, or (from version 0) all of it.
+// What a pack says of one repository: all that generations changed in it, as the last of them has it; or (from version 0) all of it.
 
-import { changesAcross } from '#catalogue/channels.ts'
-import { type ChangedRepository, findTreeBlobs } from '#catalogue/generations.ts'
+import { changesAlong } from '#catalogue/channels.ts'
+import type { ChangedRepository } from '#catalogue/generations.ts'
 import { findManifests, listReferences } from '#catalogue/manifests.ts'
 import type { Reader } from '#catalogue/schema.ts'
+import { findTreeBlobs } from '#catalogue/tree-blobs.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Tag } from '#oci/name.ts'
 import type { PackBlob, PackRepository } from '#snapshots/catalogue-pack.ts'
 
-/** `generation`: the one that brings the blobs that the tree does not carry yet. */
+/** `generation`: in which the tree gets a blob that it does not carry yet. What came and left within a pack is named as removed: a
+ *  reader may hold a state of in between. */
 export async function describeRepository(
   db: Reader,
   channel: string,
@@ -16,7 +18,7 @@ export async function describeRepository(
   generation: number,
   smallBlobBytes: number,
 ): Promise<PackRepository> {
-  const changes = await changesAcross(db, repositoryId, channel, versions)
+  const changes = await changesAlong(db, repositoryId, channel, versions)
   const tagsSet: [Tag, Digest][] = []
   const tagsRemoved: Tag[] = []
   const come: Digest[] = []
@@ -39,13 +41,13 @@ export async function describeRepository(
     }),
   )
   const blobsAdded = await blobsOf(db, channel, come, generation, smallBlobBytes)
-  const isWhole = versions[0] === 0
   return {
     name,
     tagsSet: tagsSet.sort(([a], [b]) => (a < b ? -1 : 1)),
     manifestsAdded,
     blobsAdded,
-    ...(isWhole ? {} : { tagsRemoved: tagsRemoved.sort(), manifestsRemoved: manifestsRemoved.sort() }),
+    tagsRemoved: tagsRemoved.sort(),
+    manifestsRemoved: manifestsRemoved.sort(),
   }
 }
 

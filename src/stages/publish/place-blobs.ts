@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { findTreeBlobs, type TreeBlob } from '#catalogue/generations.ts'
+import { findTreeBlobs, type TreeBlob } from '#catalogue/tree-blobs.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import type { PackRepository } from '#snapshots/catalogue-pack.ts'
 import type { PublishStores } from './publish-stores.ts'

@@ -11,5 +11,7 @@ export type PublishStores = {
   /** Root of the published tree of a channel. */
   readonly treeOf: (channel: string) => string
   readonly smallBlobBytes: number
+  /** How old the list of what is pulled most may become. */
+  readonly popularityMs: number
   readonly now: () => number
 }

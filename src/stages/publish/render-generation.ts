@@ -3,18 +3,20 @@
 
 import { join } from 'node:path'
 import { emit } from '#catalogue/events.ts'
-import { addTreeBlobs, listChangedRepositories, markPublished, type TreeBlob } from '#catalogue/generations.ts'
+import { type GenerationRow, markPublished } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
+import { addTreeBlobs, type TreeBlob } from '#catalogue/tree-blobs.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
-import type { TreeFile } from '#snapshots/tree-contents.ts'
-import { describeRepository } from './describe-repository.ts'
+import type { PackRepository } from '#snapshots/catalogue-pack.ts'
+import type { TreeContents, TreeFile } from '#snapshots/tree-contents.ts'
+import { newestPopularity, type Popularity } from './newest-popularity.ts'
 import { type PublishControl, placeBlobs } from './place-blobs.ts'
 import type { PublishStores } from './publish-stores.ts'
 import { type StartedGeneration, startGeneration } from './start-generation.ts'
 import { sweepTree } from './sweep-tree.ts'
 import { writeLists } from './write-lists.ts'
 import { writeContents } from './write-metadata.ts'
-import { wholeCatalogue, writePacks } from './write-packs.ts'
+import { describeSpan, wholeCatalogue, writePacks } from './write-packs.ts'
 
 export type Summary = {
   readonly smallBlobBytes: number
@@ -24,6 +26,12 @@ export type Summary = {
   readonly blobsCopied: number
   readonly lists: readonly TreeFile[]
   readonly packs: readonly TreeFile[]
+} & Popularity
+
+/** What the signed metadata say while the generation is the newest. */
+export function contentsOf({ channel, number, createdAtMs, summary }: GenerationRow): TreeContents {
+  const { lists, packs, popular } = summary as Summary
+  return { channel, generation: number, createdAtMs, lists, packs, popular }
 }
 
 export type Published = {
@@ -65,32 +73,29 @@ async function render(
   if (isResumed) await sweepTree(root)
   for (const folder of ['blobs', 'lists', 'catalogue', 'metadata', 'trace']) await makeFolder(join(root, folder))
 
-  const changed = await listChangedRepositories(stores.catalogue, channel, { after: number - 1, upTo: number })
-  const described = await Promise.all(
-    changed.map((span) => describeRepository(stores.catalogue, channel, span, number, smallBlobBytes)),
-  )
+  const described: PackRepository[] = []
+  for await (const one of describeSpan(channel, { from: number - 1, to: number }, stores)) described.push(one)
   // With a lower limit, blobs of repositories that did not change are large now: whole packs point to the tree for them.
   const isLimitLower = past !== undefined && smallBlobBytes < past.smallBlobBytes
   const placed = isLimitLower ? wholeCatalogue(channel, number, stores) : described
   const { added, copied } = await placeBlobs({ channel, number }, placed, stores, control)
-  // After an epoch that is over, what was published before leads nowhere.
-  const isBroken = before !== undefined && before.number !== number - 1
-  const about = { channel, number, createdAtMs: generation.createdAtMs, isBroken }
-  const lists = await writeLists(root, about, past?.lists ?? [], added, stores)
-  const packs = await writePacks(root, about, past?.packs ?? [], described, stores)
-  control.signal.throwIfAborted()
-  const { createdAtMs } = generation
-  await writeContents(root, { channel, generation: number, createdAtMs, lists, packs }, stores.trust)
-
+  // After a jump into a new epoch there are no changes since anything: what others hold of its numbers was of another time.
+  const held = before?.number === number - 1 ? past : undefined
+  const lists = await writeLists(root, { channel, number }, held?.lists, added, stores)
+  const packs = await writePacks(root, generation, held?.packs, described, stores)
+  const popularity = await newestPopularity(root, channel, past ?? {}, stores)
   const summary: Summary = {
     smallBlobBytes,
-    repositoriesChanged: changed.length,
+    repositoriesChanged: described.length,
     blobsAdded: added.length,
     bytesAdded: added.reduce((sum, blob) => sum + blob.sizeBytes, 0),
     blobsCopied: copied,
     lists,
     packs,
+    ...popularity,
   }
+  control.signal.throwIfAborted()
+  await writeContents(root, contentsOf({ ...generation, summary }), stores.trust)
   await recordPublished({ channel, number }, added, summary, stores)
   return { channel, generation: number, isNew: true, summary }
 }

@@ -1,52 +1,68 @@
-// Which files of changes and which whole file a tree names. Each generation brings a run of its own; adjacent runs are merged so that
+// Which files of changes a tree names beside its newest checkpoint, so that everybody fetches about what he lacks:
 //
-//   a merged run is no larger than all newer ones together (or than `slackBytes`): a reader whose generation lies within it
-//   reads at most about twice what he lacks, and there are about log2 of them;
-//   the runs since the whole file are no larger than it: a newcomer reads at most twice the state;
-//   all runs together are no larger than it either: whoever is further behind reads the whole file for the same price.
+//   checkpoint   |------------------------------|
+//   runs            |---------------|-------|---|-|     adjacent, oldest first; the newest is the last generation's change
 //
-// Over time a byte of change is written again about log2 times. Sizes are of the packed files. See docs/decisions.
+// A run may be read from any generation that it spans. Two that lie side by side become one when together they are no larger than all
+// newer ones: who is somewhere within it lacks all the newer ones and fetches at most twice that. What stays apart doubles with every
+// second run, so that their number is logarithmic; and a line is written again only when what came after it has grown as large.
 
-import type { Span } from '#snapshots/tree-path.ts'
+import type { TreeFile } from '#snapshots/tree-contents.ts'
 
-type Sized = Span & { readonly sizeBytes: number }
+export type SizedSpan = Pick<TreeFile, 'from' | 'to' | 'sizeBytes'>
 
-export type Slack = {
-  /** Runs below this are merged whatever comes after them: many small answers cost more than a few bytes. */
-  readonly slackBytes: number
+export type RunLimits = {
+  /** Runs that together are below this become one whatever came after: the most that anybody fetches in vain for fewer files. */
+  readonly tinyBytes: number
+  /** A checkpoint is not written again before this much has changed: it may be next to nothing itself. */
+  readonly leastCheckpointBytes: number
 }
 
-export const runDefaults: Slack = { slackBytes: 1024 }
-/** A whole file below this is not worth keeping runs short for. */
-const wholeSlack = 16
+export const runLimitDefaults: RunLimits = { tinyBytes: 4096, leastCheckpointBytes: 65_536 }
 
-/** The next two to merge, as places in `runs` (adjacent, oldest first): the newest that may be; undefined: none. The newest run is
- *  never merged: it is what nearly everybody reads next. */
-export function nextMerge(runs: readonly Sized[], { slackBytes }: Slack): readonly [number, number] | undefined {
-  let newerBytes = 0
-  for (let i = runs.length - 2; i > 0; i--) {
-    newerBytes += runs[i + 1]!.sizeBytes
-    const joint = runs[i]!.sizeBytes + runs[i - 1]!.sizeBytes
-    if (joint <= Math.max(newerBytes, slackBytes)) return [i - 1, i]
+/** The runs, oldest first, the newest as it came; those of one group are to become one file. */
+export function groupRuns<T extends SizedSpan>(runs: readonly T[], { tinyBytes } = runLimitDefaults): readonly T[][] {
+  const newest = runs.at(-1)
+  if (!newest) return []
+  const groups = [[newest]]
+  let newerBytes = newest.sizeBytes
+  let openBytes = 0
+  for (const run of runs.slice(0, -1).reverse()) {
+    if (openBytes > 0 && openBytes + run.sizeBytes <= Math.max(newerBytes, tinyBytes)) {
+      groups[0]!.unshift(run)
+      openBytes += run.sizeBytes
+      continue
+    }
+    groups.unshift([run])
+    newerBytes += openBytes
+    openBytes = run.sizeBytes
   }
-  return undefined
+  return groups
 }
 
-/** True: the runs since the whole file have outgrown it, or there is none. */
-export function needsWhole(whole: Sized | undefined, runs: readonly Sized[], { slackBytes }: Slack): boolean {
-  if (!whole) return true
-  const since = runs.filter((run) => run.to > whole.to)
-  return sum(since) > Math.max(whole.sizeBytes, slackBytes * wholeSlack)
+/** Whether a newcomer would read more in runs than in the checkpoint. */
+export function needsCheckpoint(
+  checkpoint: SizedSpan | undefined,
+  runs: readonly SizedSpan[],
+  { leastCheckpointBytes } = runLimitDefaults,
+): boolean {
+  if (!checkpoint) return true
+  const since = runs.filter((run) => run.to > checkpoint.to)
+  return sum(since) > Math.max(checkpoint.sizeBytes, leastCheckpointBytes)
 }
 
-/** The runs that are worth naming beside `whole`. Those that lead on from it always are. */
-export function worthNaming<T extends Sized>(whole: Sized, runs: readonly T[], { slackBytes }: Slack): T[] {
-  const most = Math.max(whole.sizeBytes, slackBytes * wholeSlack)
-  const kept = [...runs]
-  while (kept.length > 0 && kept[0]!.to <= whole.to && sum(kept) > most) kept.shift()
-  return kept
+/** Without the oldest, for which the checkpoint is cheaper: who is behind twice its size fetches that, and lacks about as much. */
+export function worthwhileRuns<T extends SizedSpan>(
+  checkpoint: SizedSpan,
+  runs: readonly T[],
+  { leastCheckpointBytes } = runLimitDefaults,
+): readonly T[] {
+  const mostBytes = 2 * Math.max(checkpoint.sizeBytes, leastCheckpointBytes)
+  let bytes = 0
+  const first = runs.findLastIndex((run) => (bytes += run.sizeBytes) > mostBytes && run.to <= checkpoint.to)
+  return runs.slice(first + 1)
 }
 
-function sum(runs: readonly Sized[]): number {
+function sum(runs: readonly SizedSpan[]): number {
   return runs.reduce((bytes, run) => bytes + run.sizeBytes, 0)
 }

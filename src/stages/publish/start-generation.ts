@@ -23,14 +23,16 @@ export async function startGeneration(
   about: { readonly actor: string; readonly reason?: string | undefined },
   { catalogue, now, smallBlobBytes, trust }: PublishStores,
 ): Promise<StartedGeneration | undefined> {
+  const floor = await trust.generationFloor(channel)
   return await catalogue.transaction().execute(async (tx) => {
     const before = await findLatestGeneration(tx, channel, 'published')
     const unfinished = await findLatestGeneration(tx, channel, 'rendering')
     if (unfinished) return { generation: unfinished, before, isResumed: true }
     const changed = await listUnpublished(tx, channel)
     // The first generation may be empty: front doors and hosts then have something signed to start from.
-    if (changed.length === 0 && before) return undefined
-    const number = Math.max(before?.number ?? 0, trust.generationFloor(channel)) + 1
+    // So must the first of an epoch (docs/operate.md, "Restoring a backup"): what was published before is over.
+    if (changed.length === 0 && before && before.number > floor) return undefined
+    const number = Math.max(before?.number ?? 0, floor) + 1
     await addGeneration(tx, { channel, number, createdAtMs: now(), ...about, summary: { smallBlobBytes } })
     await addGenerationRepositories(tx, channel, number, changed)
     const generation = (await findLatestGeneration(tx, channel, 'rendering'))!

@@ -1,70 +1,58 @@
-// The blob lists of a generation: what came, what earlier lists say in fewer files, and now and then all there is.
+// The blob lists of a generation: what came, what becomes one list of it, and at a checkpoint all there is.
 
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
-import { listTreeBlobs, type TreeBlob } from '#catalogue/generations.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
+import { countTreeBlobs, listTreeBlobs, type TreeBlob } from '#catalogue/tree-blobs.ts'
 import { type BlobListLine, readBlobList, writeBlobList } from '#snapshots/blob-list.ts'
-import { mergeBlobLists } from '#snapshots/merge-blob-lists.ts'
-import type { TreeFile } from '#snapshots/tree-contents.ts'
-import { spanPath } from '#snapshots/tree-path.ts'
-import { extendRuns } from './extend-runs.ts'
+import { mergeChanges } from '#snapshots/merge-lists.ts'
+import { type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
+import { type Span, spanPath } from '#snapshots/tree-path.ts'
 import type { PublishStores } from './publish-stores.ts'
+import { requireIntact, writeRuns } from './write-runs.ts'
 
 const page = 1000
-/** A line of our own lists, unpacked, at most. */
-const mostLineBytes = 200
-const unpackedPerByte = 20
 
 export async function writeLists(
   root: string,
-  generation: { readonly channel: string; readonly number: number; readonly isBroken: boolean },
-  before: readonly TreeFile[],
+  { channel, number }: { readonly channel: string; readonly number: number },
+  before: readonly TreeFile[] | undefined,
   added: readonly TreeBlob[],
-  { catalogue }: Pick<PublishStores, 'catalogue'>,
+  { catalogue }: PublishStores,
 ): Promise<TreeFile[]> {
-  const { channel, number, isBroken } = generation
-  const pathOf = (span: { from: number; to: number }) => join(root, spanPath('list', span))
-  const linesOf = ({ from, to, sizeBytes }: TreeFile) =>
-    readBlobList(
-      createReadStream(pathOf({ from, to })),
-      { channel, from, to },
-      { maxBytes: mostLineBytes + sizeBytes * unpackedPerByte },
-    )
-  return await extendRuns(number, before, isBroken, {
-    kind: 'list',
-    writeRun: (span) =>
-      writeBlobList(
-        pathOf(span),
-        { channel, ...span, count: added.length },
+  const write = async (span: Span, count: number, lines: AsyncIterable<BlobListLine> | Iterable<BlobListLine>) => {
+    const written = await writeBlobList(join(root, spanPath('list', span)), { channel, ...span, count }, lines)
+    return treeFile('list', span, written)
+  }
+  return await writeRuns(before, {
+    change: () =>
+      write(
+        { from: number - 1, to: number },
+        added.length,
         added.map((blob) => ({ ...blob, sign: '+' as const })),
       ),
-    async merge(older, newer) {
-      const span = { from: older.from, to: newer.to }
-      const count = await countOf(mergeBlobLists(linesOf(older), linesOf(newer)))
-      return writeBlobList(pathOf(span), { channel, ...span, count }, mergeBlobLists(linesOf(older), linesOf(newer)))
+    async merge(group, span) {
+      for (const file of group) await requireIntact(root, file)
+      let count = 0
+      for await (const _ of mergedLines(root, channel, group)) count++
+      return await write(span, count, mergedLines(root, channel, group))
     },
-    async writeWhole(span) {
-      const count = (await countTreeBlobs(catalogue, channel)) + added.length
-      return writeBlobList(pathOf(span), { channel, ...span, count }, wholeList(catalogue, channel, added))
-    },
+    checkpoint: async () =>
+      write(
+        { from: 0, to: number },
+        (await countTreeBlobs(catalogue, channel)) + added.length,
+        wholeList(catalogue, channel, added),
+      ),
   })
 }
 
-/** The header of a list comes before its lines: they are read twice rather than held. */
-async function countOf(lines: AsyncIterable<unknown>): Promise<number> {
-  let count = 0
-  for await (const _ of lines) count++
-  return count
-}
-
-async function countTreeBlobs(catalogue: Catalogue, channel: string): Promise<number> {
-  const row = await catalogue
-    .selectFrom('tree_blobs')
-    .select((select) => select.fn.countAll().as('count'))
-    .where('channel', '=', channel)
-    .executeTakeFirstOrThrow()
-  return Number(row.count)
+/** Read twice, because a list begins with its count: reading is cheap, and a million lines are not held in memory. */
+function mergedLines(root: string, channel: string, group: readonly TreeFile[]): AsyncIterable<BlobListLine> {
+  return mergeChanges(
+    group.map(({ path, from, to }) =>
+      readBlobList(createReadStream(join(root, path)), { channel, from, to }, { maxBytes: Number.MAX_SAFE_INTEGER }),
+    ),
+  )
 }
 
 /** What the tree carried before and what comes now, merged in order of digest. */

@@ -1,62 +1,61 @@
-// The catalogue packs of a generation: what changed, what earlier packs say in fewer files, and now and then all there is.
+// The catalogue packs of a generation: what changed, what becomes one pack of it, and at a checkpoint all there is.
 
 import { join } from 'node:path'
-import { listChangedRepositories, listRepositoriesAt } from '#catalogue/generations.ts'
+import { findGeneration, listChangedRepositories, listRepositoriesAt } from '#catalogue/generations.ts'
 import type { Digest } from '#oci/digest.ts'
 import { type PackRepository, writePack } from '#snapshots/catalogue-pack.ts'
-import type { TreeFile } from '#snapshots/tree-contents.ts'
+import { type TreeFile, treeFile } from '#snapshots/tree-contents.ts'
 import { type Span, spanPath } from '#snapshots/tree-path.ts'
 import { describeRepository } from './describe-repository.ts'
-import { extendRuns } from './extend-runs.ts'
 import type { PublishStores } from './publish-stores.ts'
+import { writeRuns } from './write-runs.ts'
 
 const page = 1000
 
+type PackedAs = { readonly createdAtMs: number; readonly smallBlobBytes: number }
+type Repositories = Iterable<PackRepository> | AsyncIterable<PackRepository>
+
 export async function writePacks(
   root: string,
-  generation: {
-    readonly channel: string
-    readonly number: number
-    readonly createdAtMs: number
-    readonly isBroken: boolean
-  },
-  before: readonly TreeFile[],
-  described: readonly PackRepository[],
+  { channel, number, createdAtMs }: { channel: string; number: number; createdAtMs: number },
+  before: readonly TreeFile[] | undefined,
+  described: Iterable<PackRepository>,
   stores: PublishStores,
 ): Promise<TreeFile[]> {
-  const { channel, number, createdAtMs, isBroken } = generation
-  const { smallBlobBytes } = stores
+  const { catalogue, blobs } = stores
   const openBytes = async (digest: Digest) => {
-    const body = await stores.blobs.open(digest)
+    const body = await blobs.open(digest)
     if (!body) throw new Error(`the bytes of ${digest} are gone: push it again`)
     return body.stream()
   }
-  const write = (span: Span, repositories: Iterable<PackRepository> | AsyncIterable<PackRepository>) =>
-    writePack(
-      join(root, spanPath('pack', span)),
-      { channel, ...span, createdAtMs, smallBlobBytes },
-      repositories,
-      openBytes,
-    )
-  return await extendRuns(number, before, isBroken, {
-    kind: 'pack',
-    writeRun: (span) => write(span, described),
-    merge: (older, newer) => {
-      const span = { from: older.from, to: newer.to }
-      return write(span, changedWithin(channel, span, stores))
+  const write = async (span: Span, { createdAtMs, smallBlobBytes }: PackedAs, repositories: Repositories) => {
+    const header = { channel, ...span, createdAtMs, smallBlobBytes }
+    return treeFile('pack', span, await writePack(join(root, spanPath('pack', span)), header, repositories, openBytes))
+  }
+  const now: PackedAs = { createdAtMs, smallBlobBytes: stores.smallBlobBytes }
+  return await writeRuns(before, {
+    change: () => write({ from: number - 1, to: number }, now, described),
+    async merge(_, span) {
+      // As it was published then: of what became large or small since, nothing was known at its end.
+      const { createdAtMs, summary } = (await findGeneration(catalogue, channel, span.to))!
+      const then = { createdAtMs, smallBlobBytes: (summary as PackedAs).smallBlobBytes }
+      return await write(span, then, describeSpan(channel, span, { ...stores, ...then }))
     },
-    writeWhole: (span) => write(span, wholeCatalogue(channel, span.to, stores)),
+    checkpoint: () => write({ from: 0, to: number }, now, wholeCatalogue(channel, number, stores)),
   })
 }
 
-/** Described from the catalogue, not from the packs of the span: one way to make a pack. */
-async function* changedWithin(
+/** What the generations of the span changed, as the last of them has it. */
+export async function* describeSpan(
   channel: string,
-  { from, to }: Span,
+  span: Span,
   { catalogue, smallBlobBytes }: PublishStores,
 ): AsyncIterable<PackRepository> {
-  for (const changed of await listChangedRepositories(catalogue, channel, { after: from, upTo: to })) {
-    yield await describeRepository(catalogue, channel, changed, to, smallBlobBytes)
+  for (let after = ''; ; ) {
+    const rows = await listChangedRepositories(catalogue, channel, span, after, page)
+    for (const row of rows) yield await describeRepository(catalogue, channel, row, span.to, smallBlobBytes)
+    if (rows.length < page) return
+    after = rows.at(-1)!.name
   }
 }
 
@@ -68,8 +67,8 @@ export async function* wholeCatalogue(
   for (let after = ''; ; ) {
     const rows = await listRepositoriesAt(catalogue, channel, number, after, page)
     for (const { repositoryId, name, version } of rows) {
-      const all = { repositoryId, name, versions: [0, version] }
-      yield await describeRepository(catalogue, channel, all, number, smallBlobBytes)
+      const whole = { repositoryId, name, versions: [0, version] }
+      yield await describeRepository(catalogue, channel, whole, number, smallBlobBytes)
     }
     if (rows.length < page) return
     after = rows.at(-1)!.name

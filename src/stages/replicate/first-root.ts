@@ -5,9 +5,11 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { firstRootPath } from '#snapshots/tree-contents.ts'
+import { chainLimits } from '#trust/chain-fetcher.ts'
 import type { MetadataSource } from '#trust/poll-chain.ts'
-import { parseRoot, RootRefused, verifyNext } from '#trust/root-chain.ts'
-import { chainLimits, TrustedChain } from '#trust/trusted-chain.ts'
+import { verifyNext } from '#trust/root-chain.ts'
+import { parseRoot, RootRefused } from '#trust/root-document.ts'
+import { TrustedChain } from '#trust/trusted-chain.ts'
 import { ReplicateError } from './replicate-error.ts'
 
 /** The bytes of a root, or `sha256:<hex>` of the first one. */
