@@ -41,11 +41,19 @@ describeWith('rsync', ['rsync'])('hosts with released software', () => {
     beforeAll(async () => {
       root = await mkdtemp(join(tmpdir(), 'released-copies-'))
       line = await openReleaseLine(join(root, 'line'), { trees: join(root, 'trees') })
-      const flags = { data: join(root, 'data'), tree: join(root, 'trees'), originListen: '127.0.0.1:0', countries: 'none' }
+      const flags = {
+        data: join(root, 'data'),
+        tree: join(root, 'trees'),
+        originListen: '127.0.0.1:0',
+        countries: 'none',
+      }
       const config = makeConfig(loadSettings({ flags, environment: {}, folder: root }).settings)
       await publish(1)
       origin = await startOrigin(config, pino({ level: 'silent' }), await openStrangers(config))
-      daemon = await startRsyncDaemon(root, `[tree]\npath = ${line.treeOf('stable')}\nuse chroot = no\nuid = 0\ngid = 0`)
+      daemon = await startRsyncDaemon(
+        root,
+        `[tree]\npath = ${line.treeOf('stable')}\nuse chroot = no\nuid = 0\ngid = 0`,
+      )
       replicate = join(root, 'flotilla-replicate.js')
       await writeFile(replicate, gunzipSync(await readFile(join(released, version, 'flotilla-replicate.js.gz'))))
       script = join(root, 'flotilla-rsync')
@@ -71,7 +79,9 @@ describeWith('rsync', ['rsync'])('hosts with released software', () => {
       const args = ['--from', url, '--to', copied, '--name', 'copied.test', '--min-free', '0', '--grace', '0s']
       const ended = [
         await runProgram(bun, [replicate, ...args, '--quiet']),
-        await runProgram(script, ['--grace-days', '0', daemon.url, scripted, 'scripted.test'], { env: scriptEnvironment }),
+        await runProgram(script, ['--grace-days', '0', daemon.url, scripted, 'scripted.test'], {
+          env: scriptEnvironment,
+        }),
       ]
       expect(ended.map(({ code, stderr }) => ({ code, stderr }))).toMatchObject([{ code: 0 }, { code: 0 }])
       const source = await readTree(line.treeOf('stable'))
