@@ -24,7 +24,7 @@ export const stages = {
   },
   publish: {
     takes: "a public channel's versions",
-    leaves: 'generation N: blobs, list delta, catalogue pack and, last, the signed pointer',
+    leaves: 'generation N: blobs, list delta, catalogue pack and, last, the signed metadata',
     roles: ['worker'],
   },
   replicate: { takes: 'generation N over https', leaves: "a host's copy and its trace", roles: ['volunteer'] },

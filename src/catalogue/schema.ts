@@ -102,7 +102,7 @@ export type Schema = {
     published_at_ms: number | null
     actor: string
     reason: string | null
-    /** JSON: counts and sizes for people, and the file entries of the pointer. */
+    /** JSON: counts and sizes for people, and the files that the signed targets name. */
     summary: string
   }
   /** The version of each repository that changed in a generation; the state at N is the latest row not after N. */

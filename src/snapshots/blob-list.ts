@@ -64,7 +64,7 @@ export type BlobListLimits = {
   readonly maxBytes: number
 }
 
-/** Reads a list; what it is of has to be known before (`expected` comes from the signed pointer). Refuses anything unsorted,
+/** Reads a list; what it is of has to be known before (`expected` comes from the signed targets). Refuses anything unsorted,
  *  doubled, cut short, too long or of the wrong form; lines given before the refusal were well formed. */
 export async function* readBlobList(
   packed: AsyncIterable<Uint8Array>,

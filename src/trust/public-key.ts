@@ -33,7 +33,7 @@ export function importPublicKey(key: PublicKey): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
 }
 
-/** The text of `metadata/key.json`. */
+/** The text of a public key's file, `<name>.pub.json`. */
 export function encodePublicKey(key: PublicKey): string {
   return `${JSON.stringify({ keytype: key.keytype, scheme: key.scheme, keyval: { public: key.keyval.public } }, null, 2)}\n`
 }

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'no
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { blobPath, type Digest } from '#oci/digest.ts'
+import { timestampPath } from '#snapshots/tree-contents.ts'
 import { type CrawlOptions, type CrawlTools, crawlHost } from '#stages/mirror/crawl-host.ts'
 import { makeAuthority } from '../kit/certificate-authority.ts'
 import { describeWith } from '../kit/need-tool.ts'
@@ -194,9 +195,9 @@ describeWith('crawling real servers', ['nginx', 'apache2', 'openssl'])('crawling
   test('a host that says it is behind is not asked for more; one that says too much is found out', async () => {
     const host = await fleet.addHost('behind')
     const say = (generation: number) => {
-      const signed = Buffer.from(JSON.stringify({ generation })).toString('base64')
       mkdirSync(join(host.tree, 'metadata'), { recursive: true })
-      writeFileSync(join(host.tree, 'metadata/pointer.json'), JSON.stringify({ signed, signatures: [] }))
+      const timestamp = { signed: { flotilla: { generation } }, signatures: [] }
+      writeFileSync(join(host.tree, timestampPath), JSON.stringify(timestamp))
     }
     for (const blob of fleet.blobs.filter(({ generation }) => generation === 2)) rmSync(fleet.fileOf(host.tree, blob))
     say(1)

@@ -25,6 +25,8 @@ async function start(flags: Parameters<typeof openOrigin>[1] = {}, content: Uint
   opened.push(origin)
   blob = await origin.tree.add(content)
   await origin.publish()
+  // Somebody to wait for: a host that has nothing yet.
+  await origin.place([placed(9, 'http://10.0.0.9', { generation: 0 })])
 }
 beforeEach(() => void (opened.length = 0))
 afterEach(async () => {

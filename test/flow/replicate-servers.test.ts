@@ -157,8 +157,8 @@ for (const [name, start] of Object.entries(servers)) {
         'application/octet-stream',
       ])
       expect(Buffer.from(await list.arrayBuffer())).toEqual(await readFile(join(served, 'lists/1.gz')))
-      const pointer = await fetch(`${url}/${timestampPath}`)
-      expect([pointer.status, pointer.headers.get('cache-control')]).toEqual([200, 'public, max-age=5'])
+      const timestamp = await fetch(`${url}/${timestampPath}`)
+      expect([timestamp.status, timestamp.headers.get('cache-control')]).toEqual([200, 'public, max-age=5'])
       expect((await fetch(`${url}/trace/host.example.org`)).status).toBe(200)
     })
 
@@ -172,9 +172,9 @@ for (const [name, start] of Object.entries(servers)) {
       '/lists/',
       '/lists/..%2f.replicate/state.json',
       '/blobs/sha256/../../secret',
-      '/metadata/.pointer.json.tmp',
+      '/metadata/.timestamp.json.tmp',
       '/catalogue/7.pack',
-      '/catalogue/7.pack/pointer.key',
+      '/catalogue/7.pack/targets.key',
     ])('has no %s', async (path) => {
       const { stdout } = await runProgram('curl', ['-s', '--path-as-is', '-o', '-', '-w', '\n%{http_code}', url + path])
       expect(stdout.split('\n').at(-1)).toMatch(/^(404|403|400)$/)

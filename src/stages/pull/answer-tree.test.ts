@@ -31,10 +31,10 @@ beforeAll(async () => {
   await put(join(stable, blobPath(empty)), '')
   await put(join(stable, 'lists/7.gz'), 'a list')
   await put(join(stable, 'catalogue/6-7.pack'), 'a pack')
-  await put(join(stable, 'metadata/pointer.json'), '{"generation":7}')
+  await put(join(stable, 'metadata/timestamp.json'), '{"generation":7}')
   await put(join(stable, 'trace/host.example.org'), '{}')
   await put(join(stable, 'secret'), 'not of the tree')
-  await put(join(root, 'keys/pointer.key'), 'secret key')
+  await put(join(root, 'keys/targets.key'), 'secret key')
   await put(join(root, 'outside'), 'outside')
   await symlink(join(root, 'outside'), join(stable, 'lists/8.gz'))
   await symlink(join(root, 'outside'), join(stable, 'trace/link'))
@@ -42,7 +42,7 @@ beforeAll(async () => {
   await put(join(root, 'elsewhere', 'ff'.repeat(32)), 'outside')
   await symlink(join(root, 'elsewhere'), join(stable, 'blobs/sha256/ff'))
   await mkdir(join(stable, 'lists/9.gz'))
-  await put(join(root, 'testing/metadata/pointer.json'), '{"generation":9}')
+  await put(join(root, 'testing/metadata/timestamp.json'), '{"generation":9}')
   const channelFolders = new Map([['testing', join(root, 'testing')]])
   const frontDoorUrl = 'https://registry.example.org'
   listener = listen(answerTree({ folder: stable, channelFolders, frontDoorUrl }), {
@@ -195,8 +195,8 @@ describe('conditions', () => {
     await response.arrayBuffer()
   })
 
-  test('the pointer is short-lived, and its tag follows its bytes', async () => {
-    const path = '/metadata/pointer.json'
+  test('the timestamp is short-lived, and its tag follows its bytes', async () => {
+    const path = '/metadata/timestamp.json'
     const first = await get(path)
     expect(first.headers.get('cache-control')).toBe('public, max-age=5')
     const etag = first.headers.get('etag')!
@@ -214,7 +214,7 @@ describe('names', () => {
     ['/lists/7.gz', 'a list'],
     ['/catalogue/6-7.pack', 'a pack'],
     ['/trace/host.example.org', '{}'],
-    ['/channels/testing/metadata/pointer.json', '{"generation":9}'],
+    ['/channels/testing/metadata/timestamp.json', '{"generation":9}'],
   ])('%s', async (path, text) => {
     const response = await get(path)
     expect([response.status, await response.text()]).toEqual([200, text])
@@ -230,14 +230,14 @@ describe('names', () => {
     '/lists/9.gz',
     '/trace/link',
     `/blobs/sha256/ff/${'ff'.repeat(32)}`,
-    '/../keys/pointer.key',
+    '/../keys/targets.key',
     '/lists/../secret',
-    '/lists/../../keys/pointer.key',
-    '/lists/%2e%2e/%2e%2e/keys/pointer.key',
-    '/lists/..%2f..%2fkeys%2fpointer.key',
-    '/lists/..%5c..%5ckeys%5cpointer.key',
-    '/lists\\..\\..\\keys\\pointer.key',
-    '/lists/%c0%ae%c0%ae/keys/pointer.key',
+    '/lists/../../keys/targets.key',
+    '/lists/%2e%2e/%2e%2e/keys/targets.key',
+    '/lists/..%2f..%2fkeys%2ftargets.key',
+    '/lists/..%5c..%5ckeys%5ctargets.key',
+    '/lists\\..\\..\\keys\\targets.key',
+    '/lists/%c0%ae%c0%ae/keys/targets.key',
     '/lists/7.gz%00',
     '/lists/7.gz%20',
     '/lists//7.gz',
@@ -245,11 +245,11 @@ describe('names', () => {
     '/./secret',
     '/channels/testing',
     '/channels/testing/',
-    '/channels/testing/../keys/pointer.key',
-    '/channels/../keys/pointer.key',
-    '/channels/other/metadata/pointer.json',
-    '/channels/testing/channels/testing/metadata/pointer.json',
-    '/channels/__proto__/metadata/pointer.json',
+    '/channels/testing/../keys/targets.key',
+    '/channels/../keys/targets.key',
+    '/channels/other/metadata/timestamp.json',
+    '/channels/testing/channels/testing/metadata/timestamp.json',
+    '/channels/__proto__/metadata/timestamp.json',
     `/${'a'.repeat(5000)}`,
   ])('%.60s does not exist, sent byte for byte', async (path) => {
     const answer = await sendRaw(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
