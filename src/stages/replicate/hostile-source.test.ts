@@ -221,10 +221,10 @@ describe('a blob', () => {
   })
 
   test('whose second half is of another blob, twice, is given up', async () => {
-    let times = 0
+    let resumes = 0
     replies[path] = (socket, request) => {
       const isResumed = /\r\nrange:/i.test(request)
-      times++
+      if (isResumed) resumes++
       if (isResumed)
         return respond(
           '206 P\r\nContent-Range: bytes 50000-99999/100000\r\nContent-Length: 50000',
@@ -233,7 +233,7 @@ describe('a blob', () => {
       return half(socket, request)
     }
     await expect(run('copy', { stallMs: 100, tries: 9 })).rejects.toThrow('other bytes than its digest')
-    expect(times).toBe(4)
+    expect(resumes).toBe(2)
   })
 
   test.each([
