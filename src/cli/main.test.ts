@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 /** More than a pipe takes at once. */
@@ -37,6 +39,14 @@ function run(...words: string[]): Promise<Ended> {
 test('all that was printed arrives, however much it is', async () => {
   const { code, output } = await run('candidate', 'list', '--json')
   expect([code, JSON.parse(output)]).toEqual([0, candidates])
+})
+
+test('a port that is taken is named', async () => {
+  const taken = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const data = await mkdtemp(join(tmpdir(), 'flotilla-taken-'))
+  const { code, errors } = await run('serve', 'frontdoor', '--data', data, '--frontdoor-listen', taken)
+  await rm(data, { recursive: true })
+  expect([code, errors]).toEqual([1, expect.stringContaining(`in use already: ${taken}`)])
 })
 
 const usage: readonly (readonly string[])[] = [

@@ -136,8 +136,9 @@ test.each(pages)('the commands and options that %s names exist', async (page) =>
     expect([verb, code, stderr]).toEqual([verb, 0, ''])
     for (const flag of flags) expect(stdout).toMatch(new RegExp(`${flag}\\b`))
   }
-  // The page of options is made from their table; the rsync script has some of its own.
-  const texts = [read('docs/options.md'), read('deploy/rsync/flotilla-rsync')].join('\n')
+  // The page of options is made from their table; the rsync script has some of its own, and replicate tells its hooks by some.
+  const places = ['docs/options.md', 'deploy/rsync/flotilla-rsync', 'src/roles/replicate.ts']
+  const texts = places.map(read).join('\n')
   const known = [...texts.matchAll(/FLOTILLA_[A-Z_]+/g)].map(([name]) => name)
   for (const [name] of read(page).matchAll(/(?<![\w<])FLOTILLA_[A-Z]+(?:_[A-Z]+)*(?![\w<>*])/g))
     expect(known).toContain(name)

@@ -67,7 +67,12 @@ class Acceptor {
         error: () => undefined,
       },
     }
-    this.#listener = Bun.listen<Connection>(listenOptions)
+    try {
+      this.#listener = Bun.listen<Connection>(listenOptions)
+    } catch (error) {
+      // Of a port that is taken or forbidden the runtime names the host alone.
+      throw Object.assign(error as Error, { message: `${options.host}:${options.port}: ${(error as Error).message}` })
+    }
     // Often enough for the shortest limit, and once a second for the Date field.
     const everyMs = Math.min(
       1000,
