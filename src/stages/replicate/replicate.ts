@@ -116,7 +116,8 @@ class ReplicaRun {
     await writeReplicaState(this.#replica.state, begun)
     await copyNamedFiles('lists', contents, begun.files, copying)
     await copyNamedFiles('packs', contents, begun.files, copying)
-    const known = { complete: begun.complete, isWhole: begun.partial === undefined }
+    const forget = () => writeReplicaState(this.#replica.state, { ...begun, complete: 0 })
+    const known = { complete: begun.complete, isWhole: begun.partial === undefined, forget }
     const plan = hasBlobs ? undefined : await copyBlobs(contents, known, copying)
     await writeMetadata(this.#replica.folder, await followed.collectMetadata())
     copying.meter.enter('done', { files: 0, bytes: 0 })
