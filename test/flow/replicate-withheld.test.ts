@@ -1,0 +1,82 @@
+// A source that shows the newest timestamp and holds back what it leads to: the copy goes on showing one whole state.
+
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { refuse } from '#http/answer.ts'
+import { OutboundClient } from '#http/outbound/outbound-client.ts'
+import { timestampPath } from '#snapshots/tree-contents.ts'
+import { PublishedTree } from '../kit/published-tree.ts'
+import { readContents } from '../kit/read-contents.ts'
+import { runReplicate } from '../kit/run-replicate.ts'
+import { startTreeOrigin, type TreeOrigin } from '../kit/tree-origin.ts'
+
+const bytesOf = (n: number) => Uint8Array.from({ length: 70_000 + n }, (_, i) => (i * (n + 3) + n) % 251)
+
+let root: string
+let to: string
+let tree: PublishedTree
+let client: OutboundClient
+let newest: TreeOrigin
+let late: TreeOrigin
+
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'replicate-withheld-'))
+  to = join(root, 'copy')
+  client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla/test' })
+  tree = await PublishedTree.make(join(root, 'tree'), join(root, 'keys'))
+  await tree.add(bytesOf(1))
+  await tree.publish()
+  await cp(tree.folder, join(root, 'late'), { recursive: true })
+  newest = startTreeOrigin(tree.folder)
+  late = startTreeOrigin(join(root, 'late'))
+})
+afterEach(async () => {
+  for (const one of [newest, late]) await one.listener.stop(100)
+  await client[Symbol.asyncDispose]()
+  await rm(root, { recursive: true })
+})
+
+const run = (...from: TreeOrigin[]) => runReplicate(client, { from: from.map(({ url }) => url), to })
+
+async function publishAndWithhold(): Promise<void> {
+  await tree.add(bytesOf(2))
+  await tree.publish()
+  newest.interfere = ({ path }) => (/snapshot|targets/.test(path) ? refuse('NOT_FOUND', 'held back') : undefined)
+}
+
+/** As the next reader finds it: everything that the timestamp leads to is there and belongs together. */
+async function expectShown(generation: number): Promise<void> {
+  const origin = startTreeOrigin(to)
+  try {
+    await runReplicate(client, { from: [origin.url], to: join(root, `reader-${generation}`) })
+  } finally {
+    await origin.listener.stop(100)
+  }
+  expect((await readContents(to)).generation).toBe(generation)
+}
+
+describe('held back', () => {
+  test('beside a source that is behind: what that one has is shown, whole', async () => {
+    await publishAndWithhold()
+    const result = await run(late, newest)
+    expect(result).toMatchObject({ generation: 1, warnings: [expect.stringContaining('snapshot')] })
+    await expectShown(1)
+    newest.interfere = () => undefined
+    expect(await run(late, newest)).toMatchObject({ generation: 2 })
+    await expectShown(2)
+  })
+
+  test('and the old timestamp shown again: nothing of two states is mixed', async () => {
+    await run(newest)
+    await publishAndWithhold()
+    await expect(run(newest)).rejects.toMatchObject({ reason: 'source' })
+    await expectShown(1)
+    // The old timestamp has the ETag that it had.
+    newest.interfere = ({ path }) =>
+      path === `/${timestampPath}` ? { status: 304, headers: { etag: '"old"' } } : undefined
+    await run(newest).catch(() => undefined)
+    await expectShown(1)
+  })
+})
