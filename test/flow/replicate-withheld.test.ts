@@ -1,4 +1,4 @@
-// A source that shows the newest timestamp and holds back what it leads to: the copy goes on showing one whole state.
+// Sources that hold back: what the newest timestamp leads to, so that the copy goes on showing one whole state; or every blob.
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
@@ -79,4 +79,12 @@ describe('held back', () => {
     await run(newest).catch(() => undefined)
     await expectShown(1)
   })
+})
+
+test('a source that puts files off for no time at all is not asked in a circle', async () => {
+  newest.interfere = ({ path }) =>
+    path.startsWith('/blobs/') ? { status: 503, headers: { 'retry-after': '0' } } : undefined
+  const hurried = runReplicate(client, { from: [newest.url], to, patienceMs: 2000 })
+  await expect(hurried).rejects.toMatchObject({ reason: 'source', message: expect.stringContaining('--patience') })
+  expect(newest.asked.filter((one) => one.includes('/blobs/')).length).toBeLessThanOrEqual(4)
 })
