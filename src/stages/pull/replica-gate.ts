@@ -89,7 +89,9 @@ export class ReplicaGate {
       this.#parts.counters.replicaRedirects++
       return { kind: 'redirect', host: choice.host }
     }
-    if (choice) return this.#wait(choice.freeInMs, 'the hosts that have this blob are busy with other replicas')
+    // What hosts are busy with is what was asked for, by whomever: it may be no more than one asker's whim, so nobody waits for it for long.
+    if (choice && choice.freeInMs <= this.#options.maxRetryMs)
+      return this.#wait(choice.freeInMs, 'the hosts that have this blob are busy with other replicas')
     return this.#refuseBytes(ask, fleet, nowMs) ?? this.#send(ask)
   }
 
