@@ -2,30 +2,12 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { makeDigest } from '#oci/digest.ts'
+import { hostFacts } from '../../test/kit/host-facts.ts'
 import { saveCrawl } from './host-copies.ts'
-import { addHost, addSite, type HostFacts } from './hosts.ts'
+import { addHost, addSite } from './hosts.ts'
 import { listLastCrawls, sumTree } from './overview.ts'
 import type { Catalogue } from './schema.ts'
 import { addTreeBlobs } from './tree-blobs.ts'
-
-const facts = (name: string): HostFacts => ({
-  name,
-  country: undefined,
-  bandwidthMbps: 100,
-  grade: 'proven',
-  isPrivate: false,
-  isAdminActive: true,
-  isUserActive: true,
-  disableReason: undefined,
-  asn: undefined,
-  isAsnClients: true,
-  peerAsns: [],
-  netblocks: [],
-  allowedCountries: [],
-  categories: [],
-  ticket: 'query',
-  contact: undefined,
-})
 
 export function overviewContract(engine: string, open: () => Promise<Catalogue>): void {
   describe(`overviews on ${engine}`, () => {
@@ -37,7 +19,7 @@ export function overviewContract(engine: string, open: () => Promise<Catalogue>)
       await catalogue.transaction().execute(async (tx) => {
         const about = { organisationUrl: undefined, isPrivate: false, contact: undefined }
         const site = await addSite(tx, { name: 'university', ...about }, 1)
-        for (const name of ['a', 'b', 'c']) hosts.push((await addHost(tx, site!.id, facts(name), 1))!)
+        for (const name of ['a', 'b', 'c']) hosts.push((await addHost(tx, site!.id, hostFacts(name), 1))!)
       })
     })
     afterAll(() => catalogue.destroy())

@@ -1,29 +1,22 @@
 // What the mirror stage may rely on, for every engine of the catalogue.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { addHost, addSite, type HostFacts, listHosts, lockHost, updateHost } from '#catalogue/hosts.ts'
+import { addHost, addSite, listHosts, lockHost, updateHost } from '#catalogue/hosts.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { CrawlRecord } from '#stages/mirror/host-records.ts'
+import { hostFacts } from '../../test/kit/host-facts.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
 
-const facts = (name: string): HostFacts => ({
-  name,
-  country: 'CZ',
-  bandwidthMbps: 1000,
-  grade: 'proven',
-  isPrivate: false,
-  isAdminActive: true,
-  isUserActive: true,
-  disableReason: undefined,
-  asn: 2852,
-  isAsnClients: true,
-  peerAsns: [64500],
-  netblocks: ['147.229.0.0/16'],
-  allowedCountries: ['CZ', 'SK'],
-  categories: [{ category: 'stable', urls: [`https://${name}`, `http://${name}`] }],
-  ticket: 'query',
-  contact: undefined,
-})
+const facts = (name: string) =>
+  hostFacts(name, {
+    country: 'CZ',
+    bandwidthMbps: 1000,
+    asn: 2852,
+    peerAsns: [64500],
+    netblocks: ['147.229.0.0/16'],
+    allowedCountries: ['CZ', 'SK'],
+    categories: [{ category: 'stable', urls: [`https://${name}`, `http://${name}`] }],
+  })
 
 const crawl = (hostId: number, finishedAtMs: number, about: Partial<CrawlRecord> = {}): CrawlRecord => ({
   hostId,

@@ -1,24 +1,22 @@
-// Copying a tree, beside rsync and skopeo: a first copy, and a run without news. Ours and theirs in turn, medians, the same disk.
+// Copying a tree, beside rsync: a first copy, and a run without news. Ours and theirs in turn, medians, the same disk.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { blobPath } from '#oci/digest.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
 import { findFreePort } from '../kit/free-port.ts'
-import { startProcess } from '../kit/process.ts'
-import { PublishedTree } from '../kit/published-tree.ts'
+import { type RunningProcess, startProcess } from '../kit/process.ts'
+import { digestOf, PublishedTree } from '../kit/published-tree.ts'
 import { findTool, getTool } from '../kit/tool.ts'
 import { waitUntil } from '../kit/wait-until.ts'
 
-const blobCount = Number(process.env.BENCH_BLOBS ?? 10_000)
-const blobBytes = 70_000
 const rounds = 3
 const repository = join(import.meta.dir, '../..')
 
 type Run = { readonly seconds: number; readonly memoryMiB: number }
 
-/** By /usr/bin/env time's own words where it is there: the largest resident set of the process. */
 function measure(command: string, args: readonly string[]): Run {
   const startedMs = performance.now()
   const ended = spawnSync(command, args, { encoding: 'utf8', maxBuffer: 1 << 26 })
@@ -50,70 +48,96 @@ function say(what: string, ours: readonly Run[], theirs: readonly Run[], peer: s
   )
 }
 
-async function makeTree(root: string): Promise<PublishedTree> {
-  const tree = await PublishedTree.make(join(root, 'tree'), join(root, 'keys'))
-  const bytes = crypto.getRandomValues(new Uint8Array(60_000))
-  for (let n = 0; n < blobCount; n++) {
-    const blob = new Uint8Array(blobBytes + (n % 1000))
-    blob.set(bytes)
-    new DataView(blob.buffer).setUint32(0, n)
-    await tree.add(blob)
+/** Without the publisher's care for power cuts: only the copying is measured. */
+async function makeTree(folder: string, count: number, sizeBytes: number): Promise<PublishedTree> {
+  const tree = await PublishedTree.make(join(folder, 'tree'), join(folder, 'keys'))
+  const noise = crypto.getRandomValues(new Uint8Array(Math.min(sizeBytes, 60_000)))
+  for (let n = 0; n < count; n++) {
+    const bytes = new Uint8Array(sizeBytes + (n % 100))
+    bytes.set(noise)
+    new DataView(bytes.buffer).setUint32(0, n)
+    const digest = digestOf(bytes)
+    const path = join(tree.folder, blobPath(digest))
+    mkdirSync(join(path, '..'), { recursive: true })
+    writeFileSync(path, bytes)
+    tree.blobs.set(digest, { digest, sizeBytes: bytes.length, generation: 1 })
   }
   await tree.publish()
   return tree
 }
 
-async function main(): Promise<void> {
-  const root = mkdtempSync(join(process.env.BENCH_FOLDER ?? tmpdir(), 'bench-replicate-'))
-  const stops: (() => Promise<unknown>)[] = []
-  try {
-    const tree = await makeTree(root)
+class Servers implements AsyncDisposable {
+  readonly #running: RunningProcess[] = []
+  web = ''
+  rsync = ''
+
+  async start(root: string, folder: string): Promise<void> {
     const [web, daemon] = [await findFreePort(), await findFreePort()]
-    const nginx = `daemon off; pid ${root}/nginx.pid; error_log ${root}/nginx.log; events {} http { access_log off; keepalive_requests 1000000;
-      server { listen 127.0.0.1:${web}; root ${tree.folder}; } }`
-    writeFileSync(join(root, 'nginx.conf'), process.getuid?.() === 0 ? `user root; ${nginx}` : nginx)
-    const server = startProcess(getTool('nginx'), ['-c', join(root, 'nginx.conf'), '-p', root], {
-      logFile: join(root, 'out'),
-    })
-    stops.push(() => server.stop())
     const isRoot = process.getuid?.() === 0
-    writeFileSync(join(root, 'rsyncd.conf'), rsyncdConfig({ ...rsyncdDefaults, folder: tree.folder, isRoot }))
+    const user = isRoot ? 'user root; ' : ''
+    const site = `server { listen 127.0.0.1:${web}; root ${folder}; }`
+    const http = `access_log off; keepalive_requests 1000000; ${site}`
+    const nginx = `${user}daemon off; pid ${root}/nginx.pid; error_log ${root}/nginx.log; events {} http { ${http} }`
+    writeFileSync(join(root, 'nginx.conf'), nginx)
+    writeFileSync(join(root, 'rsyncd.conf'), rsyncdConfig({ ...rsyncdDefaults, folder, isRoot }))
     spawnSync('chmod', ['-R', 'a+rX', root])
     const args = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${daemon}`, `--config=${root}/rsyncd.conf`]
-    const rsyncd = startProcess(getTool('rsync'), args, { logFile: join(root, 'rsyncd.out') })
-    stops.push(() => rsyncd.stop())
-    const url = `http://127.0.0.1:${web}`
-    await waitUntil(() => fetch(`${url}/metadata/timestamp.json`).then((one) => one.ok), { what: 'nginx' })
-    await waitUntil(() => spawnSync('rsync', [`rsync://127.0.0.1:${daemon}/flotilla/`]).status === 0, {
-      what: 'rsyncd',
-    })
+    this.#running.push(
+      startProcess(getTool('nginx'), ['-c', join(root, 'nginx.conf'), '-p', root], {
+        logFile: join(root, 'nginx.out'),
+      }),
+      startProcess(getTool('rsync'), args, { logFile: join(root, 'rsyncd.out') }),
+    )
+    this.web = `http://127.0.0.1:${web}`
+    this.rsync = `rsync://127.0.0.1:${daemon}/flotilla/`
+    await waitUntil(() => fetch(`${this.web}/metadata/timestamp.json`).then((one) => one.ok), { what: 'nginx' })
+    await waitUntil(() => spawnSync('rsync', [this.rsync]).status === 0, { what: 'rsyncd' })
+  }
 
-    const ours = (to: string) =>
-      withMemory(process.execPath, [
-        join(repository, 'src/cli/main.ts'),
-        ...['replicate', '--from', url, '--to', to, '--name', 'host', '--min-free', '0', '--quiet'],
-      ])
-    const theirs = (to: string) =>
-      withMemory('rsync', ['-rt', '--delete-after', `rsync://127.0.0.1:${daemon}/flotilla/`, `${to}/`])
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const one of this.#running) await one.stop()
+  }
+}
+
+async function bench(count: number, sizeBytes: number, binary: string, isFirstMeasured: boolean): Promise<void> {
+  const root = mkdtempSync(join(process.env.BENCH_FOLDER ?? tmpdir(), 'bench-replicate-'))
+  await using servers = new Servers()
+  try {
+    const tree = await makeTree(root, count, sizeBytes)
+    await servers.start(root, tree.folder)
+    const about = (to: string) => ['--from', servers.web, '--to', to, '--name', 'host', '--min-free', '0', '--quiet']
+    const copyOurs = (to: string) => withMemory(binary, about(to))
+    const copyTheirs = (to: string) => withMemory('rsync', ['-rt', '--delete-after', servers.rsync, `${to}/`])
     const first: [Run[], Run[]] = [[], []]
     const again: [Run[], Run[]] = [[], []]
-    console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'rsync'.padStart(9)}`)
     for (let round = 0; round < rounds; round++) {
-      for (const name of ['ours', 'theirs']) rmSync(join(root, name), { recursive: true, force: true })
-      mkdirSync(join(root, 'theirs'))
-      first[0].push(ours(join(root, 'ours')))
-      first[1].push(theirs(join(root, 'theirs')))
-      for (let n = 0; n < 3; n++) {
-        again[0].push(ours(join(root, 'ours')))
-        again[1].push(theirs(join(root, 'theirs')))
+      // Nothing is deleted before the end: ext4 steps around inodes that were just freed.
+      const number = isFirstMeasured ? round : 0
+      const [ours, theirs] = [join(root, `ours-${number}`), join(root, `theirs-${number}`)]
+      if (isFirstMeasured || round === 0) {
+        if (isFirstMeasured) mkdirSync(theirs)
+        else for (const folder of [ours, theirs]) spawnSync('cp', ['-a', tree.folder, folder])
+        first[0].push(copyOurs(ours))
+        first[1].push(copyTheirs(theirs))
       }
+      again[0].push(copyOurs(ours))
+      again[1].push(copyTheirs(theirs))
     }
-    say(`first copy of ${blobCount} blobs`, ...first, 'rsync')
-    say('run without news', ...again, 'rsync (goal 10)')
+    if (isFirstMeasured) say(`first copy of ${count} blobs`, ...first, 'rsync')
+    say(`run without news, ${count} blobs`, ...again, 'rsync (goal 10)')
   } finally {
-    for (const stop of stops) await stop()
     rmSync(root, { recursive: true, force: true })
   }
 }
 
-await main()
+const folder = mkdtempSync(join(tmpdir(), 'bench-replicate-binary-'))
+try {
+  const binary = join(folder, 'flotilla-replicate')
+  const built = spawnSync(join(repository, 'bin/build-replicate'), [binary], { encoding: 'utf8' })
+  if (built.status !== 0) throw new Error(built.stderr)
+  console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'rsync'.padStart(9)}`)
+  await bench(10_000, 70_000, binary, true)
+  await bench(100_000, 100, binary, false)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}

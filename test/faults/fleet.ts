@@ -17,6 +17,7 @@ import type {
   TreeBlob,
   TreeRecords,
 } from '#stages/mirror/host-records.ts'
+import { hostFacts } from '../kit/host-facts.ts'
 import { seeded } from '../kit/seeded.ts'
 import { startNginx, type WebHost, type WebHostOptions } from '../kit/web-hosts.ts'
 
@@ -24,22 +25,7 @@ export function hostRecord(url: string, id = 1): HostRecord {
   return {
     id,
     site: { id: 1, name: 'site', organisationUrl: undefined, isPrivate: false, contact: undefined },
-    name: `host${id}`,
-    country: undefined,
-    bandwidthMbps: 100,
-    grade: 'proven',
-    isPrivate: false,
-    isAdminActive: true,
-    isUserActive: true,
-    disableReason: undefined,
-    asn: undefined,
-    isAsnClients: true,
-    peerAsns: [],
-    netblocks: [],
-    allowedCountries: [],
-    categories: [{ category: 'stable', urls: [url] }],
-    ticket: 'query',
-    contact: undefined,
+    ...hostFacts(`host${id}`, { categories: [{ category: 'stable', urls: [url] }] }),
   }
 }
 

@@ -117,6 +117,38 @@ test(`${wantedKills} kills at random moments leave a sound copy that the next ru
   for (const digest of tree.blobs.keys()) expect((await stat(join(to, blobPath(digest)))).mode & 0o777).toBe(0o644)
 }, 300_000)
 
+test('with publications going on, a trace names at every kill a generation whose every blob is there', async () => {
+  to = join(root, 'restless')
+  let isOver = false
+  const publishing = (async () => {
+    while (!isOver) await publish()
+  })()
+  const named = new Set<number>()
+  const expectTraced = async () => {
+    const trace = await readFile(join(to, 'trace/host'), 'utf8').catch(() => undefined)
+    if (trace === undefined) return
+    const { generation } = JSON.parse(trace)
+    for (const digest of generations.get(generation)!)
+      expect(digestOf(await readFile(join(to, blobPath(digest)))), `generation ${generation}`).toBe(digest)
+    named.add(generation)
+  }
+  try {
+    const { code, copyingMs } = await run(to)
+    expect(code).toBe(0)
+    for (let kills = 0; kills < wantedKills; ) {
+      const ended = await run(to, copyingMs * 1.5 * Math.random())
+      await expectTraced()
+      if (ended.code !== 0) kills++
+    }
+  } finally {
+    isOver = true
+    await publishing
+  }
+  expect(named.size).toBeGreaterThan(1)
+  expect((await run(to)).code).toBe(0)
+  expect(await expectSound()).toBe(tree.generation)
+}, 300_000)
+
 test('a second run beside a running one is refused with its pid; TERM ends one so that the next goes on', async () => {
   const folder = join(root, 'slow')
   let release = () => {}

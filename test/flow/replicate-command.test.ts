@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeSecret } from '#access/secrets.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
 import { firstRootPath } from '#snapshots/tree-contents.ts'
 import { fingerprintOf } from '#stages/replicate/first-root.ts'
@@ -263,6 +264,30 @@ describe('--every', () => {
     running.signal('SIGTERM')
     expect(await running.exited).toBe(0)
   })
+})
+
+test('--check-in tells the API after a run, and signs the trace; what comes of it does not fail the copy', async () => {
+  newFolder()
+  const secret = makeSecret()
+  await writeFile(join(root, 'host-token'), `mirror@${secret}\n`)
+  const told: unknown[] = []
+  let status = 202
+  origin.interfere = async (ask) => {
+    if (ask.method !== 'POST') return undefined
+    told.push([ask.path, ask.header('authorization')])
+    return {
+      status,
+      headers: {},
+      body: new TextEncoder().encode('{"checkIn":{"state":"claimed"},"detail":"no such host"}'),
+    }
+  }
+  const options = ['--check-in', origin.url, '--token-file', join(root, 'host-token')]
+  expect(await run(...options)).toMatchObject({ code: 0 })
+  expect(told).toEqual([['/api/v1/hosts/host/check-ins', `Bearer mirror@${secret}`]])
+  const trace = JSON.parse(await readFile(join(to, 'trace/host'), 'utf8'))
+  expect(trace).toMatchObject({ generation: tree.generation, signature: { tokenId: 'mirror' } })
+  status = 404
+  expect(await run(...options)).toMatchObject({ code: 0, stderr: expect.stringContaining('no such host') })
 })
 
 test('a token file that holds none is refused before anything is asked', async () => {

@@ -124,17 +124,15 @@ describeWith('a proxy', ['tinyproxy', 'openssl'])('a proxy', () => {
   })
 
   test('is not asked for what is to go without', async () => {
-    const before = await logged()
     expect((await ask(`${plain.url}direct`, { without: ['127.0.0.1'] })).answer.status).toBe(200)
-    expect(await logged()).toBe(before)
+    expect(await logged()).not.toContain('/direct')
   })
 
   test.each(['http://127.0.0.1:9999/', 'http://localhost:9999/', 'http://169.254.169.254/'])(
     'is not asked for %s unless private addresses are allowed',
     async (url) => {
-      const before = await logged()
       await expect(ask(url, { allowPrivate: false })).rejects.toMatchObject({ kind: 'guard' })
-      expect(await logged()).toBe(before)
+      expect(await logged()).not.toContain(new URL(url).host)
     },
   )
 

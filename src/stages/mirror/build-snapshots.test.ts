@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import { indexHealth, indexPlacement } from '#snapshots/index-placement.ts'
+import { hostFacts } from '../../../test/kit/host-facts.ts'
 import { buildHealth } from './build-health.ts'
 import { buildPlacement, type PlacementFacts } from './build-placement.ts'
 import type { HostLiveness, UrlLiveness } from './check-liveness.ts'
@@ -8,22 +9,12 @@ import type { CrawlRecord, HostRecord, Presence } from './host-records.ts'
 const host = (id: number, about: Partial<HostRecord> = {}): HostRecord => ({
   id,
   site: { id: 1, name: 'Example University', organisationUrl: undefined, isPrivate: false, contact: undefined },
-  name: `mirror${id}.example.net`,
-  country: 'CZ',
-  bandwidthMbps: 100,
-  grade: 'proven',
-  isPrivate: false,
-  isAdminActive: true,
-  isUserActive: true,
-  disableReason: undefined,
-  asn: 2852,
-  isAsnClients: true,
-  peerAsns: [],
-  netblocks: ['147.229.0.0/16'],
-  allowedCountries: [],
-  categories: [{ category: 'stable', urls: [`http://mirror${id}.example.net`, `https://mirror${id}.example.net`] }],
-  ticket: 'query',
-  contact: undefined,
+  ...hostFacts(`mirror${id}.example.net`, {
+    country: 'CZ',
+    asn: 2852,
+    netblocks: ['147.229.0.0/16'],
+    categories: [{ category: 'stable', urls: [`http://mirror${id}.example.net`, `https://mirror${id}.example.net`] }],
+  }),
   ...about,
 })
 

@@ -13,29 +13,11 @@ import { addGeneration, markPublished } from '#catalogue/generations.ts'
 import { addHost, addSite } from '#catalogue/hosts.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { RegistryError } from '#oci/errors.ts'
+import { hostFacts } from '../../../test/kit/host-facts.ts'
 import { type Claim, takeClaim } from './take-claim.ts'
 
 const atMs = 1_764_000_000_000
 const hourMs = 3_600_000
-const facts = (name: string) => ({
-  name,
-  country: undefined,
-  bandwidthMbps: 100,
-  grade: 'proven' as const,
-  isPrivate: false,
-  isAdminActive: true,
-  isUserActive: true,
-  disableReason: undefined,
-  asn: undefined,
-  isAsnClients: true,
-  peerAsns: [],
-  netblocks: [],
-  allowedCountries: [],
-  categories: [],
-  ticket: 'query' as const,
-  contact: undefined,
-})
-
 export function claimsContract(engine: string, open: () => Promise<Catalogue>): void {
   describe(`claims on ${engine}`, () => {
     let db: Catalogue
@@ -57,7 +39,9 @@ export function claimsContract(engine: string, open: () => Promise<Catalogue>): 
     }, 60_000)
     afterAll(() => db?.destroy())
     beforeEach(async () => {
-      hostId = await db.transaction().execute(async (tx) => (await addHost(tx, siteId, facts(`h${++count}`), atMs))!)
+      hostId = await db
+        .transaction()
+        .execute(async (tx) => (await addHost(tx, siteId, hostFacts(`h${++count}`), atMs))!)
     })
 
     const claim = (generation: number, more: Partial<Claim> = {}): Claim => ({

@@ -116,13 +116,17 @@ async function receive(
   arriving: ArrivingFile,
   { pace, stop }: ReceiveTools,
 ): Promise<void> {
-  for await (const chunk of chunks) {
-    if (arriving.sizeBytes + chunk.length > file.sizeBytes) {
-      await arriving.restart()
-      throw new WrongBytes(host, `${file.path} is longer than its ${file.sizeBytes} bytes`)
+  try {
+    for await (const chunk of chunks) {
+      if (arriving.sizeBytes + chunk.length > file.sizeBytes) {
+        await arriving.restart()
+        throw new WrongBytes(host, `${file.path} is longer than its ${file.sizeBytes} bytes`)
+      }
+      await arriving.append(chunk)
+      await pace.take(chunk.length, stop)
     }
-    await arriving.append(chunk)
-    await pace.take(chunk.length, stop)
+  } finally {
+    await arriving.flush()
   }
   if (arriving.sizeBytes === file.sizeBytes) return
   const said = `${file.path} ended early`
