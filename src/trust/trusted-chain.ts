@@ -151,8 +151,9 @@ export class TrustedChain {
     for (const name of names) {
       const taken = await readHeld(scratch, name)
       const held = await readHeld(this.#folder, name)
-      const place = name === 'root.json' ? name : ahead(name)
-      if (taken && !held?.equals(taken)) await writeFileAtomically(join(this.#folder, place), taken, publicFileMode)
+      const place = join(this.#folder, name === 'root.json' ? name : ahead(name))
+      if (taken && !held?.equals(taken)) await writeFileAtomically(place, taken, publicFileMode)
+      else if (isWhole && name !== 'root.json') await rm(place, { force: true })
     }
     if (isWhole) for (const name of stateNames) await this.#settle(name)
   }
