@@ -130,4 +130,17 @@ describe('signing again', () => {
     publisher.clockMs += 50 * dayMs
     expect(await publisher.tree.resign(publisher.read)).toBeUndefined()
   })
+
+  test('what a clock that was ahead has signed, or it would be good for ever', async () => {
+    const publisher = await start()
+    const rightMs = publisher.clockMs
+    publisher.clockMs += 365 * dayMs
+    await publisher.publish(4)
+    publisher.clockMs = rightMs
+    for (let i = 0; i < 2; i++) await publisher.upkeep(4)
+    const chain = await reader(publisher)
+    const { expiresAtMs, targetsVersion } = await chain.refresh(publisher.read)
+    expect(expiresAtMs - rightMs).toBeLessThan(60 * dayMs)
+    expect(targetsVersion).toBe(2)
+  })
 })
