@@ -1,11 +1,11 @@
 // Runs that are cut off at a bad moment, and what the next one makes of that: a trace never says more than the copy holds.
 
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
-import type { Digest } from '#oci/digest.ts'
+import { blobPath, type Digest } from '#oci/digest.ts'
 import type { ReplicateOptions, ReplicateTools } from '#stages/replicate/replicate-options.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
 import { lackedBlobs } from '../kit/rsync-script.ts'
@@ -103,6 +103,24 @@ describe('a copy cut off just before it shows another generation', () => {
     await tree.publish()
     await expect(run({}, { freeBytes: async () => 10_000 })).rejects.toMatchObject({ reason: 'disk' })
     expect((await trace()).generation).toBe(1)
+    expect(await lackedBlobs(to, digests)).toEqual([])
+  })
+})
+
+describe('a blob that has rotted and cannot be had again', () => {
+  test('is not in the trace: there is none until it is here', async () => {
+    await run()
+    const path = blobPath(digests[0]!)
+    await writeFile(join(to, path), 'rotten')
+    origin.interfere = (ask) => (ask.path === `/${path}` ? { status: 404, headers: {} } : undefined)
+    const check = { bytesPerSecond: 0, limitMs: 0 }
+    await expect(run({ check })).rejects.toMatchObject({ reason: 'source' })
+    await expect(trace()).rejects.toMatchObject({ code: 'ENOENT' })
+    await expect(run()).rejects.toMatchObject({ reason: 'source' })
+    await expect(trace()).rejects.toMatchObject({ code: 'ENOENT' })
+    origin.interfere = () => undefined
+    expect(await run()).toMatchObject({ files: 1 })
+    expect(await trace()).toMatchObject({ generation: 1 })
     expect(await lackedBlobs(to, digests)).toEqual([])
   })
 })
