@@ -112,6 +112,13 @@ describe('without any host', () => {
     for (const one of [a, b, c]) expect(tell(ask(one))).toBe('bytes')
     expect(ask(d)).toMatchObject({ kind: 'wait', why: 'as many answers to replicas are under way as there may be' })
   })
+
+  test('one network, under however many names, has half of the answers', () => {
+    const { ask } = open([])
+    const told = ['1', '2', '3'].map((name) => tell(ask({ ...a, key: name })))
+    expect(told).toEqual(['bytes', 'bytes', 'wait 10'])
+    expect(tell(ask(b))).toBe('bytes')
+  })
 })
 
 describe('a replica that cannot reach any of many hosts', () => {
