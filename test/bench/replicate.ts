@@ -1,4 +1,4 @@
-// Copying a tree, beside rsync: a first copy, and a run without news. Ours and theirs in turn, medians, the same disk.
+// Copying a tree, beside rsync and skopeo sync: a first copy, and a run without news. Ours and theirs in turn, medians, the same disk.
 
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,6 +11,7 @@ import { type RunningProcess, startProcess } from '../kit/process.ts'
 import { digestOf, PublishedTree } from '../kit/published-tree.ts'
 import { findTool, getTool } from '../kit/tool.ts'
 import { waitUntil } from '../kit/wait-until.ts'
+import { timeSkopeoSync } from './skopeo-sync.ts'
 
 const rounds = 3
 const repository = join(import.meta.dir, '../..')
@@ -123,7 +124,14 @@ async function bench(count: number, sizeBytes: number, binary: string, isFirstMe
       again[0].push(copyOurs(ours))
       again[1].push(copyTheirs(theirs))
     }
-    if (isFirstMeasured) say(`first copy of ${count} blobs`, ...first, 'rsync')
+    if (isFirstMeasured) {
+      say(`first copy of ${count} blobs`, ...first, 'rsync')
+      const synced = (await timeSkopeoSync(root, { count, sizeBytes, rounds })).map((seconds) => ({
+        seconds,
+        memoryMiB: 0,
+      }))
+      say(`first copy of ${count} blobs`, first[0], synced, 'skopeo sync')
+    }
     say(`run without news, ${count} blobs`, ...again, 'rsync (goal 10)')
   } finally {
     rmSync(root, { recursive: true, force: true })
@@ -135,7 +143,7 @@ try {
   const binary = join(folder, 'flotilla-replicate')
   const built = spawnSync(join(repository, 'bin/build-replicate'), [binary], { encoding: 'utf8' })
   if (built.status !== 0) throw new Error(built.stderr)
-  console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'rsync'.padStart(9)}`)
+  console.log(`${'measure'.padEnd(44)} ${'flotilla'.padStart(9)} ${'peer'.padStart(9)}`)
   await bench(10_000, 70_000, binary, true)
   await bench(100_000, 100, binary, false)
 } finally {

@@ -21,6 +21,7 @@ describe('where a host is proven to have the blob', () => {
     ['a host is on probation', { grade: 'probation' }, {}, 'host1'],
     ['it asks itself, by name', {}, { hostName: 'host1' }, 'bytes'],
     ['it asks itself, by address', {}, replica('10.0.0.1'), 'bytes'],
+    ['it is another host at that address', {}, replica('10.0.0.1', { hostName: 'host2' }), 'host1'],
     ['it was failed by the host', {}, { avoid: ['x', 'host1'] }, 'bytes'],
     ['the host is the origin', { urls: ['https://origin.example.org'] }, {}, 'bytes'],
     ['https is asked for and http is all there is', {}, replica('192.0.2.1', { isTls: true }), 'bytes'],

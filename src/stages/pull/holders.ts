@@ -83,6 +83,8 @@ export class Holders {
   /** Never the one that asks, nor one that failed it, nor we. */
   #mayServe({ host, url }: Candidate, { hostName, address, avoid }: Replica): boolean {
     if (host.name === hostName || avoid.includes(host.name) || url === this.#options.originUrl) return false
+    // One address may be that of many hosts, so it tells only of a replica that does not name itself.
+    if (hostName !== undefined) return true
     const { hostname } = new URL(url)
     return hostname !== address && hostname !== `[${address}]`
   }

@@ -92,7 +92,7 @@ class FileAttempts {
     } else if (error instanceof PartSpoilt) {
       if (++this.#spoilt > 1) this.#leave(upstream, error)
     } else if (error instanceof HostFailed) {
-      upstream.source.avoid(error.host.name)
+      sources.hostFailed(upstream, error.host, error.message)
       if (++this.#hosts >= mostHosts) this.#leave(upstream, error)
     } else if (error instanceof SourceBusy) {
       sources.busy(upstream, error.retryAfterMs)

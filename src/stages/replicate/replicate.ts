@@ -100,7 +100,14 @@ class ReplicaRun {
     const { client, hostClient, now, onEvent } = this.#tools
     const headers = { 'flotilla-replica': id, 'flotilla-host': name }
     const sources = from.map((url) => new TreeSource(url, this.#options, { client, hostClient, headers }))
-    return new TreeSources(sources, { now, onLiar: (liar) => onEvent({ event: 'liar', ...liar }) })
+    return new TreeSources(sources, {
+      now,
+      onLiar: (liar) => onEvent({ event: 'liar', ...liar }),
+      onHostFailed: ({ url }, message) => {
+        this.#warnings.push(message)
+        onEvent({ event: 'source', url, reason: 'source', message })
+      },
+    })
   }
 
   /** The state when all is in place, and what it took. */

@@ -46,11 +46,17 @@ const longestRestMs = 60_000
 /** A source that puts off this many files one after the other is asked for none until the time it said. */
 const busyBeforeRest = 8
 
-export type SourcesTools = { readonly now: () => number; readonly onLiar: (liar: Liar) => void }
+export type SourcesTools = {
+  readonly now: () => number
+  readonly onLiar: (liar: Liar) => void
+  /** Once for each host. */
+  readonly onHostFailed: (host: RedirectHost, message: string) => void
+}
 
 export class TreeSources {
   readonly upstreams: readonly Upstream[]
   readonly liars: Liar[] = []
+  readonly #failedHosts = new Set<string>()
   readonly #tools: SourcesTools
 
   constructor(sources: readonly TreeSource[], tools: SourcesTools) {
@@ -84,6 +90,14 @@ export class TreeSources {
 
   busy(upstream: Upstream, retryAfterMs: number): void {
     if (++upstream.busyInARow >= busyBeforeRest) upstream.busyUntilMs = this.#tools.now() + retryAfterMs
+  }
+
+  /** The source is not to send us there again. */
+  hostFailed(upstream: Upstream, host: RedirectHost, message: string): void {
+    upstream.source.avoid(host.name)
+    if (this.#failedHosts.has(host.url)) return
+    this.#failedHosts.add(host.url)
+    this.#tools.onHostFailed(host, message)
   }
 
   /** Of a host: the source is not to send us there again. */
