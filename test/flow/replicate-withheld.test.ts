@@ -88,3 +88,20 @@ test('a source that puts files off for no time at all is not asked in a circle',
   await expect(hurried).rejects.toMatchObject({ reason: 'source', message: expect.stringContaining('--patience') })
   expect(newest.asked.filter((one) => one.includes('/blobs/')).length).toBeLessThanOrEqual(4)
 })
+
+test('a source that sends to ever other hosts that are not there fills no memory with them', async () => {
+  for (let n = 3; n < 20; n++) await tree.add(bytesOf(n))
+  await tree.publish()
+  let hosts = 0
+  const asks = new Map<string, number>()
+  newest.interfere = ({ path }) => {
+    const times = (asks.get(path) ?? 0) + 1
+    asks.set(path, times)
+    if (!path.startsWith('/blobs/') || times > 5) return undefined
+    const location = `http://127.1.${Math.floor(hosts / 250)}.${(hosts++ % 250) + 1}:1${path}`
+    return { status: 307, headers: { location, 'flotilla-host': `h${hosts}.example.org` } }
+  }
+  const { outcome, warnings } = await run(newest)
+  expect(hosts).toBe(90)
+  expect([outcome, warnings.length]).toEqual(['updated', 50])
+})
