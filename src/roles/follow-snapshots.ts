@@ -28,7 +28,7 @@ export async function followSnapshots(
   await makeFolder(kept)
   const logError = (error: unknown) => log.warn({ err: error }, 'a snapshot was not taken; the one before stays')
   const holder = new SnapshotHolder(config.publicChannel)
-  const source = folderSource(tree)
+  const source = folderSource(tree, { isOurs: true })
   const chain = {
     source,
     folder: join(kept, 'metadata'),

@@ -19,8 +19,9 @@ const isMissing = (error: unknown) => (error as NodeJS.ErrnoException).code === 
 const plainFlags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
 
 /** A folder whose files are replaced by rename, so that none is ever seen half-written. Others may write it: what is no plain file is
- *  refused, and nothing is read beyond the size that was asked for. */
-export function folderSource(folder: string): SnapshotSource {
+ *  refused, and nothing is read beyond the size that was asked for. `isOurs`: nobody writes over what lies there, so what is fetched
+ *  may be the same file. */
+export function folderSource(folder: string, { isOurs = false } = {}): SnapshotSource {
   return {
     async read(path, etag, maxBytes = Number.MAX_SAFE_INTEGER) {
       const handle = await openPlain(folder, path)
@@ -41,11 +42,19 @@ export function folderSource(folder: string): SnapshotSource {
       const found = await lstat(from)
       if (!found.isFile() || found.size !== sizeBytes) throw new FileUnlike(path, sizeBytes)
       // A link keeps the bytes when the publisher thins out old packs; another file system, or one without links, copies.
-      await link(from, target).catch((error) => {
-        if (isMissing(error)) throw error
-        return copyFile(from, target)
-      })
+      const isLinked = isOurs && (await linked(from, target))
+      if (!isLinked) await copyFile(from, target, constants.COPYFILE_FICLONE)
     },
+  }
+}
+
+async function linked(from: string, target: string): Promise<boolean> {
+  try {
+    await link(from, target)
+    return true
+  } catch (error) {
+    if (isMissing(error)) throw error
+    return false
   }
 }
 

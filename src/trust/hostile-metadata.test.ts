@@ -1,7 +1,7 @@
 // What a source may send that is no metadata, what lies in a reader's own folder after a crash or damage, and what must not be poisoned.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { cp, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Metadata, MetadataKind, MetaFile, Timestamp } from '@tufjs/models'
@@ -187,17 +187,32 @@ describe("a reader's own folder", () => {
     const after = join(folder, `reader-${count++}`)
     await cp(before, after, { recursive: true })
     await (await TrustedChain.open(after, undefined, 'stable'))!.refresh(own.read)
-    const order = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json']
-    for (let written = 0; written <= order.length; written++) {
-      const place = join(folder, `crash-${written}`)
+    const state = ['timestamp.json', 'snapshot.json', 'targets.json']
+    type Step = (place: string) => Promise<void>
+    const steps: Step[] = [
+      (place) => cp(join(after, 'root.json'), join(place, 'root.json')),
+      ...state.map(
+        (name): Step =>
+          (place) =>
+            cp(join(after, name), join(place, `ahead-${name}`)),
+      ),
+      ...state.map(
+        (name): Step =>
+          (place) =>
+            rename(join(place, `ahead-${name}`), join(place, name)),
+      ),
+    ]
+    for (let done = 0; done <= steps.length; done++) {
+      const place = join(folder, `crash-${done}`)
       await cp(before, place, { recursive: true })
-      for (const name of order.slice(0, written)) await cp(join(after, name), join(place, name))
+      for (const step of steps.slice(0, done)) await step(place)
       await cp(after, join(place, '.refresh-killed'), { recursive: true })
       const opened = (await TrustedChain.open(place, undefined, 'stable'))!
-      expect((await readdir(place)).sort()).toEqual([...order].sort())
-      expect((await opened.last())?.about).toMatchObject({ generation: written < order.length ? 1 : 2 })
-      expect(await refusal(opened, own.read), `after ${written} files`).toBe('none')
+      expect(await readdir(place)).not.toContain('.refresh-killed')
+      expect((await opened.last())?.about).toMatchObject({ generation: done < 4 ? 1 : 2 })
+      expect(await refusal(opened, own.read), `after ${done} steps`).toBe('none')
       expect(await opened.last()).toMatchObject({ about: { generation: 2 }, rootVersion: 2 })
+      expect((await readdir(place)).sort()).toEqual(['root.json', ...state].sort())
     }
   })
 

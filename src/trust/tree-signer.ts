@@ -28,6 +28,8 @@ export type Lifetimes = {
 }
 
 const mostTries = 5
+/** Between the clocks of several signers. */
+const clockToleranceMs = 3_600_000
 
 /** A file below `metadata/`, to be written in the order given. */
 export type MetadataFile = { readonly name: string; readonly bytes: Buffer }
@@ -144,8 +146,10 @@ export class TreeSigner {
     return { version, specVersion: '1.0.31', expires, unrecognizedFields: { flotilla } }
   }
 
+  /** Not what was signed by a clock that was ahead: nobody would notice for too long that news are held back. */
   #isFresh(expires: string, lifeMs: number): boolean {
-    return Date.parse(expires) - this.#now() > lifeMs / 2
+    const leftMs = Date.parse(expires) - this.#now()
+    return leftMs > lifeMs / 2 && leftMs <= lifeMs + clockToleranceMs
   }
 
   /** Nothing leaves that a reader who has this root would refuse: a key that it does not name, or a signature that is none. */

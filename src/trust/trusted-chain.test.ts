@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ChainPublisher, refusal } from '../../test/kit/chain-publisher.ts'
@@ -70,6 +70,36 @@ describe('a chain', () => {
     expect(await held.last()).toMatchObject({ about: { generation: 3 } })
   })
 
+  test('whose timestamp led nowhere keeps the state before, and no older one is taken again', async () => {
+    const publisher = await start()
+    await publisher.publish(1)
+    const before = new Map(publisher.files)
+    const chain = await reader(publisher)
+    await chain.refresh(publisher.read)
+    await publisher.publish(2)
+    expect(await refusal(chain, publisher.with({ '2.snapshot.json': undefined }))).toBe('missing')
+    expect(await chain.last()).toMatchObject({ about: { generation: 1 }, timestampVersion: 1 })
+    expect(await chain.held('timestamp.json')).toEqual(before.get('timestamp.json'))
+    expect(await refusal(chain, async (name) => before.get(name))).toBe('backwards')
+    expect(await refusal(chain, publisher.read)).toBe('none')
+    expect(await chain.last()).toMatchObject({ about: { generation: 2 }, timestampVersion: 2 })
+  })
+
+  test('is not spoilt by what lies ahead and is damaged', async () => {
+    const publisher = await start()
+    await publisher.publish(1)
+    const place = join(folder, `reader-${count++}`)
+    const chain = (await TrustedChain.open(place, publisher.files.get('1.root.json'), 'stable'))!
+    await chain.refresh(publisher.read)
+    for (const name of ['timestamp', 'snapshot', 'targets'])
+      await writeFile(join(place, `ahead-${name}.json`), 'damaged')
+    expect(await chain.last()).toMatchObject({ about: { generation: 1 } })
+    for (let i = 0; i < 2; i++) {
+      expect(await refusal(chain, publisher.read)).toBe('none')
+      expect(await chain.last()).toMatchObject({ about: { generation: 1 } })
+    }
+  })
+
   test('that has not been signed anew in time is refused', async () => {
     const publisher = await start()
     publisher.clockMs -= 30 * dayMs
@@ -99,5 +129,18 @@ describe('signing again', () => {
     expect(await chain.refresh(publisher.read)).toMatchObject({ timestampVersion: 2, targetsVersion: 1 })
     publisher.clockMs += 50 * dayMs
     expect(await publisher.tree.resign(publisher.read)).toBeUndefined()
+  })
+
+  test('what a clock that was ahead has signed, or it would be good for ever', async () => {
+    const publisher = await start()
+    const rightMs = publisher.clockMs
+    publisher.clockMs += 365 * dayMs
+    await publisher.publish(4)
+    publisher.clockMs = rightMs
+    for (let i = 0; i < 2; i++) await publisher.upkeep(4)
+    const chain = await reader(publisher)
+    const { expiresAtMs, targetsVersion } = await chain.refresh(publisher.read)
+    expect(expiresAtMs - rightMs).toBeLessThan(60 * dayMs)
+    expect(targetsVersion).toBe(2)
   })
 })

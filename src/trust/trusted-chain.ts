@@ -1,11 +1,15 @@
 // The reader's side of TUF: follows root -> timestamp -> snapshot -> targets with tuf-js, and keeps in a folder what was verified, so that
 // the next start goes on from there and nothing older is ever taken.
 //
-//   <folder>/root.json timestamp.json snapshot.json targets.json    the newest that were verified
+//   <folder>/root.json                                  the newest that was verified
+//            timestamp.json snapshot.json targets.json  the newest whole state
+//            ahead-timestamp.json ...                   newer ones: on their way to their places, or what led nowhere and is good only
+//                                                       to forbid older ones
 //
 // tuf-js writes its files in place and may be killed in between: it works on a scratch copy, and what it accepted is moved over atomically.
 
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MetadataKind } from '@tufjs/models'
 import { Updater } from 'tuf-js'
@@ -14,7 +18,11 @@ import { ChainFetcher, chainLimits, type ReadMetadata } from './chain-fetcher.ts
 import { ChainRefused, explainRefusal } from './chain-refused.ts'
 import { parseRoot } from './root-document.ts'
 
-const names = ['root.json', 'timestamp.json', 'snapshot.json', 'targets.json'] as const
+const stateNames = ['timestamp.json', 'snapshot.json', 'targets.json'] as const
+const names = ['root.json', ...stateNames] as const
+type StateName = (typeof stateNames)[number]
+type State = Readonly<Record<StateName, Buffer>>
+const ahead = (name: string) => `ahead-${name}`
 const scratchPrefix = '.refresh-'
 const privateFolderMode = 0o700
 
@@ -74,21 +82,27 @@ export class TrustedChain {
     return parseRoot(await this.root()).signed.version
   }
 
-  /** The bytes of a file that was verified last. */
-  held(name: (typeof names)[number]): Promise<Buffer | undefined> {
-    return readHeld(this.#folder, name)
+  /** The bytes of a file of the whole state that was verified last. */
+  async held(name: (typeof names)[number]): Promise<Buffer | undefined> {
+    return name === 'root.json' ? await readHeld(this.#folder, name) : (await this.#whole())?.[name]
   }
 
-  /** What was verified last, however old; undefined: nothing, or a file of it is damaged: the next refresh fetches it anew. */
+  /** The whole state that was verified last, however old; undefined: none, or a file of it is damaged: the next refresh fetches it anew. */
   async last(): Promise<VerifiedTargets | undefined> {
-    const [root, timestamp, targets] = await Promise.all(
-      (['root.json', 'timestamp.json', 'targets.json'] as const).map((name) => readHeld(this.#folder, name)),
-    )
+    const whole = await this.#whole()
+    const root = await readHeld(this.#folder, 'root.json')
     try {
-      return root && timestamp && targets && describe(root, timestamp, targets)
+      return root && whole && describe(root, whole['timestamp.json'], whole['targets.json'])
     } catch {
       return undefined
     }
+  }
+
+  /** A crash may have come while files were moved to their places: then some are there, and the others still ahead. */
+  async #whole(): Promise<State | undefined> {
+    const placed = await Promise.all(stateNames.map((name) => readHeld(this.#folder, name)))
+    const newer = await Promise.all(stateNames.map((name) => readHeld(this.#folder, ahead(name))))
+    return asState(newer.map((one, i) => one ?? placed[i])) ?? asState(placed)
   }
 
   /** Follows the chain to its end. Throws ChainRefused, and whatever `read` throws; all that was verified before stays. */
@@ -101,9 +115,9 @@ export class TrustedChain {
       await this.#copyTo(scratch)
       const tree = { metadataDir: scratch, metadataBaseUrl: 'tree:/metadata', fetcher }
       await new Updater({ ...tree, config: chainLimits }).refresh()
-      await this.#takeFrom(scratch)
+      await this.#takeFrom(scratch, true)
     } catch (error) {
-      await this.#takeFrom(scratch)
+      await this.#takeFrom(scratch, false)
       if (fetcher.failure !== undefined) throw fetcher.failure
       throw explainRefusal(error, scratch)
     } finally {
@@ -127,19 +141,49 @@ export class TrustedChain {
 
   async #copyTo(scratch: string): Promise<void> {
     for (const name of names) {
-      const bytes = await readHeld(this.#folder, name)
+      const bytes = (await readHeld(this.#folder, ahead(name))) ?? (await readHeld(this.#folder, name))
       if (bytes) await writeFile(join(scratch, name), bytes)
     }
   }
 
   /** Also after a refusal: a newer timestamp that led nowhere still forbids the older ones. */
-  async #takeFrom(scratch: string): Promise<void> {
+  async #takeFrom(scratch: string, isWhole: boolean): Promise<void> {
     for (const name of names) {
       const taken = await readHeld(scratch, name)
       const held = await readHeld(this.#folder, name)
-      if (taken && !held?.equals(taken)) await writeFileAtomically(join(this.#folder, name), taken, publicFileMode)
+      const place = join(this.#folder, name === 'root.json' ? name : ahead(name))
+      if (taken && !held?.equals(taken)) await writeFileAtomically(place, taken, publicFileMode)
+      else if (isWhole && name !== 'root.json') await rm(place, { force: true })
+    }
+    if (isWhole) for (const name of stateNames) await this.#settle(name)
+  }
+
+  async #settle(name: StateName): Promise<void> {
+    try {
+      await rename(join(this.#folder, ahead(name)), join(this.#folder, name))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     }
   }
+}
+
+function asState([timestamp, snapshot, targets]: readonly (Buffer | undefined)[]): State | undefined {
+  if (!timestamp || !snapshot || !targets) return undefined
+  try {
+    if (!leadsTo(timestamp, 'snapshot.json', snapshot) || !leadsTo(snapshot, 'targets.json', targets)) return undefined
+    return { 'timestamp.json': timestamp, 'snapshot.json': snapshot, 'targets.json': targets }
+  } catch {
+    return undefined
+  }
+}
+
+function leadsTo(from: Buffer, name: string, to: Buffer): boolean {
+  type Meta = { signed: { meta: Record<string, { version: number; hashes?: { sha256?: string } } | undefined> } }
+  const named = (JSON.parse(from.toString()) as Meta).signed.meta[name]
+  const { version } = (JSON.parse(to.toString()) as { signed: { version: number } }).signed
+  if (named?.version !== version) return false
+  const sha256 = named.hashes?.sha256
+  return sha256 === undefined || sha256 === createHash('sha256').update(to).digest('hex')
 }
 
 function requireRoot(bytes: Buffer): Buffer {

@@ -115,6 +115,31 @@ describeWith('metadata that lies', ['rsync'])('metadata that lies', () => {
     expect(await spoiled.visible()).toEqual(before)
   })
 
+  const writeRoot = (version: number, text: string) =>
+    writeFile(join(spoiled.from, 'metadata', `${version}.root.json`), text)
+
+  test('roots without end', async () => {
+    const before = await spoiled.visible(...shown)
+    for (let version = 2; version <= 300; version++)
+      await writeRoot(version, JSON.stringify({ signed: { _type: 'root', version } }))
+    expect(await spoiled.run()).toMatchObject({ code: 1, stderr: expect.stringContaining('more than 256 new roots') })
+    expect(await spoiled.visible(...shown)).toEqual(before)
+  })
+
+  test.each([
+    ['a page of a server that has one for everything', '<html>', /2\.root\.json is refused: it is no JSON/],
+    [
+      'a root of another number',
+      '{"signed":{"_type":"root","version":3}}',
+      /2\.root\.json is refused: it is no root of/,
+    ],
+  ])('as a root %s', async (_, text, reason) => {
+    const before = await spoiled.visible(...shown)
+    await writeRoot(2, text)
+    expect(await spoiled.run()).toMatchObject({ code: 1, stderr: expect.stringMatching(reason) })
+    expect(await spoiled.visible(...shown)).toEqual(before)
+  })
+
   test('a harmless name that is not known here is left out', async () => {
     await spoiled.forge({ targets: addTarget('later/thing.bin') })
     expect(await spoiled.run()).toMatchObject({ code: 0, stderr: '' })
@@ -160,6 +185,13 @@ describeWith('lists that lie', ['rsync'])('lists that lie', () => {
     const bytes = gzipSync(header(1) + line('+ ', spoiled.second, `${bytesOf('second').length} 2`))
     await listed(bytes.subarray(0, -12))
     expect(await spoiled.run()).toMatchObject({ code: 1, stderr: expect.stringMatching(/lists\/1-2\.gz is refused/) })
+  })
+
+  test('what it says is shown without anything that a terminal obeys', async () => {
+    await listed(gzipSync(`${header(1)}+ \u001b]0;hello\u0007\u009b2J sha256:x 1\n`))
+    const { code, stderr } = await spoiled.run()
+    expect([code, stderr]).toEqual([1, expect.stringContaining('of a wrong form: + ?]0;hello?')])
+    expect(stderr).toMatch(/^[\n -~]+$/)
   })
 
   test('a list of another size than was named is not even read', async () => {

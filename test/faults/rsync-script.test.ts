@@ -27,6 +27,21 @@ describeWith('a source in motion', ['rsync'])('a source in motion', () => {
     expect(await metadata()).toEqual(before)
   })
 
+  test('that lacks a blob which rotted here: it is not taken for held afterwards, nor told of', async () => {
+    expect((await spoiled.run()).code).toBe(0)
+    const path = blobPath(spoiled.first)
+    await writeFile(join(spoiled.to, path), 'x'.repeat(bytesOf('first').length))
+    const bytes = await readFile(join(spoiled.from, path))
+    await rm(join(spoiled.from, path))
+    expect((await runScript(['--check', '--attempts', '2', spoiled.from, spoiled.to, host])).code).toBe(1)
+    expect(await blobsIn(spoiled.to)).toEqual([spoiled.second])
+    expect(await traceGeneration(spoiled.to, host)).toBeUndefined()
+    await writeFile(join(spoiled.from, path), bytes)
+    expect((await spoiled.run()).code).toBe(0)
+    expect(await lackedBlobs(spoiled.to, [spoiled.first, spoiled.second])).toEqual([])
+    expect(await traceGeneration(spoiled.to, host)).toBe(2)
+  })
+
   test('another source has it', async () => {
     const whole = join(spoiled.root, 'whole')
     await cp(spoiled.from, whole, { recursive: true })

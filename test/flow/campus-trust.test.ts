@@ -126,6 +126,18 @@ describe('what is not verified is not taken', () => {
     expect(await campus.metrics()).not.toContain('tree_refused{')
   })
 
+  test('packs that are written over in their places take nothing from what was verified, also after a restart', async () => {
+    await campus.start()
+    for (const name of await readdir(join(campus.copy, 'catalogue'))) {
+      const path = join(campus.copy, 'catalogue', name)
+      await writeFile(path, Buffer.alloc((await readFile(path)).length))
+    }
+    expect(await campus.statusOf('1')).toBe(200)
+    await campus.stop()
+    await campus.start()
+    expect(await campus.statusOf('1')).toBe(200)
+  })
+
   test('an older tree is refused, also after a restart', async () => {
     const before = join(campus.root, 'before')
     await copyTree(campus.tree, before)

@@ -41,7 +41,8 @@ export type AskerLimits = {
   readonly maxNetworks: number
 }
 
-const maxAvoided = 8
+/** So many does a replica name, the newest; one that names as many has no luck with hosts. */
+export const maxAvoided = 8
 const hourMs = 3_600_000
 const replicaIdPattern = /^[0-9a-f]{32}$/
 const ticketPattern = /(?:^|&)t=([A-Za-z0-9_-]{1,64})(?:&|$)/

@@ -70,10 +70,16 @@ describe('where a host is proven to have the blob', () => {
     expect([b, c].map((one) => tell(ask(one)))).toEqual(['host1', 'wait 2'])
   })
 
-  test('nobody waits for long, whatever a host is busy with: another one may have come', () => {
-    const { ask } = open([host(1, { bandwidthMbps: 8 })])
+  test('when all are busy for longer than anybody waits, a few get bytes, or one asker could keep all others waiting', () => {
+    const hosts = [1, 2, 3].map((id) => host(id, { bandwidthMbps: 8 }))
+    const { ask, state } = open(hosts)
     const large = { sizeBytes: 1e9, askedBytes: 1e9 }
-    expect([a, b].map((one) => tell(ask(one, large)))).toEqual(['host1', 'wait 40'])
+    expect(hosts.map(() => tell(ask(a, large))).sort()).toEqual(['host1', 'host2', 'host3'])
+    expect([b, c, d].map((one) => tell(ask(one)))).toEqual(['bytes', 'bytes', 'wait 10'])
+    // Of a host that is free soon it is not asked too much to wait for it.
+    state.nowMs += 1_970_000
+    state.builtAtMs = state.nowMs
+    expect(tell(ask(d))).toBe('wait 29')
   })
 
   test('when the near one is busy, one that is farther takes its turn', () => {

@@ -5,7 +5,7 @@ import type { Fleet, WantedBlob } from '#selection/client.ts'
 import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate, PlacementIndex } from '#snapshots/index-placement.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
-import type { Replica } from './asker.ts'
+import { maxAvoided, type Replica } from './asker.ts'
 
 export type HolderOptions = {
   /** The origin may be registered as a host of its own: it sends nobody to itself. */
@@ -46,7 +46,7 @@ export class Holders {
 
   choose(fleet: Fleet, { replica, blob, bytes }: HolderAsk, nowMs: number): HolderChoice {
     const { epochMs, allowHttpHosts, maxCandidates, maxHealthAgeMs, bookAheadMs } = this.#options
-    if (nowMs - fleet.health.builtAtMs > maxHealthAgeMs) return undefined
+    if (nowMs - fleet.health.builtAtMs > maxHealthAgeMs || this.#hasNoLuck(fleet, replica)) return undefined
     const draw = { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit: maxCandidates }
     let freeInMs = Number.POSITIVE_INFINITY
     for (const candidate of rankHosts(fleet, replica.client, blob, draw)) {
@@ -72,6 +72,12 @@ export class Holders {
       for (const id of this.#busyUntilMs.keys()) if (!placement.byId.has(id)) this.#busyUntilMs.delete(id)
     }
     return this.#named.byName.get(name)
+  }
+
+  /** It named as many hosts as it can: it would meet the others one after the other, and come to no end where it can reach none. */
+  #hasNoLuck(fleet: Fleet, { avoid }: Replica): boolean {
+    const known = new Set(avoid).size >= maxAvoided ? avoid.filter((name) => this.findPublicHost(fleet, name)) : []
+    return new Set(known).size >= maxAvoided
   }
 
   /** Never the one that asks, nor one that failed it, nor we. */

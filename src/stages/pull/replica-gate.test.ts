@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test'
 import type { Digest } from '#oci/digest.ts'
+import { placed } from '../../../test/kit/front-door.ts'
 import { a, b, c, d, finish, openGate as open, other, replica, startMs, tell } from '../../../test/kit/replica-gate.ts'
+import { maxAvoided } from './asker.ts'
 
 describe('where no host has it', () => {
   test('the first replicas get bytes, the others wait, each another time', () => {
@@ -109,6 +111,37 @@ describe('without any host', () => {
     const { ask } = open([], { seeds: 1, sendsPerBlob: 1 })
     for (const one of [a, b, c]) expect(tell(ask(one))).toBe('bytes')
     expect(ask(d)).toMatchObject({ kind: 'wait', why: 'as many answers to replicas are under way as there may be' })
+  })
+
+  test('one network, under however many names, has half of the answers', () => {
+    const { ask } = open([])
+    const told = ['1', '2', '3'].map((name) => tell(ask({ ...a, key: name })))
+    expect(told).toEqual(['bytes', 'bytes', 'wait 10'])
+    expect(tell(ask(b))).toBe('bytes')
+  })
+})
+
+describe('a replica that cannot reach any of many hosts', () => {
+  const hosts = Array.from({ length: 30 }, (_, i) => placed(i + 1, `https://h${i + 1}.example.org`, { generation: 3 }))
+  const names = hosts.map(({ name }) => name)
+
+  test('gets bytes when it has named as many as it can', () => {
+    const { ask } = open(hosts)
+    let avoid: string[] = []
+    const met: string[] = []
+    for (let i = 0; i < 9; i++) {
+      met.push(tell(ask({ ...a, avoid })))
+      avoid = [...avoid, met.at(-1)!].slice(-maxAvoided)
+    }
+    expect(met.at(-1)).toBe('bytes')
+    expect(new Set(met).size).toBe(9)
+  })
+
+  test('names hosts that there are: others count for nothing', () => {
+    const { ask } = open(hosts)
+    const invented = Array.from({ length: maxAvoided }, (_, i) => `x${i}.example.org`)
+    expect(names).toContain(tell(ask({ ...a, avoid: invented })))
+    expect(names).toContain(tell(ask({ ...a, avoid: Array(maxAvoided).fill(names[0]) })))
   })
 })
 

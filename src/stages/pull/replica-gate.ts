@@ -89,7 +89,9 @@ export class ReplicaGate {
       this.#parts.counters.replicaRedirects++
       return { kind: 'redirect', host: choice.host }
     }
-    if (choice) return this.#wait(choice.freeInMs, 'the hosts that have this blob are busy with other replicas')
+    // What hosts are busy with is what was asked for, by whomever: it may be no more than one asker's whim, so nobody waits for it for long.
+    if (choice && choice.freeInMs <= this.#options.maxRetryMs)
+      return this.#wait(choice.freeInMs, 'the hosts that have this blob are busy with other replicas')
     return this.#refuseBytes(ask, fleet, nowMs) ?? this.#send(ask)
   }
 
@@ -111,7 +113,7 @@ export class ReplicaGate {
     const { streams, currentGeneration } = this.#parts
     const { retryMs } = this.#options
     const { key, client } = replica
-    const full = streams.isFull(key)
+    const full = streams.isFull({ key, network: client.prefixKey })
     if (full === 'for this replica')
       return this.#wait(retryMs, 'as many answers to this replica are under way as one may have')
     // Without any host there is nobody to wait for.
@@ -135,10 +137,11 @@ export class ReplicaGate {
 
   #send({ replica, digest, sizeBytes, askedBytes }: GateAsk): Verdict {
     const { streams, counters } = this.#parts
-    const { key } = replica
+    const { key, client } = replica
     counters.replicaSends++
     const stream = streams.open({
       key,
+      network: client.prefixKey,
       bytes: askedBytes,
       onBytes: (bytes, nowMs) => {
         counters.replicaBytes += bytes

@@ -1,6 +1,11 @@
 // Answers under way to replicas: how many in all and to each, what went out of each, and an end for those whose other side stopped
 // reading. Users are in none of these books.
 
+/** Of all answers, at most this part goes to one network: names cost nothing, so one machine could have as many as it likes. */
+const networkShare = 0.5
+
+export type StreamAsker = { readonly key: string; readonly network: number }
+
 export type StreamOptions = {
   readonly streams: number
   readonly streamsEach: number
@@ -8,8 +13,7 @@ export type StreamOptions = {
   readonly stallMs: number
 }
 
-export type StreamWatch = {
-  readonly key: string
+export type StreamWatch = StreamAsker & {
   readonly bytes: number
   readonly onBytes: (bytes: number, nowMs: number) => void
   /** Once, with what was not sent: 0 when it came to its end. */
@@ -21,6 +25,7 @@ export class ReplicaStreams {
   readonly #now: () => number
   readonly #open = new Set<ReplicaStream>()
   readonly #byReplica = new Map<string, number>()
+  readonly #byNetwork = new Map<number, number>()
 
   constructor(options: StreamOptions, now: () => number) {
     this.#options = options
@@ -32,19 +37,21 @@ export class ReplicaStreams {
   }
 
   /** Why there is no room for one more; undefined: there is. */
-  isFull(key: string): 'in all' | 'for this replica' | undefined {
-    if ((this.#byReplica.get(key) ?? 0) >= this.#options.streamsEach) return 'for this replica'
-    return this.#open.size >= this.#options.streams ? 'in all' : undefined
+  isFull({ key, network }: StreamAsker): 'in all' | 'for this replica' | undefined {
+    const { streams, streamsEach } = this.#options
+    if ((this.#byReplica.get(key) ?? 0) >= streamsEach) return 'for this replica'
+    const isNetworkFull = (this.#byNetwork.get(network) ?? 0) >= Math.ceil(streams * networkShare)
+    return isNetworkFull || this.#open.size >= streams ? 'in all' : undefined
   }
 
   open(watch: StreamWatch): ReplicaStream {
-    const { key } = watch
-    this.#byReplica.set(key, (this.#byReplica.get(key) ?? 0) + 1)
+    const { key, network } = watch
+    change(this.#byReplica, key, 1)
+    change(this.#byNetwork, network, 1)
     const stream = new ReplicaStream(watch, this.#now, () => {
       this.#open.delete(stream)
-      const left = this.#byReplica.get(key)! - 1
-      if (left > 0) this.#byReplica.set(key, left)
-      else this.#byReplica.delete(key)
+      change(this.#byReplica, key, -1)
+      change(this.#byNetwork, network, -1)
     })
     this.#open.add(stream)
     return stream
@@ -53,6 +60,12 @@ export class ReplicaStreams {
   cutStalled(nowMs: number): void {
     for (const stream of this.#open) if (nowMs - stream.lastMs >= this.#options.stallMs) stream.cut()
   }
+}
+
+function change<Key>(counts: Map<Key, number>, key: Key, by: number): void {
+  const count = (counts.get(key) ?? 0) + by
+  if (count > 0) counts.set(key, count)
+  else counts.delete(key)
 }
 
 export class ReplicaStream {

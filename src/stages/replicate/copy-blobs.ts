@@ -10,13 +10,15 @@ import { deleteDueBlobs } from './delete-left.ts'
 import { readDigestLines } from './digest-lines.ts'
 import { fetchAll } from './fetch-all.ts'
 import { type Plan, planBlobs, wantedBlobs } from './plan-blobs.ts'
-import { findHeldGeneration, heldListPath, type ReplicaFolder, syncBlobFolders } from './replica-folder.ts'
+import { findHeldGeneration, hasHeldList, heldListPath, type ReplicaFolder, syncBlobFolders } from './replica-folder.ts'
 
 export type KnownBlobs = {
   /** The generation that is all here already, or what was selected of it; 0: unknown, so every file is looked at. */
   readonly complete: number
   /** Nothing was left out of it. */
   readonly isWhole: boolean
+  /** To be called before any of this stops being so. */
+  readonly forget: () => Promise<void>
 }
 
 /** Brings every blob that is wanted of the generation into the folder, and the held list beside them. */
@@ -32,9 +34,11 @@ export async function copyBlobs(contents: TreeContents, known: KnownBlobs, copyi
     const all = wantedBlobs(replica, contents, base)
     return wants ? filtered(all, wants) : all
   }
+  // What is planned anew for the same generation moves blobs to `left` and replaces its list: until that is done nothing is sure.
+  if (known.complete === generation) await known.forget()
   const about = { channel, held, isHeldSure, isPrune: options.isPrune, nowMs: tools.now(), stop: tools.stop }
   const plan = await planBlobs({ replica, wanted: wanted(), ...about })
-  await makeRoom(plan.missingBytes, held, channel, copying)
+  await makeRoom(plan.missingBytes, { channel, generation: known.complete }, copying)
   meter.enter('blobs', { files: plan.missingFiles, bytes: plan.missingBytes })
   await fetchAll(todo(replica), blobFetching)
   await syncBlobFolders(replica.folder)
@@ -43,12 +47,18 @@ export async function copyBlobs(contents: TreeContents, known: KnownBlobs, copyi
   return plan
 }
 
-/** What is due goes first when there would be too little room: nothing that the copy shows now, though. */
-async function makeRoom(missingBytes: number, held: number, channel: string, copying: Copying): Promise<void> {
+/** What is due goes first when there would be too little room: nothing that the copy shows now, though, so nothing where that is not
+ *  known. A list of something newer may lie there, which was never shown. */
+async function makeRoom(
+  missingBytes: number,
+  shown: { readonly channel: string; readonly generation: number },
+  copying: Copying,
+): Promise<void> {
   const { replica, options, tools } = copying
   const comingBytes = Math.max(0, missingBytes - (await sizeOfParts(replica)))
-  if ((await tools.freeBytes(replica.folder)) - comingBytes < options.minFreeBytes && held > 0)
-    await deleteDueBlobs(replica, { nowMs: tools.now(), graceMs: options.graceMs }, { channel, generation: held })
+  const isTight = (await tools.freeBytes(replica.folder)) - comingBytes < options.minFreeBytes
+  if (isTight && shown.generation > 0 && (await hasHeldList(replica, shown.generation)))
+    await deleteDueBlobs(replica, { nowMs: tools.now(), graceMs: options.graceMs }, shown)
   await keepFloor(replica.folder, comingBytes, options, tools)
 }
 

@@ -2,6 +2,7 @@
 
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { filesOf, type TreeContents, timestampPath } from '#snapshots/tree-contents.ts'
 import type { Checked } from './check-disk.ts'
 import { deleteDueBlobs, deleteLeftFiles } from './delete-left.ts'
@@ -57,7 +58,8 @@ export async function finishRun(
   await forgetOtherHeldLists(replica, generation)
   const before = await readTrace(folder, options.name)
   const { partial } = state
-  if (told.outcome === 'updated' || before?.generation !== generation || before.channel !== channel)
+  const isSaid = before?.generation === generation && before.channel === channel
+  if (told.outcome === 'updated' || !isSaid || !isDeepStrictEqual(before.partial, partial))
     await writeTrace(folder, options.name, contents, { nowMs, software: tools.software, partial })
   const times = { nowMs, graceMs: options.graceMs }
   const deleted = await deleteDueBlobs(replica, times)

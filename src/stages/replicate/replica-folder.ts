@@ -67,10 +67,14 @@ export function heldListPath({ hidden }: ReplicaFolder, generation: number): str
   return join(hidden, `held-${generation}.gz`)
 }
 
-/** The generation of the list that a complete run left, or 0. */
+/** The newest generation of which a list lies here, or 0: a run may have been cut off before it showed that one. */
 export async function findHeldGeneration({ hidden }: ReplicaFolder): Promise<number> {
   const numbers = (await namesIn(hidden)).map((name) => Number(/^held-([1-9][0-9]{0,14})\.gz$/.exec(name)?.[1] ?? 0))
   return Math.max(0, ...numbers)
+}
+
+export async function hasHeldList({ hidden }: ReplicaFolder, generation: number): Promise<boolean> {
+  return (await namesIn(hidden)).includes(`held-${generation}.gz`)
 }
 
 export type ListSpan = { readonly channel: string; readonly from: number; readonly to: number }

@@ -19,6 +19,7 @@ import { SourceInterrupted } from './source-trouble.ts'
 import { TreeSource } from './tree-source.ts'
 import { TreeSources } from './tree-sources.ts'
 import { shownTimestamp, writeMetadata } from './write-metadata.ts'
+import { removeTrace } from './write-trace.ts'
 
 /** Throws ReplicateError with a reason a person can act on; whatever happens, the last complete generation stays. */
 export async function replicate(options: ReplicateOptions, tools: ReplicateTools): Promise<ReplicateResult> {
@@ -91,7 +92,11 @@ class ReplicaRun {
     }
     const { result, left } = await finish(copied, counts)
     if (!check) return result
-    const onIncomplete = () => writeReplicaState(replica.state, { ...copied, left, complete: 0 })
+    // Whoever reads the trace is not to be told of what is being taken away; it comes again when all is here.
+    const onIncomplete = async () => {
+      await writeReplicaState(replica.state, { ...copied, left, complete: 0 })
+      await removeTrace(replica.folder, this.#options.name)
+    }
     const checked = await checkDisk(followed.contents, check, { ...copying, onIncomplete })
     if (checked.damaged === 0) return { ...result, checked }
     const damaged = counts.damaged + checked.damaged
@@ -131,7 +136,8 @@ class ReplicaRun {
     await writeReplicaState(this.#replica.state, begun)
     await copyNamedFiles('lists', contents, begun.files, copying)
     await copyNamedFiles('packs', contents, begun.files, copying)
-    const known = { complete: begun.complete, isWhole: begun.partial === undefined }
+    const forget = () => writeReplicaState(this.#replica.state, { ...begun, complete: 0 })
+    const known = { complete: begun.complete, isWhole: begun.partial === undefined, forget }
     const plan = hasBlobs ? undefined : await copyBlobs(contents, known, copying)
     await writeMetadata(this.#replica.folder, await followed.collectMetadata())
     copying.meter.enter('done', { files: 0, bytes: 0 })

@@ -190,7 +190,7 @@ export function troubleOf(file: string, answer: SourceAnswer): Error {
   return new ReplicateError('source', said)
 }
 
-/** Seconds only: a date would depend on two clocks. */
+/** Seconds only: a date would depend on two clocks. Never at once, or a source that says so would be asked in a circle. */
 function parseRetryAfter(text: string | undefined): number | undefined {
-  return text !== undefined && /^[0-9]{1,6}$/.test(text.trim()) ? Number(text) * 1000 : undefined
+  return text !== undefined && /^[0-9]{1,6}$/.test(text.trim()) ? Math.max(1, Number(text)) * 1000 : undefined
 }

@@ -46,6 +46,9 @@ const longestRestMs = 60_000
 /** A source that puts off this many files one after the other is asked for none until the time it said. */
 const busyBeforeRest = 8
 
+/** Of failed hosts and of lies: a source can make up as many as it likes. */
+const mostTold = 50
+
 export type SourcesTools = {
   readonly now: () => number
   readonly onLiar: (liar: Liar) => void
@@ -95,7 +98,7 @@ export class TreeSources {
   /** The source is not to send us there again. */
   hostFailed(upstream: Upstream, host: RedirectHost, message: string): void {
     upstream.source.avoid(host.name)
-    if (this.#failedHosts.has(host.url)) return
+    if (this.#failedHosts.has(host.url) || this.#failedHosts.size >= mostTold) return
     this.#failedHosts.add(host.url)
     this.#tools.onHostFailed(host, message)
   }
@@ -103,7 +106,7 @@ export class TreeSources {
   /** Of a host: the source is not to send us there again. */
   lied(upstream: Upstream, host: RedirectHost | undefined, path: string, what: string): void {
     const liar = { url: host?.url ?? upstream.url, path, what }
-    this.liars.push(liar)
+    if (this.liars.length < mostTold) this.liars.push(liar)
     this.#tools.onLiar(liar)
     if (host) upstream.source.avoid(host.name)
     // The last one is kept for its other files.

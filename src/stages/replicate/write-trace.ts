@@ -1,6 +1,6 @@
 // trace/<host>: a host says what it has and since when, after everything else is in place; signed where it was given a token.
 
-import { access, readFile } from 'node:fs/promises'
+import { access, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashSecret, type NamedSecret } from '#access/secrets.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
@@ -53,6 +53,10 @@ export async function readTrace(folder: string, host: string): Promise<Trace | u
   }
   const parsed = parseTrace(bytes)
   return 'problem' in parsed ? undefined : parsed
+}
+
+export function removeTrace(folder: string, host: string): Promise<void> {
+  return rm(join(folder, tracePath(host)), { force: true })
 }
 
 export function hasTrace(folder: string, host: string): Promise<boolean> {
