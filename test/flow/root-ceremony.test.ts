@@ -80,7 +80,7 @@ test('root moves to 2 of 3 holders, and keys change by their word; an old reader
   const add = holders.flatMap((holder) => ['--add', at(holder, 'root.key.pub.json')])
   const change = [...add, '--remove', before.root.roles[0]!.keys[0]!, '--threshold', '2']
   const told = await flotilla.run('keys', 'rotate', 'root', ...change)
-  expect(told).toContain('2 of 3 its own keys: 2 more needed')
+  expect(told).toContain('2 of 3 of its own keys: 2 more needed')
   const { path } = (await flotilla.runJson<Status>('keys', 'status')).proposal!
   const previous = join(flotilla.data, 'keys/roots/1.root.json')
 
