@@ -20,7 +20,6 @@ import {
   type Change,
   changesAlong,
   changesBackTo,
-  changesBetween,
   findVersion,
   listTags,
   listTagsOfManifest,
@@ -411,7 +410,7 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
           ).version,
         ).toBe(1)
         expect((await listTags(db, id, 'stable', '', 10_000)).map((row) => row.tag)).toEqual([...tags].sort())
-        expect(await changesBetween(db, id, 'stable', 0, 1)).toHaveLength(5000)
+        expect(await changesAlong(db, id, 'stable', [0, 1])).toHaveLength(5000)
         await append(
           id,
           tags.map((tag) => toTag([tag, null])),
@@ -458,7 +457,7 @@ export function catalogueContract(engine: string, start: () => Promise<Catalogue
             expect(sorted(present)).toEqual(sorted(onlyTags(states.at(-1)!)))
             for (let from = 0; from < states.length; from++) {
               for (let to = from; to < states.length; to++) {
-                const between = await changesBetween(db, id, 'stable', from, to)
+                const between = await changesAlong(db, id, 'stable', [from, to])
                 expect(sorted(apply(states[from]!, between))).toEqual(sorted(states[to]!))
                 for (const one of between) expect(states[from]!.get(one.key) ?? null).not.toBe(one.digest)
                 const steps = Array.from({ length: to - from + 1 }, (_, i) => from + i)

@@ -216,17 +216,6 @@ export async function listTagsOfManifest(
   return rows.map((row) => row.tag)
 }
 
-/** What differs between version `from` and version `to`; what came and went between the two is not named. */
-export function changesBetween(
-  db: Reader,
-  repositoryId: number,
-  channel: string,
-  from: number,
-  to: number,
-): Promise<Change[]> {
-  return changesAlong(db, repositoryId, channel, [from, to])
-}
-
 /** What any of these versions, lowest first, changed since the one before it, as the last one has it; what came and went between two
  *  that follow each other is not named. */
 export async function changesAlong(

@@ -12,7 +12,7 @@ import { openCeremony, rootsFolder } from '#trust/open-trust.ts'
 import { KeyRefused } from '#trust/private-key.ts'
 import { keyIdOf } from '#trust/public-key.ts'
 import { epochOf } from '#trust/root-document.ts'
-import { type RootNeed, signaturesOf } from '#trust/root-signatures.ts'
+import { signaturesOf } from '#trust/root-signatures.ts'
 import { type TrustRole, trustRoles } from '#trust/signed-document.ts'
 import { SignedVersions } from '#trust/signed-versions.ts'
 import { openSigner } from './open-signer.ts'
@@ -142,8 +142,6 @@ function rootView(root: Metadata<Root>, here: Readonly<Record<string, string | u
     }),
   }
 }
-
-export type KeysNeed = RootNeed
 
 /** Files that another user made there could not be read by the server. */
 async function requireOwner(folder: string): Promise<void> {

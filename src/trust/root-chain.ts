@@ -7,10 +7,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Metadata, MetadataKind, type Root } from '@tufjs/models'
 import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
-import { encodeMetadata, signedBytes, withSignatures } from './metadata-bytes.ts'
-import { epochOf, makeRoot, parseRoot, RootRefused, requireSound } from './root-document.ts'
-import { type TrustRole, trustRoles } from './signed-document.ts'
-import type { Signer } from './signer.ts'
+import { epochOf, parseRoot, RootRefused, requireSound } from './root-document.ts'
 
 const publicFileMode = 0o644
 const privateFolderMode = 0o700
@@ -63,19 +60,6 @@ export class RootChain {
     }
     this.#files = await readRoots(this.#folder)
   }
-}
-
-/** A root of one key for each role, signed by its own: what a first start makes. */
-export async function makeFirstRoot(signer: Signer, expires: Date): Promise<Buffer> {
-  const keyOf = async (role: TrustRole) => {
-    const key = await signer.findKey(role)
-    if (!key) throw new RootRefused(`the signer has no key for ${role}`)
-    return { keys: [key], threshold: 1 }
-  }
-  const [root, timestamp, snapshot, targets] = await Promise.all(trustRoles.map(keyOf))
-  const keys = { root: root!, timestamp: timestamp!, snapshot: snapshot!, targets: targets! }
-  const first = makeRoot(1, keys, expires, { epoch: 1, after: {} })
-  return encodeMetadata(withSignatures(first, [await signer.sign(signedBytes(first))]))
 }
 
 /** Throws RootRefused unless `next` may follow `before` (undefined: unless it may be the first). */
