@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtemp, rename, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { commandSigner } from './command-signer.ts'
-import { ensureKey, ensureNextKey, keyPath, nextKeyPath } from './file-signer.ts'
+import { ensureKey } from './file-signer.ts'
 import { onlineRoles } from './signed-document.ts'
-import { documentOf, signerContract } from './signer-contract.ts'
+import { documentOf, replaceOnlineKeys, signerContract } from './signer-contract.ts'
 
 const program = join(import.meta.dir, '../../test/kit/signing-command.ts')
 
@@ -30,10 +30,7 @@ signerContract('a signer by a command', async () => {
     signer: open(),
     again: async () => open(),
     async withNewKeys() {
-      for (const role of onlineRoles) {
-        await ensureNextKey(keys, role)
-        await rename(nextKeyPath(keys, role), keyPath(keys, role))
-      }
+      await replaceOnlineKeys(keys)
       return open()
     },
   }

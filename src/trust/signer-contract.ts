@@ -2,7 +2,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { verify } from 'node:crypto'
+import { rename } from 'node:fs/promises'
 import { canonicalize } from '@tufjs/canonical-json'
+import { ensureNextKey, keyPath, nextKeyPath } from './file-signer.ts'
 import { importPublicKey, keyIdOf } from './public-key.ts'
 import { onlineRoles, type TrustRole } from './signed-document.ts'
 import type { Signer } from './signer.ts'
@@ -14,6 +16,14 @@ export type SignerSetting = {
   again(): Promise<Signer>
   /** Opens one of other keys in the same place, with the memory of before. */
   withNewKeys(): Promise<Signer>
+}
+
+/** New keys for the online roles where the old ones lie. */
+export async function replaceOnlineKeys(keys: string): Promise<void> {
+  for (const role of onlineRoles) {
+    await ensureNextKey(keys, role)
+    await rename(nextKeyPath(keys, role), keyPath(keys, role))
+  }
 }
 
 export function documentOf(role: string, version: unknown, more: Record<string, unknown> = {}): Buffer {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ensureKey, ensureNextKey, FileSigner, keyPath, nextKeyPath } from './file-signer.ts'
-import { onlineRoles, trustRoles } from './signed-document.ts'
-import { documentOf, signerContract } from './signer-contract.ts'
+import { ensureKey, FileSigner } from './file-signer.ts'
+import { trustRoles } from './signed-document.ts'
+import { documentOf, replaceOnlineKeys, signerContract } from './signer-contract.ts'
 import { type SignerServer, serveSigner } from './signer-server.ts'
 import { socketSigner } from './socket-signer.ts'
 
@@ -39,10 +39,7 @@ signerContract('a signer in a process of its own', async () => {
     signer: open(),
     again: async () => open(),
     async withNewKeys() {
-      for (const role of onlineRoles) {
-        await ensureNextKey(keys, role)
-        await rename(nextKeyPath(keys, role), keyPath(keys, role))
-      }
+      await replaceOnlineKeys(keys)
       return open()
     },
   }
