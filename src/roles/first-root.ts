@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ConfigError } from '#config/load-config.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import { parseRoot, RootRefused } from '#trust/root-document.ts'
 
 /** The bytes of a root, or `sha256:<hex>` of the first one that the tree shows. */
@@ -42,12 +43,7 @@ export async function rememberFirstRoot(folder: string, fingerprint: string): Pr
 
 /** The fingerprint of the root with which the folder began to trust; undefined: it trusts nobody yet. */
 export async function findFirstRoot(folder: string): Promise<string | undefined> {
-  try {
-    return (await readFile(firstRootFile(folder), 'utf8')).trim()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  return (await findFileBytes(firstRootFile(folder)))?.toString().trim()
 }
 
 /** Throws ConfigError when what the folder has trusted so far began with another root than the one that is given. */

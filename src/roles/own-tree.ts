@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { Digest } from '#oci/digest.ts'
 import { type RecentBlobs, readRecentBlobs } from '#snapshots/recent-blobs.ts'
 import { folderSource } from '#snapshots/snapshot-source.ts'
-import { timestampPath } from '#snapshots/tree-contents.ts'
+import { peekTimestamp, timestampPath } from '#snapshots/tree-contents.ts'
 
 export type OwnTree = {
   /** undefined: nothing is published yet. */
@@ -52,10 +52,7 @@ export function watchOwnTree(folder: string, channel: string, { now, log }: OwnT
 
 /** The timestamp is written last, and names the generation beside what TUF wants of it. */
 function generationIn(timestamp: Uint8Array): number {
-  const { signed } = JSON.parse(Buffer.from(timestamp).toString()) as {
-    signed?: { flotilla?: { generation?: unknown } }
-  }
-  const generation = signed?.flotilla?.generation
-  if (!Number.isSafeInteger(generation)) throw new Error(`${timestampPath} of our own tree names no generation`)
-  return generation as number
+  const said = peekTimestamp(timestamp)
+  if (!said) throw new Error(`${timestampPath} of our own tree names no generation`)
+  return said.generation
 }

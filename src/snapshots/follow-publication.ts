@@ -1,13 +1,7 @@
-// Keeps the publication as the signed metadata have it: fetches the packs that lead from what is held to what is published, checks
-// them, applies them, and keeps them in a folder from which the next start needs nobody.
-//
-//   <folder>/chain.json          the packs that made the publication, in order
-//   <folder>/catalogue/*.pack    their bytes: manifests and small blobs are served from here
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { makeFolder, syncFile, syncFolder, temporaryPath, writeFileAtomically } from '#kit/atomic-file.ts'
+import { hashFile } from '#kit/hash-file.ts'
 import { algorithmOf, hexOf } from '#oci/digest.ts'
 import { applyPack } from './apply-pack.ts'
 import type { SnapshotHolder } from './holder.ts'
@@ -200,7 +194,5 @@ function isOfThePack(error: unknown): boolean {
 async function isIntact(path: string, { sizeBytes, digest }: TreeFile): Promise<boolean> {
   const found = await stat(path).catch(() => undefined)
   if (found?.size !== sizeBytes) return false
-  const hash = createHash(algorithmOf(digest))
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex') === hexOf(digest)
+  return (await hashFile(path, algorithmOf(digest))) === hexOf(digest)
 }

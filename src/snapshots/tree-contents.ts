@@ -38,6 +38,18 @@ export type SignedTargets = {
   readonly files: ReadonlyMap<string, { readonly sizeBytes: number; readonly sha256: string }>
 }
 
+/** What a timestamp.json says of itself, whoever signed it: for those who only want to know where to look. */
+export function peekTimestamp(
+  timestamp: Uint8Array,
+): { readonly channel: string | undefined; readonly generation: number } | undefined {
+  try {
+    const { channel, generation } = JSON.parse(Buffer.from(timestamp).toString()).signed.flotilla
+    return isCount(generation) ? { channel: typeof channel === 'string' ? channel : undefined, generation } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** What the targets say beside their files. */
 export function aboutContents({ channel, generation, createdAtMs }: TreeContents) {
   return { format: 1, channel, generation, createdAtMs } as const

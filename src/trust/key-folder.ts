@@ -4,10 +4,11 @@
 //
 //   <folder>/next.root.json    the proposal that waits for signatures
 
-import { readFile, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Metadata, Root } from '@tufjs/models'
 import { makeFolder, syncFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import { keyPath, nextKeyPath, privateFileMode, privateFolderMode, signedFolder } from './file-signer.ts'
 import { publicOf, readPrivateKey } from './private-key.ts'
 import { keyIdOf } from './public-key.ts'
@@ -62,13 +63,8 @@ export function proposalPath(folder: string): string {
 /** Undefined: nothing waits. What was overtaken by another root does not count. */
 export async function readProposal(folder: string, roots: RootChain): Promise<Proposal | undefined> {
   const path = proposalPath(folder)
-  let bytes: Buffer
-  try {
-    bytes = await readFile(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  const bytes = await findFileBytes(path)
+  if (!bytes) return undefined
   const root = parseRoot(bytes)
   return root.signed.version === (roots.newest?.signed.version ?? 0) + 1 ? { path, root } : undefined
 }

@@ -1,7 +1,7 @@
 // Ed25519 private keys as PEM (PKCS#8), encrypted when they get a passphrase.
 
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import { type PublicKey, publicKeyOf } from './public-key.ts'
 
 /** A key, or a file of one, that cannot be used; the message says what to do. */
@@ -32,14 +32,8 @@ export function parsePrivateKey(pem: string, from: string, passphrase?: string):
 
 /** Undefined: there is no such file. */
 export async function readPrivateKey(path: string, passphrase?: string): Promise<KeyObject | undefined> {
-  let pem: string
-  try {
-    pem = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  return parsePrivateKey(pem, path, passphrase)
+  const pem = await findFileBytes(path)
+  return pem && parsePrivateKey(pem.toString(), path, passphrase)
 }
 
 export function publicOf(key: KeyObject): PublicKey {

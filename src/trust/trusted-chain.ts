@@ -9,11 +9,12 @@
 // tuf-js writes its files in place and may be killed in between: it works on a scratch copy, and what it accepted is moved over atomically.
 
 import { createHash } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MetadataKind } from '@tufjs/models'
 import { Updater } from 'tuf-js'
 import { makeFolder, publicFileMode, writeFileAtomically } from '#kit/atomic-file.ts'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import { ChainFetcher, chainLimits, type ReadMetadata } from './chain-fetcher.ts'
 import { ChainRefused, explainRefusal } from './chain-refused.ts'
 import { parseRoot } from './root-document.ts'
@@ -232,11 +233,6 @@ function timeOf(text: string): number {
   return ms
 }
 
-async function readHeld(folder: string, name: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(join(folder, name))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+function readHeld(folder: string, name: string): Promise<Buffer | undefined> {
+  return findFileBytes(join(folder, name))
 }

@@ -4,7 +4,7 @@
 import { readAll } from '#http/outbound/body-stream.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { OutboundError } from '#http/outbound/outbound-error.ts'
-import { timestampPath } from '#snapshots/tree-contents.ts'
+import { peekTimestamp, timestampPath } from '#snapshots/tree-contents.ts'
 import type { ProbeLimits } from './sample-blob.ts'
 
 const maxTimestampBytes = 16 * 1024
@@ -18,10 +18,7 @@ export async function readHint(
   try {
     const answer = await client.send({ url: `${base}/${timestampPath}`, ...limits, maxBodyBytes: maxTimestampBytes })
     const bytes = await readAll(answer.body)
-    if (answer.status !== 200) return undefined
-    const { signed } = JSON.parse(Buffer.from(bytes).toString()) as { signed: { flotilla: { generation: unknown } } }
-    const { generation } = signed.flotilla
-    return Number.isSafeInteger(generation) && (generation as number) >= 0 ? (generation as number) : undefined
+    return answer.status === 200 ? peekTimestamp(bytes)?.generation : undefined
   } catch (error) {
     if (error instanceof OutboundError && error.kind !== 'too-large') throw error
     return undefined

@@ -1,16 +1,11 @@
 // The metadata of our own tree as they lie on the disk: not verified, because nothing here is believed, only kept up and thinned.
 
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import type { SignedTargets } from '#snapshots/tree-contents.ts'
 
-export async function readMetadata(root: string, name: string): Promise<Buffer | undefined> {
-  try {
-    return await readFile(join(root, 'metadata', name))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+export function readMetadata(root: string, name: string): Promise<Buffer | undefined> {
+  return findFileBytes(join(root, 'metadata', name))
 }
 
 export type NewestTargets = {

@@ -1,13 +1,13 @@
 // The popularity list of a channel: what was pulled most, from the catalogue into the tree. It is not part of a generation: what is
 // popular changes while what is published does not.
 
-import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dayOf, listPopular } from '#catalogue/pulls.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
+import { hashFile } from '#kit/hash-file.ts'
 import { makeDigest } from '#oci/digest.ts'
 import {
   maxPopularLines,
@@ -85,11 +85,6 @@ async function hasSameLines(
 
 async function describe(root: string, number: number): Promise<PopularFile> {
   const path = popularityPath(number)
-  const hash = createHash('sha256')
-  let sizeBytes = 0
-  for await (const chunk of createReadStream(join(root, path)) as AsyncIterable<Buffer>) {
-    hash.update(chunk)
-    sizeBytes += chunk.length
-  }
-  return { path, number, sizeBytes, digest: makeDigest('sha256', hash.digest('hex')) }
+  const { size } = await stat(join(root, path))
+  return { path, number, sizeBytes: size, digest: makeDigest('sha256', await hashFile(join(root, path), 'sha256')) }
 }

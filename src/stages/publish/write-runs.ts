@@ -1,9 +1,6 @@
-// From the files that the generation before named to those that this one names: its change, what becomes one run, and, when it is due,
-// a checkpoint. Lists and packs alike; how each is written is for them to say.
-
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hashFile } from '#kit/hash-file.ts'
 import { hexOf } from '#oci/digest.ts'
 import { inOrder, type TreeFile } from '#snapshots/tree-contents.ts'
 import type { Span } from '#snapshots/tree-path.ts'
@@ -49,16 +46,14 @@ async function joined(group: readonly TreeFile[], writer: RunWriter): Promise<Tr
 
 /** Throws RunDamaged: what is signed again must be what was signed before. */
 export async function requireIntact(root: string, { path, digest, sizeBytes }: TreeFile): Promise<void> {
-  const hash = createHash('sha256')
-  let bytes = 0
-  try {
-    for await (const chunk of createReadStream(join(root, path)) as AsyncIterable<Buffer>) {
-      hash.update(chunk)
-      bytes += chunk.length
-    }
-  } catch (error) {
+  const found = await describeFile(join(root, path)).catch((error) => {
     throw new RunDamaged(`${path} cannot be read`, { cause: error })
-  }
-  if (bytes !== sizeBytes || hash.digest('hex') !== hexOf(digest))
+  })
+  if (found.sizeBytes !== sizeBytes || found.hex !== hexOf(digest))
     throw new RunDamaged(`${path} is not what was signed`)
+}
+
+async function describeFile(path: string): Promise<{ readonly sizeBytes: number; readonly hex: string }> {
+  const { size } = await stat(path)
+  return { sizeBytes: size, hex: await hashFile(path, 'sha256') }
 }

@@ -7,7 +7,7 @@ import { type NamedSecret, parseNamedSecret } from '#access/secrets.ts'
 import { readAll } from '#http/outbound/body-stream.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import type { Trace } from '#snapshots/trace.ts'
-import { timestampPath } from '#snapshots/tree-contents.ts'
+import { peekTimestamp, timestampPath } from '#snapshots/tree-contents.ts'
 import { readTrace, writeTrace } from './write-trace.ts'
 
 export type CompleteCopy = {
@@ -112,14 +112,7 @@ export async function findCopy(
 
 /** What the folder's own metadata says; nobody's signature is checked: the host speaks of itself here. */
 async function readTreeState(folder: string): Promise<{ channel: string; generation: number } | undefined> {
-  try {
-    type Timestamp = { signed: { flotilla: { channel: unknown; generation: unknown } } }
-    const { signed } = JSON.parse(await readFile(join(folder, timestampPath), 'utf8')) as Timestamp
-    const { channel, generation } = signed.flotilla
-    return typeof channel === 'string' && Number.isSafeInteger(generation)
-      ? { channel, generation: generation as number }
-      : undefined
-  } catch {
-    return undefined
-  }
+  const bytes = await readFile(join(folder, timestampPath)).catch(() => undefined)
+  const said = bytes && peekTimestamp(bytes)
+  return said?.channel === undefined ? undefined : { channel: said.channel, generation: said.generation }
 }

@@ -1,10 +1,6 @@
-// What a run has to fetch and what has left: the new list beside what the folder holds, streamed, so that memory stays the
-// same however long the lists are.
-
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { lstat, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hashFile } from '#kit/hash-file.ts'
 import { algorithmOf, blobPath, type Digest, hexOf } from '#oci/digest.ts'
 import type { ListedBlob } from '#snapshots/blob-list.ts'
 import { cheapestChain, type TreeContents } from '#snapshots/tree-contents.ts'
@@ -96,7 +92,5 @@ async function lookAt(path: string, blob: ListedBlob): Promise<'right' | 'wrong'
 }
 
 export async function hasDigest(path: string, digest: Digest): Promise<boolean> {
-  const hash = createHash(algorithmOf(digest))
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer)
-  return hash.digest('hex') === hexOf(digest)
+  return (await hashFile(path, algorithmOf(digest))) === hexOf(digest)
 }

@@ -1,8 +1,8 @@
 // What a folder remembers between runs, in `<folder>/.replicate/state.json`. Losing it costs a look at every file and the memory of
 // the highest generation; it is written atomically and never guessed at when it is damaged. What is trusted lies beside it, in `trust/`.
 
-import { readFile } from 'node:fs/promises'
 import { writeFileAtomically } from '#kit/atomic-file.ts'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import { isChannelName } from '#snapshots/tree-path.ts'
 import { ReplicateError } from './replicate-error.ts'
 
@@ -33,14 +33,9 @@ export type ReplicaState = {
 const privateFileMode = 0o600
 
 export async function readReplicaState(path: string): Promise<ReplicaState | undefined> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-  const state = parseReplicaState(text)
+  const bytes = await findFileBytes(path)
+  if (!bytes) return undefined
+  const state = parseReplicaState(bytes.toString())
   if (state) return state
   const advice = 'remove it, and the next run looks at every file instead of remembering it'
   throw new ReplicateError('folder', `${path} is damaged or of another version of this program: ${advice}`)

@@ -1,9 +1,10 @@
 // trace/<host>: a host says what it has and since when, after everything else is in place; signed where it was given a token.
 
-import { access, readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hashSecret, type NamedSecret } from '#access/secrets.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import { findFileBytes } from '#kit/find-file-bytes.ts'
 import { macOf, parseTrace, type Trace, tracePath } from '#snapshots/trace.ts'
 
 export type TraceMaking = {
@@ -44,24 +45,12 @@ export function signTrace(trace: Trace, { name, secret }: NamedSecret): Trace {
 
 /** What the host said last; undefined where there is no trace that can be read. */
 export async function readTrace(folder: string, host: string): Promise<Trace | undefined> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(join(folder, tracePath(host)))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
+  const bytes = await findFileBytes(join(folder, tracePath(host)))
+  if (!bytes) return undefined
   const parsed = parseTrace(bytes)
   return 'problem' in parsed ? undefined : parsed
 }
 
 export function removeTrace(folder: string, host: string): Promise<void> {
   return rm(join(folder, tracePath(host)), { force: true })
-}
-
-export function hasTrace(folder: string, host: string): Promise<boolean> {
-  return access(join(folder, tracePath(host))).then(
-    () => true,
-    () => false,
-  )
 }
