@@ -2,6 +2,7 @@
 
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { probeOptions } from './probe-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -270,6 +271,7 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
+  ...probeOptions,
   ...originOptions,
 
   demo: {

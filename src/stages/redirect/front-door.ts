@@ -12,8 +12,7 @@ import { type ClientRule, clientKindReader, defaultClientRules } from './client-
 import { type FrontCounters, makeCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
-import type { ProbeParts } from './probe-block.ts'
-import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
+import { type ProofLimits, type ProofParts, Proofs, proofLimitDefaults } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
 
 export type FrontOptions = {
@@ -49,7 +48,7 @@ export const frontDefaults: FrontOptions = {
   packedCacheBytes: 128 * 1024 * 1024,
 }
 
-export type FrontParts = ProbeParts & {
+export type FrontParts = ProofParts & {
   readonly holder: { readonly current: View }
   readonly places: Places
   readonly readClientAddress: ReadClientAddress
