@@ -28,7 +28,7 @@ export type KeepChecksLimits = {
 
 export const keepChecksDefaults: KeepChecksLimits = {
   batchBlobs: 10_000,
-  fillBytes: 4 << 30,
+  fillBytes: 4 * 2 ** 30,
   concurrency: 2,
   maxLacking: 1_000,
   retryMs: 3_600_000,
@@ -52,12 +52,13 @@ export class BlockCheckKeeper {
   readonly #parts: KeepChecksParts
   readonly #limits: KeepChecksLimits
   #state: CheckFiles | undefined
-  #retriedAtMs = 0
+  #retriedAtMs: number
 
   constructor(channel: string, parts: KeepChecksParts, limits: KeepChecksLimits = keepChecksDefaults) {
     this.#channel = channel
     this.#parts = parts
     this.#limits = limits
+    this.#retriedAtMs = parts.now()
   }
 
   /** One run. True: there is more to do than it was allowed to. */
