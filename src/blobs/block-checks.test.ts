@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { DiskBlobStore } from '#blobs/disk/disk-blob-store.ts'
 import {
   blockBytes,
   blockCount,
@@ -13,7 +14,6 @@ import {
   makeBlockChecks,
 } from './block-checks.ts'
 import { BlockKey } from './block-key.ts'
-import { DiskBlobStore } from './disk/disk-blob-store.ts'
 import { digestOf } from './hashing.ts'
 
 let folder: string

@@ -65,6 +65,7 @@ export async function openFront(
       outbound,
       openBlob: (digest, range) => openBlobFile(tree, digest, range),
       blockChecks,
+      onDamaged: (digest) => log.error({ digest }, 'our own bytes of a blob are damaged or gone: push it again'),
       random: Math.random,
     },
     {

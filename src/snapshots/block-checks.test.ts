@@ -3,8 +3,6 @@ import { mkdir, mkdtemp, readFile, rename, rm, symlink, truncate, writeFile } fr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import type { BlockKey } from '#blobs/block-key.ts'
-import { digestOf } from '#blobs/hashing.ts'
 import { makeDigest } from '#oci/digest.ts'
 import {
   blockKey,
@@ -20,6 +18,8 @@ import { encodeRecord, recordBytes } from './check-record.ts'
 import { BlockChecksFollower } from './follow-block-checks.ts'
 import { CheckFileDamaged, writeCheckFile } from './write-check-file.ts'
 
+type Key = typeof blockKey
+
 let root: string
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'check-files-'))
@@ -33,11 +33,11 @@ async function newFolder(): Promise<string> {
 }
 
 const told = (checks: Uint8Array) => Buffer.from(checks).toString()
-const found = async (checks: { find: BlockChecks<BlockKey>['find'] }, n: number) => {
+const found = async (checks: { find: BlockChecks<Key>['find'] }, n: number) => {
   const known = await checks.find(numberedDigest(n))
   return known && told(known.checks)
 }
-const follow = (folder: string, findKey: () => Promise<BlockKey | undefined> = async () => blockKey) =>
+const follow = (folder: string, findKey: () => Promise<Key | undefined> = async () => blockKey) =>
   new BlockChecksFollower({ folder, channel: 'stable', findKey })
 
 /** A folder with blobs 0 to `count`, a batch each. */
@@ -162,7 +162,7 @@ describe('a front door follows', () => {
     await follower[Symbol.asyncDispose]()
   })
 
-  test.each<[string, BlockKey | undefined, RegExp]>([
+  test.each<[string, Key | undefined, RegExp]>([
     ['no key', undefined, /there is none here: copy keys\/block.key/],
     ['another key', otherBlockKey, /the one here is [0-9a-f]{16}/],
   ])('nothing with %s, and says what to do', async (_, key, reason) => {
@@ -274,10 +274,10 @@ test('no document of any kind is taken by half or breaks what reads it', () => {
     format: 1,
     channel: 'stable',
     keyId: blockKey.id,
-    files: [{ path: `block-checks/${'a'.repeat(32)}`, digest: digestOf('x'), sizeBytes: recordBytes }],
+    files: [{ path: `block-checks/${'a'.repeat(32)}`, digest: numberedDigest(1), sizeBytes: recordBytes }],
     generation: 1,
     digest: 'x',
-    lacking: [{ digest: digestOf('y'), sizeBytes: 5 }],
+    lacking: [{ digest: numberedDigest(2), sizeBytes: 5 }],
   }
   expect(parseCheckFiles(Buffer.from(JSON.stringify(good)), 'stable')).toEqual(good)
 })

@@ -41,7 +41,11 @@ export const proofLimitDefaults: ProofLimits = {
 }
 
 /** `openBlob`: undefined where the blobs do not lie here. */
-export type ProofParts = Omit<ProbeParts, 'own'> & { readonly openBlob: OpenBlob | undefined }
+export type ProofParts = Omit<ProbeParts, 'own'> & {
+  readonly openBlob: OpenBlob | undefined
+  /** Our own bytes of a blob turned out to be wrong. */
+  readonly onDamaged?: ((digest: Digest) => void) | undefined
+}
 
 type Trouble = { failures: number; badUntilMs: number }
 type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
@@ -64,7 +68,7 @@ export type ProofState = 'proven' | 'unproven' | 'bad'
 
 export class Proofs {
   readonly #limits: ProofLimits
-  readonly #parts: ProbeParts
+  readonly #parts: ProofParts & ProbeParts
   readonly #tell: { readonly report: ReportEvidence; readonly counters: FrontCounters; readonly now: () => number }
   /** By family and address: a host may fail over one and not over the other. */
   readonly #hosts = { 4: new Map<string, Host>(), 6: new Map<string, Host>() }
@@ -167,7 +171,9 @@ export class Proofs {
   async #settle(of: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): Promise<void> {
     const state = await this.#parts.own.verify(of.blob.digest)
     if (state === 'sound') this.#fail(of, pair, verdict)
-    if (state === 'damaged') this.#tell.counters.ownBlobsDamaged++
+    if (state !== 'damaged') return
+    this.#tell.counters.ownBlobsDamaged++
+    this.#parts.onDamaged?.(of.blob.digest)
   }
 
   #fail({ candidate, blob }: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): void {

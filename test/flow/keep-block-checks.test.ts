@@ -15,8 +15,8 @@ import { addTreeBlobs } from '#catalogue/tree-blobs.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import { BlockChecksFollower } from '#snapshots/follow-block-checks.ts'
 import { finishUpload } from '#stages/push/finish-upload.ts'
-import { blockKey, openCheckFolder, otherBlockKey } from '../../test/kit/check-files.ts'
-import { BlockCheckKeeper, type KeepChecksLimits, keepChecksDefaults } from './keep-block-checks.ts'
+import { BlockCheckKeeper, type KeepChecksLimits, keepChecksDefaults } from '#upkeep/keep-block-checks.ts'
+import { blockKey, openCheckFolder, otherBlockKey } from '../kit/check-files.ts'
 
 let root: string
 beforeAll(async () => {
