@@ -3,18 +3,15 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { BlockKey } from '#blobs/block-key.ts'
 import { openBlobFile } from '#blobs/disk/open-blob-file.ts'
 import type { Config } from '#config/config.ts'
 import { ConfigError } from '#config/load-config.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
-import { BlockChecksFollower } from '#snapshots/follow-block-checks.ts'
-import { startFollower } from '#snapshots/follower.ts'
 import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
-import { followPace, followSnapshots, together } from './follow-snapshots.ts'
-import { blockKeyPath } from './resources.ts'
+import { followBlockChecks } from './follow-block-checks.ts'
+import { followSnapshots } from './follow-snapshots.ts'
 import type { Strangers } from './strangers.ts'
 
 export type OpenFront = AsyncDisposable & {
@@ -38,19 +35,8 @@ export async function openFront(
 ): Promise<OpenFront> {
   const { settings } = config
   const tree = join(config.tree, config.publicChannel)
-  const followed = await followSnapshots(config, log, kept)
-  const blockChecks = new BlockChecksFollower({
-    folder: join(config.data, 'snapshots', config.publicChannel),
-    channel: config.publicChannel,
-    findKey: () => BlockKey.find(blockKeyPath(config)),
-  })
-  const checksFollower = startFollower(() => blockChecks.step(), {
-    ...followPace,
-    random: Math.random,
-    log: (error) => log.warn({ err: error }, 'block checks were not taken; those of before stay'),
-  })
-  void checksFollower.runNow()
-  const follower = together([followed.follower, checksFollower])
+  const { holder, follower } = await followSnapshots(config, log, kept)
+  const { blockChecks, follower: checksFollower } = followBlockChecks(config, log)
   const outbound = new OutboundClient({
     allowPrivate: settings.allowPrivateHosts || settings.demo,
     userAgent: 'flotilla',
@@ -59,7 +45,7 @@ export async function openFront(
   const front = new FrontDoor(
     {
       ...strangers,
-      holder: followed.holder,
+      holder,
       report,
       now: Date.now,
       outbound,
@@ -95,6 +81,7 @@ export async function openFront(
     followNow: () => follower.runNow(),
     async [Symbol.asyncDispose]() {
       await follower.stop()
+      await checksFollower.stop()
       await blockChecks[Symbol.asyncDispose]()
       await outbound[Symbol.asyncDispose]()
     },

@@ -1,10 +1,17 @@
 // Brings the block checks of what a channel's tree carries to where front doors read them, and makes those that are missing: of blobs
 // that were pushed before there were any, or with another key. What it does is bounded for each run, and gone on with at the next.
 
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { BlobStore } from '#blobs/blob-store.ts'
 import { makeBlockChecks } from '#blobs/block-checks.ts'
 import type { BlockKey } from '#blobs/block-key.ts'
-import { findBlockChecks, listTreeBlobsSince, putBlockChecks, type StoredChecks } from '#catalogue/block-checks.ts'
+import {
+  findBlockChecks,
+  listTreeBlobsSince,
+  putBlockChecks,
+  type StoredChecks,
+  type TreePlace,
+} from '#catalogue/block-checks.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { eachBounded } from '#kit/each-bounded.ts'
 import type { Digest } from '#oci/digest.ts'
@@ -14,6 +21,8 @@ import { CheckFileDamaged } from '#snapshots/write-check-file.ts'
 import type { CheckFolder } from './check-folder.ts'
 
 export type KeepChecksLimits = {
+  /** Blobs that are looked up at a time: SQLite answers in the thread of the front door. */
+  readonly pageBlobs: number
   /** Blobs that become one file at a time. */
   readonly batchBlobs: number
   /** Bytes of blobs without checks that one run reads; a blob that is larger is read all the same. */
@@ -27,7 +36,8 @@ export type KeepChecksLimits = {
 }
 
 export const keepChecksDefaults: KeepChecksLimits = {
-  batchBlobs: 10_000,
+  pageBlobs: 500,
+  batchBlobs: 2_000,
   fillBytes: 4 * 2 ** 30,
   concurrency: 2,
   maxLacking: 1_000,
@@ -45,7 +55,13 @@ export type KeepChecksParts = {
 
 type Blob = { readonly digest: Digest; readonly sizeBytes: number }
 /** What became of some blobs; `left` were not looked at: the run has read its share. */
-type Checked = { readonly found: readonly StoredChecks[]; readonly lacking: readonly Blob[]; readonly left: number }
+type Checked = { readonly records: readonly Buffer[]; readonly lacking: readonly Blob[]; readonly left: number }
+type Batch = Pick<Checked, 'records' | 'lacking'> & {
+  /** The last blob that was looked at. */
+  readonly place: TreePlace
+  /** Why nothing follows: the tree has no more, or the run has read its share. */
+  readonly end: 'tree' | 'budget' | undefined
+}
 
 export class BlockCheckKeeper {
   readonly #channel: string
@@ -76,19 +92,35 @@ export class BlockCheckKeeper {
   }
 
   async #take(signal: AbortSignal | undefined): Promise<boolean> {
-    const { catalogue } = this.#parts
-    const { batchBlobs } = this.#limits
     const budget = { bytes: this.#limits.fillBytes }
     await this.#retryLacking(budget)
     for (;;) {
-      signal?.throwIfAborted()
-      const page = await listTreeBlobsSince(catalogue, this.#channel, this.#state!, batchBlobs)
-      if (page.length === 0) return false
-      const checked = await this.#check(page, budget)
-      const last = page.at(-1 - checked.left)
-      if (last) await this.#write(checked, { generation: last.generation, digest: last.digest })
-      if (checked.left > 0) return true
+      const batch = await this.#collect(budget, signal)
+      if (batch.place !== this.#state) await this.#write(batch)
+      if (batch.end) return batch.end === 'budget'
     }
+  }
+
+  /** What comes next in the tree, up to a file's worth of it. */
+  async #collect(budget: { bytes: number }, signal: AbortSignal | undefined): Promise<Batch> {
+    const { catalogue } = this.#parts
+    const { pageBlobs, batchBlobs } = this.#limits
+    const records: Buffer[] = []
+    const lacking: Blob[] = []
+    let place: TreePlace = this.#state!
+    let end: Batch['end']
+    while (!end && records.length < batchBlobs) {
+      signal?.throwIfAborted()
+      const page = await listTreeBlobsSince(catalogue, this.#channel, place, pageBlobs)
+      if (page.length === 0) end = 'tree'
+      const checked = await this.#check(page, budget)
+      records.push(...checked.records)
+      lacking.push(...checked.lacking)
+      place = page.at(-1 - checked.left) ?? place
+      if (checked.left > 0) end = 'budget'
+      await nextTurn()
+    }
+    return { records, lacking, place, end }
   }
 
   /** A blob that was damaged here may have been pushed again. */
@@ -98,10 +130,10 @@ export class BlockCheckKeeper {
     if (lacking.length === 0 || nowMs - this.#retriedAtMs < this.#limits.retryMs) return
     this.#retriedAtMs = nowMs
     const checked = await this.#check(lacking, budget)
-    if (checked.found.length === 0) return
-    const found = new Set(checked.found.map(({ digest }) => digest))
-    this.#state = { ...this.#state!, lacking: lacking.filter(({ digest }) => !found.has(digest)) }
-    await this.#write({ ...checked, lacking: [] }, this.#state)
+    if (checked.records.length === 0) return
+    const still = new Set([...checked.lacking, ...lacking.slice(lacking.length - checked.left)])
+    this.#state = { ...this.#state!, lacking: lacking.filter((blob) => still.has(blob)) }
+    await this.#write({ records: checked.records, lacking: [], place: this.#state })
   }
 
   async #check(blobs: readonly Blob[], budget: { bytes: number }): Promise<Checked> {
@@ -133,7 +165,8 @@ export class BlockCheckKeeper {
       return undefined
     })
     if (made.length > 0) await catalogue.transaction().execute((tx) => putBlockChecks(tx, key.id, made))
-    return { found: [...found, ...made], lacking, left: blobs.length - looked }
+    const records = [...found, ...made].map(({ digest, checks }) => encodeRecord(digest, checks, key))
+    return { records, lacking, left: blobs.length - looked }
   }
 
   /** Only of a blob that still has its digest: checks of rotten bytes would close every good host. */
@@ -150,13 +183,9 @@ export class BlockCheckKeeper {
     return undefined
   }
 
-  async #write(
-    { found, lacking }: Checked,
-    { generation, digest }: Pick<CheckFiles, 'generation' | 'digest'>,
-  ): Promise<void> {
-    const { folder, key } = this.#parts
-    const records = found.map(({ digest, checks }) => encodeRecord(digest, checks, key))
+  async #write({ records, lacking, place }: Omit<Batch, 'end'>): Promise<void> {
+    const { generation, digest } = place
     const all = [...this.#state!.lacking, ...lacking].slice(0, this.#limits.maxLacking)
-    this.#state = await folder.add({ ...this.#state!, generation, digest, lacking: all }, records)
+    this.#state = await this.#parts.folder.add({ ...this.#state!, generation, digest, lacking: all }, records)
   }
 }

@@ -13,7 +13,7 @@ import { encodeRecord } from '#snapshots/check-record.ts'
 import { blockKey, openCheckFolder } from '../kit/check-files.ts'
 
 const blobs = Number(process.argv[2] ?? 1_000_000)
-const batchBlobs = 10_000
+const batchBlobs = 2_000
 const added = 200
 const lookups = 5_000
 /** One in so many digests is remembered to be looked up. */

@@ -143,7 +143,7 @@ describe('an old catalogue', () => {
     await line.publish(...all.slice(0, 6))
     await line.publish(...all.slice(6))
     let runs = 1
-    const limits = { fillBytes: 10_000, batchBlobs: 4 }
+    const limits = { fillBytes: 10_000, pageBlobs: 3, batchBlobs: 4 }
     while (await line.keeper(limits).run()) runs++
     expect(runs).toBe(5)
     for (const bytes of all) expect(await line.isChecked(bytes)).toBe(true)
