@@ -55,6 +55,8 @@ type Pair = Trouble & {
   goodMs: number
   doubtedMs: number
   running: Promise<boolean> | undefined
+  /** Our own bytes are being read, to know whose are wrong. */
+  isDisputed: boolean
 }
 
 export type Pairing = {
@@ -169,7 +171,11 @@ export class Proofs {
 
   /** Whose bytes are wrong: until ours were read whole the pair is only in doubt, and nobody waits for that. */
   async #settle(of: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): Promise<void> {
+    // However many probes differ meanwhile, it is one failure.
+    if (pair.isDisputed) return
+    pair.isDisputed = true
     const state = await this.#parts.own.verify(of.blob.digest)
+    pair.isDisputed = false
     if (state === 'sound') this.#fail(of, pair, verdict)
     if (state !== 'damaged') return
     this.#tell.counters.ownBlobsDamaged++
@@ -199,7 +205,7 @@ export class Proofs {
     let host = this.#hosts[family].get(url)
     if (!host) this.#hosts[family].set(url, (host = { failures: 0, badUntilMs: 0, pairs: 0, running: 0 }))
     if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
-    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined }
+    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined, isDisputed: false }
     this.#pairs.set(key, pair)
     host.pairs++
     return pair
