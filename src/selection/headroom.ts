@@ -6,20 +6,16 @@ import type { PlacedHost } from '#snapshots/placement.ts'
 export type HeadroomOptions = {
   /** The part of a host's declared bandwidth that this front door may fill, above 0. With several front doors: what falls to each. */
   readonly hostShare: number
-  /** A host that is busy for longer than this takes no more of its own clients while another one is free. */
+  /** A host that is busy for longer than this takes no more clients while another one is free. */
   readonly aheadMs: number
-  /** The same for clients from outside its network, AS and country: less, so that its own find room first. */
-  readonly guestAheadMs: number
-  /** Asks are no downloads: whoever asks and does not fetch makes a host look busy for so long at most. */
-  readonly longestMs: number
 }
 
-export const headroomDefaults: HeadroomOptions = {
-  hostShare: 1,
-  aheadMs: 10_000,
-  guestAheadMs: 5_000,
-  longestMs: 60_000,
-}
+export const headroomDefaults: HeadroomOptions = { hostShare: 1, aheadMs: 10_000 }
+
+/** Clients from outside its network, AS and country are turned away earlier, so that its own find room first. */
+const guestPart = 0.5
+/** Asks are no downloads: whoever asks and does not fetch makes a host look busy for so many times `aheadMs` at most. */
+const mostAheads = 6
 
 /** Ids are serial numbers of a catalogue; from here on hosts are not counted and always have room. */
 const mostHosts = 1 << 20
@@ -41,10 +37,10 @@ export class Headroom {
     if (id >= mostHosts) return
     if (id >= this.#doneAtMs.length) this.#grow(id)
     const nowMs = this.#now()
-    const { hostShare, longestMs } = this.#options
+    const { hostShare, aheadMs } = this.#options
     const bytesPerMs = (Math.max(1, host.bandwidthMbps) * hostShare * 1e6) / 8 / 1000
     const doneAtMs = Math.max(nowMs, this.#doneAtMs[id]!) + bytes / bytesPerMs
-    this.#doneAtMs[id] = Math.min(doneAtMs, nowMs + longestMs)
+    this.#doneAtMs[id] = Math.min(doneAtMs, nowMs + mostAheads * aheadMs)
   }
 
   /** For how long the host is busy with what it was given. */
@@ -53,7 +49,7 @@ export class Headroom {
   }
 
   hasRoom(id: number, isHome: boolean): boolean {
-    return this.busyMs(id) <= (isHome ? this.#options.aheadMs : this.#options.guestAheadMs)
+    return this.busyMs(id) <= this.#options.aheadMs * (isHome ? 1 : guestPart)
   }
 
   #grow(id: number): void {
