@@ -1,6 +1,11 @@
-// How full a front door makes a host before it sends clients farther: rows of the table of options.
+// Which hosts are near, and how full a front door makes one before it sends clients farther: rows of the table of options.
 
-export const headroomOptions = {
+export const nearnessOptions = {
+  asns: {
+    kind: 'path',
+    group: 'Hosts',
+    help: 'address-to-AS database (MaxMind format), by which clients meet the hosts of their own AS first; default: none',
+  },
   frontDoors: {
     kind: 'count',
     default: '1',
