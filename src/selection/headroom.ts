@@ -45,11 +45,21 @@ export class Headroom {
 
   /** For how long the host is busy with what it was given. */
   busyMs(id: number): number {
-    return id < this.#doneAtMs.length ? Math.max(0, this.#doneAtMs[id]! - this.#now()) : 0
+    return Math.max(0, this.doneAtMs(id) - this.#now())
   }
 
   hasRoom(id: number, isHome: boolean): boolean {
-    return this.busyMs(id) <= this.#options.aheadMs * (isHome ? 1 : guestPart)
+    return this.doneAtMs(id) <= this.fullFromMs(isHome)
+  }
+
+  /** When the host is done with what it was given; 0: it never was given anything. */
+  doneAtMs(id: number): number {
+    return id < this.#doneAtMs.length ? this.#doneAtMs[id]! : 0
+  }
+
+  /** A host that is done later than this has no room now: the clock is read once for many hosts. */
+  fullFromMs(isHome: boolean): number {
+    return this.#now() + this.#options.aheadMs * (isHome ? 1 : guestPart)
   }
 
   #grow(id: number): void {

@@ -40,6 +40,7 @@ function addTier(
 ): boolean {
   const first = ranked.length
   const { limit } = question.draw
+  const fullFromMs = headroom === undefined ? 0 : headroom.fullFromMs(tier.isHome)
   let isFull = false
   for (const indexed of tier.hosts) {
     if (indexed.host.excluded !== undefined) continue
@@ -47,7 +48,7 @@ function addTier(
     const drawn = drawOf(seed, indexed.host)
     if (ranked.length === limit && drawn >= draws[limit - 1]!) continue
     if (judgeHost(indexed, question, tier.isOwnNetwork) !== 0) continue
-    if (headroom !== undefined && !headroom.hasRoom(indexed.host.id, tier.isHome)) {
+    if (headroom !== undefined && headroom.doneAtMs(indexed.host.id) > fullFromMs) {
       isFull = true
       continue
     }
