@@ -56,7 +56,6 @@ export async function openFront(
     },
     {
       ...frontDefaults,
-<<<<<<< HEAD
       choose: {
         ...frontDefaults.choose,
         allowHttpHosts: settings.allowHttpHosts,
@@ -71,10 +70,7 @@ export async function openFront(
         maxHeld: settings.probeHeld,
         maxHeldPerPrefix: settings.probeHeldPerNetwork,
       },
-=======
-      choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
       headroom: { hostShare: 1 / settings.frontDoors, aheadMs: settings.hostBacklog },
->>>>>>> main
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
       clientRules:

@@ -4,17 +4,8 @@ import type { Catalogue } from '#catalogue/schema.ts'
 import * as first from './0001-first.ts'
 import * as pulls from './0002-pulls.ts'
 import * as checkIns from './0003-check-ins.ts'
-
-<<<<<<< HEAD
-
 import * as blockChecks from './0004-block-checks.ts'
-
-=======
-
 import * as hostPlaces from './0007-host-places.ts'
-
->>>>>>> main
-
 import type { ColumnTypes } from './column-types.ts'
 
 type Migration = { up(db: Kysely<unknown>, types: ColumnTypes): Promise<void> }
@@ -24,11 +15,8 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-pulls': pulls,
   '0003-check-ins': checkIns,
-<<<<<<< HEAD
   '0004-block-checks': blockChecks,
-=======
   '0007-host-places': hostPlaces,
->>>>>>> main
 }
 
 export async function migrate(catalogue: Catalogue, types: ColumnTypes): Promise<void> {
