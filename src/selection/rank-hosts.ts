@@ -3,8 +3,9 @@
 
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
-import { candidateOf, judgeHost, type Question, questionOf } from './judge-host.ts'
-import { drawOf, leastDrawOf, seedOf } from './race.ts'
+import { holds, type Question, questionOf, servesCountry } from './judge-host.ts'
+import { seedOf, uniformOf } from './race.ts'
+import { shortlistOf } from './shortlist.ts'
 import { type Tier, tiersOf } from './tiers.ts'
 
 /** Candidates, best first; empty when only the origin is left. Hosts without room come behind all others, nearest first: they are
@@ -29,7 +30,7 @@ export function rankHosts(fleet: Fleet, client: SelectionClient, blob: WantedBlo
 }
 
 /** Appends the hosts of one tier behind those already there, in the order of what they draw, up to the limit; true when one that suits
- *  has no room. Drawing is cheaper than judging, so a host that would not make it is not judged. */
+ *  has no room. Drawing is cheaper than judging, and the least that a host may draw cheaper than what it draws. */
 function addTier(
   tier: Tier,
   question: Question,
@@ -39,26 +40,31 @@ function addTier(
   headroom: Draw['headroom'],
 ): boolean {
   const first = ranked.length
-  const { limit } = question.draw
+  const { client, draw } = question
+  const { limit } = draw
+  const { candidates, hosts, ids, weights, generations } = shortlistOf(tier.hosts, question.fleet, client, draw)
   const fullFromMs = headroom === undefined ? 0 : headroom.fullFromMs(tier.isHome)
   let isFull = false
-  for (const indexed of tier.hosts) {
-    if (indexed.host.excluded !== undefined) continue
-    if (ranked.length === limit && leastDrawOf(seed, indexed.host) >= draws[limit - 1]!) continue
-    const drawn = drawOf(seed, indexed.host)
-    if (ranked.length === limit && drawn >= draws[limit - 1]!) continue
-    if (judgeHost(indexed, question, tier.isOwnNetwork) !== 0) continue
-    if (headroom !== undefined && headroom.doneAtMs(indexed.host.id) > fullFromMs) {
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!
+    const weight = weights[i]!
+    const uniform = uniformOf(seed, id)
+    const highest = ranked.length === limit ? draws[limit - 1]! : Number.POSITIVE_INFINITY
+    if ((1 - uniform) / weight >= highest) continue
+    const drawn = -Math.log(uniform) / weight
+    if (drawn >= highest || !holds(id, generations[i]!, question)) continue
+    if (!tier.isOwnNetwork && !servesCountry(hosts[i]!, client)) continue
+    if (headroom !== undefined && headroom.doneAtMs(id) > fullFromMs) {
       isFull = true
       continue
     }
-    if (first > 0 && isRanked(ranked, first, indexed.host.id)) continue
+    if (first > 0 && isRanked(ranked, first, id)) continue
     let at = ranked.length < limit ? ranked.length : limit - 1
     for (; at > first && draws[at - 1]! > drawn; at--) {
       ranked[at] = ranked[at - 1]!
       draws[at] = draws[at - 1]!
     }
-    ranked[at] = candidateOf(indexed, question.client, question.draw)!
+    ranked[at] = candidates[i]!
     draws[at] = drawn
   }
   return isFull
