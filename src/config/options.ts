@@ -3,6 +3,7 @@
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { probeOptions } from './probe-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -272,6 +273,7 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
+  ...probeOptions,
   ...originOptions,
 
   demo: {
