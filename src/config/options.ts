@@ -1,5 +1,6 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
+import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 
@@ -81,7 +82,7 @@ export const options = {
     kind: 'networks',
     default: '',
     group: 'Listeners',
-    help: 'networks (CIDR) of our own proxies, whose X-Forwarded-For is believed, counted from the right',
+    help: 'networks (CIDR) of our own proxies, whose X-Forwarded-For and PROXY headers are believed, counted from the right',
   },
 
   adminToken: {
@@ -270,6 +271,7 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
+  ...frontdoorListenerOptions,
   ...originOptions,
 
   demo: {

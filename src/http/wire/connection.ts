@@ -54,9 +54,9 @@ export class Connection {
   #isPaused = false
   #mustClose = false
 
-  constructor(socket: WireSocket, shared: Shared, peer: string) {
-    this.peer = peer
-    this.isTls = shared.isTls
+  constructor(socket: WireSocket, shared: Shared, client: { readonly peer: string; readonly isTls: boolean }) {
+    this.peer = client.peer
+    this.isTls = client.isTls
     this.limits = shared.limits
     this.#socket = socket
     this.#shared = shared
