@@ -13,12 +13,15 @@ function binary(command: number, protocol: number, addresses: string, tlvs = '',
   return Buffer.concat([signature, fixed, rest])
 }
 
-const v4 = 'c6336407' + 'c0000201' + '9c4001bb' // 198.51.100.7 to 192.0.2.1, 40000 to 443
-const v6 = `20010db8${'0'.repeat(22)}07${'20010db8'}${'0'.repeat(22)}01` + '9c4001bb'
-const mapped = `${'0'.repeat(20)}ffffc6336407${'0'.repeat(20)}ffffc0000201` + '9c4001bb'
+// 198.51.100.7 to 192.0.2.1, 40000 to 443
+const ports = '9c4001bb'
+const v4 = `c6336407c0000201${ports}`
+const v6 = `20010db8${'0'.repeat(22)}0720010db8${'0'.repeat(22)}01${ports}`
+const mapped = `${'0'.repeat(20)}ffffc6336407${'0'.repeat(20)}ffffc0000201${ports}`
 const unix = '00'.repeat(216)
-const tls = '20000801' + '00000000' + '010000' // client came over TLS, certificate not asked for; an empty TLV within
-const plain = '20000500' + '00000000'
+// The client came over TLS, its certificate was not asked for; an empty TLV within.
+const tls = '2000080100000000210000'
+const plain = '2000050000000000'
 
 const good: [string, Buffer | string, string | undefined, boolean][] = [
   ['v1 over IPv4', 'PROXY TCP4 198.51.100.7 192.0.2.1 40000 443\r\n', '198.51.100.7', false],
@@ -34,7 +37,7 @@ const good: [string, Buffer | string, string | undefined, boolean][] = [
   ['v2 over IPv4', binary(0x21, 0x11, v4), '198.51.100.7', false],
   ['v2 over IPv6', binary(0x21, 0x21, v6), '2001:db8::7', false],
   ['v2 with a mapped address', binary(0x21, 0x21, mapped), '198.51.100.7', false],
-  ['v2 with TLVs', binary(0x21, 0x11, v4, '04000200ff' + 'ea000161'), '198.51.100.7', false],
+  ['v2 with TLVs', binary(0x21, 0x11, v4, '04000200ffea000161'), '198.51.100.7', false],
   ['v2, client over TLS', binary(0x21, 0x11, v4, tls), '198.51.100.7', true],
   ['v2, client not over TLS', binary(0x21, 0x11, v4, plain), '198.51.100.7', false],
   ['v2 local', binary(0x20, 0x00, ''), undefined, false],
