@@ -117,6 +117,7 @@ function blobOf(value: unknown, pack: string, header: PackHeader): PublishedBlob
     sizeBytes,
     generation,
     small: fields.offset === undefined ? undefined : { pack, offset: whole(fields.offset, 'an offset'), sizeBytes },
+    isConfig: fields.isConfig === true,
   }
 }
 

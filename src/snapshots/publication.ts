@@ -22,6 +22,8 @@ export type PublishedBlob = {
   readonly generation: number
   /** Where its bytes are when it is below `smallBlobBytes`; such a blob is never in the tree. */
   readonly small: PackedBytes | undefined
+  /** A large config: clients survive no fault of a host on it, so it is served from here or from the origin. */
+  readonly isConfig: boolean
 }
 
 export type PublishedRepository = {

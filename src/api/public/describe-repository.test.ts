@@ -21,7 +21,9 @@ function makeRepository(documents: ReadonlyMap<Digest, object>, tags: Readonly<R
     name: 'team/app',
     tags: new Map(Object.entries(tags)),
     manifests,
-    blobs: new Map([[digest(90), { digest: digest(90), sizeBytes: 4000, generation: 1, small: undefined }]]),
+    blobs: new Map([
+      [digest(90), { digest: digest(90), sizeBytes: 4000, generation: 1, small: undefined, isConfig: false }],
+    ]),
     referrers: new Map(),
   }
   let reads = 0
