@@ -4,18 +4,13 @@
 // FLOTILLA_FUZZ_REQUESTS=1000000 FLOTILLA_FUZZ_SEED=7 repeat a longer run.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { blobPath } from '#oci/digest.ts'
 import { digestOf, largeConfig, layer } from '../kit/front-door.ts'
 import { HostileRequests, mark } from '../kit/hostile-requests.ts'
-import type { HostileTarget } from '../kit/hostile-target.ts'
-import { type RunningProcess, startProcess } from '../kit/process.ts'
+import { type HostileTarget, startHostileTarget } from '../kit/hostile-target.ts'
 import { seeded } from '../kit/seeded.ts'
 import { readAnswers } from '../kit/strict-answers.ts'
-import { waitUntil } from '../kit/wait-until.ts'
 import { ask } from '../kit/wire.ts'
 
 const requests = Number(process.env.FLOTILLA_FUZZ_REQUESTS ?? 50_000)
@@ -25,23 +20,11 @@ const connectionsAtOnce = 24
 /** Of the collector's own habits; what would grow with requests grows by far more in a long run. */
 const mostGrowthBytes = 200 * 1024 * 1024
 
-let folder: string
-let server: RunningProcess
 let target: HostileTarget
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'hostile-'))
-  const program = join(import.meta.dir, '../kit/hostile-target.ts')
-  server = startProcess(process.execPath, [program], { logFile: join(folder, 'out') })
-  target = await waitUntil(() => JSON.parse(server.output().split('\n')[0]!) as HostileTarget, { what: 'a front door' })
+  target = await startHostileTarget()
 })
-afterAll(async () => {
-  await server.stop()
-  rmSync(folder, { recursive: true })
-})
-
-function residentBytes(): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) * 1024
-}
+afterAll(() => target[Symbol.asyncDispose]())
 
 /** Sends the pieces and FIN, and gives what came until the server closed. */
 function exchange(bytes: Buffer, cuts: readonly number[]): Promise<Buffer> {
@@ -94,7 +77,7 @@ test(`${requests} hostile requests, seed ${seed}`, async () => {
   const work = async () => {
     while (answered < requests) {
       const { bytes, cuts } = hostile.connection()
-      if (before === 0 && answered > requests / 10) before = residentBytes()
+      if (before === 0 && answered > requests / 10) before = target.residentBytes()
       const received = await exchange(bytes, cuts)
       try {
         // Bending may double a request: what counts is how often the word stands there.
@@ -106,7 +89,7 @@ test(`${requests} hostile requests, seed ${seed}`, async () => {
     }
   }
   await Promise.all(Array.from({ length: connectionsAtOnce }, work))
-  const growth = residentBytes() - before
+  const growth = target.residentBytes() - before
   const told = [...statuses].sort(([a], [b]) => a - b).map(([status, count]) => `${status}: ${count}`)
   console.log(
     `${answered} requests were answered; ${told.join(', ')}; memory grew by ${(growth / 2 ** 20).toFixed(1)} MiB`,
@@ -116,11 +99,8 @@ test(`${requests} hostile requests, seed ${seed}`, async () => {
     expect(statuses.get(status) ?? 0, `answers ${status}`).toBeGreaterThan(0)
   }
   expect(growth).toBeLessThan(mostGrowthBytes)
-  expect(server.isRunning()).toBe(true)
-  const logged = server
-    .output()
-    .split('\n')
-    .filter((line) => line.startsWith('LOGGED'))
+  expect(target.process.isRunning()).toBe(true)
+  const logged = target.logged()
   expect(logged.filter((line) => !line.includes('a connection of the proxy'))).toEqual([])
   const good = await ask(target, `GET /v2/fedora/base/blobs/${digestOf(largeConfig)} HTTP/1.1\nHost: x\n\n`)
   expect([good.status, good.body.equals(largeConfig)]).toEqual([200, true])
