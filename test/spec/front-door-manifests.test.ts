@@ -132,4 +132,23 @@ describe('where a client is', () => {
       expect(answer.body.toString()).not.toContain(front.host.url)
     }
   })
+
+  test.each([
+    ['the header of the connection', '198.51.100.7', [], true],
+    ['not what the client adds to it', '192.0.2.9', ['X-Forwarded-For: 198.51.100.7'], false],
+    ['and not less for it', '198.51.100.7', ['X-Forwarded-For: 192.0.2.9'], true],
+    ['what a trusted proxy says that it names', '127.0.0.1', ['X-Forwarded-For: 198.51.100.7'], true],
+  ])('behind the PROXY protocol: %s', async (_, named, lines, isThere) => {
+    await using proxied = await openFrontListener({ isTrustedProxy: () => true, proxyProtocol: 'on' })
+    const { fixture, host, listener } = proxied
+    fixture.fleet(
+      [placed(1, host.url, { netblocks: ['198.51.100.0/24'], isPrivate: true })],
+      {},
+      fixture.clock.nowMs + 1,
+    )
+    await using wire = await openWire(listener)
+    const request = ['GET /mirrorlist HTTP/1.1', 'Host: x', ...lines, '', ''].join('\r\n')
+    await wire.send(`PROXY TCP4 ${named} 192.0.2.1 1 2\r\n${request}`)
+    expect((await wire.receive()).body.toString().includes(host.url)).toBe(isThere)
+  })
 })

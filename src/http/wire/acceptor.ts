@@ -75,6 +75,12 @@ export class Acceptor {
       ...(tls && { tls: { cert: Bun.file(tls.cert), key: Bun.file(tls.key) } }),
       socket: {
         open: (socket) => this.#open(socket),
+        // That it is here makes `open` come before the handshake and not after it: a client that never ends its handshake counts as well.
+        ...(tls && {
+          handshake(socket, isDone) {
+            if (!isDone) socket.terminate()
+          },
+        }),
         data: (socket, chunk) => socket.data?.guest?.onData(chunk),
         drain: (socket) => socket.data?.guest?.onDrain(),
         end(socket) {
