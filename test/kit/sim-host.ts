@@ -1,0 +1,223 @@
+// A volunteer's host of whose every byte the test decides: it serves the tree's paths from memory, or misbehaves in one of the ways that
+// were seen in the field. Raw sockets, because half of these ways no HTTP server can be talked into.
+
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { gzipSync } from 'node:zlib'
+import { dropSyns } from './drop-syns.ts'
+import { findFreePort } from './free-port.ts'
+
+/** `field` words: what clients meet. `half-silent` stands for a host that is gone midway as well: both are silence to a client. */
+export const hostFaults = [
+  '404', '401', '403', '410', '429', '500', '503',
+  'refused', 'syn-dropped', 'closes', 'silent', 'half-silent', 'cut', 'reset',
+  'short', 'wrong', 'html', 'empty', 'trailing', 'no-range', 'bad-range', 'gzip', 'x-gzip', 'loop',
+] as const // biome-ignore format: a table
+
+export type HostFault = (typeof hostFaults)[number]
+export type HostMode = 'good' | HostFault
+
+export type SimHostOptions = {
+  readonly address: string
+  /** The whole tree by digest; a host holds what is in `held`. */
+  readonly tree: ReadonlyMap<string, Buffer>
+  readonly held?: Set<string>
+  readonly tls?: { readonly cert: string; readonly key: string } | undefined
+}
+
+export type HostRequest = { readonly path: string; readonly range: string | undefined; readonly agent: string; readonly mode: HostMode }
+
+type Part = { readonly first: number; readonly last: number }
+type Asked = { readonly socket: Socket; readonly bytes: Buffer; readonly part: Part | undefined; readonly path: string }
+
+export class SimHost implements AsyncDisposable {
+  readonly url: string
+  readonly held: Set<string>
+  readonly requests: HostRequest[] = []
+  connections = 0
+  bodyBytes = 0
+  #mode: HostMode = 'good'
+  /** When the mode began, on the clock of `performance.now()`. */
+  modeSinceMs = 0
+  readonly #options: SimHostOptions
+  readonly #port: number
+  readonly #sockets = new Set<Socket>()
+  #server: Server | undefined
+  #dropping: Disposable | undefined
+
+  static async start(options: SimHostOptions): Promise<SimHost> {
+    const host = new SimHost(options, await findFreePort(options.address))
+    await host.#listen()
+    return host
+  }
+
+  private constructor(options: SimHostOptions, port: number) {
+    this.#options = options
+    this.#port = port
+    this.held = options.held ?? new Set(options.tree.keys())
+    this.url = `${options.tls ? 'https' : 'http'}://${options.address}:${port}`
+  }
+
+  get mode(): HostMode {
+    return this.#mode
+  }
+
+  /** Counts for requests that come from now on; a transfer under way ends as it began. */
+  async setMode(mode: HostMode): Promise<void> {
+    if (mode === this.#mode) return
+    this.#mode = mode
+    this.modeSinceMs = performance.now()
+    if (mode === 'refused' || mode === 'syn-dropped') {
+      await this.#stopListening()
+      if (mode === 'syn-dropped') this.#dropping = dropSyns(this.#options.address, this.#port)
+    } else await this.#listen()
+  }
+
+  async #listen(): Promise<void> {
+    this.#dropping?.[Symbol.dispose]()
+    this.#dropping = undefined
+    if (this.#server) return
+    const { address, tls } = this.#options
+    const take = (socket: Socket) => this.#take(socket)
+    const server = tls ? createTlsServer(tls, take) : createServer(take)
+    this.#server = server
+    await new Promise<void>((resolve, reject) => {
+      server.on('error', reject)
+      server.listen(this.#port, address, resolve)
+    })
+  }
+
+  /** Kept connections go with the listener, as they do when a machine goes; those that wait for nothing only. */
+  async #stopListening(): Promise<void> {
+    this.#dropping?.[Symbol.dispose]()
+    this.#dropping = undefined
+    const server = this.#server
+    this.#server = undefined
+    server?.close()
+    for (const socket of this.#sockets) socket.end()
+  }
+
+  #take(socket: Socket): void {
+    this.connections++
+    this.#sockets.add(socket)
+    socket.on('close', () => this.#sockets.delete(socket))
+    socket.on('error', () => undefined)
+    let head = ''
+    socket.on('data', (chunk: Buffer) => {
+      head += chunk.toString('latin1')
+      for (let end = head.indexOf('\r\n\r\n'); end >= 0; end = head.indexOf('\r\n\r\n')) {
+        const text = head.slice(0, end)
+        head = head.slice(end + 4)
+        this.#answer(socket, text)
+      }
+    })
+  }
+
+  #answer(socket: Socket, head: string): void {
+    const [method = '', target = ''] = head.split(' ', 2)
+    const path = target.split('?')[0]!
+    const header = (name: string) => new RegExp(`^${name}: *(.*)$`, 'im').exec(head)?.[1]
+    const range = header('range')
+    const mode = this.#mode
+    this.requests.push({ path, range, agent: header('user-agent') ?? '', mode })
+    const digest = `sha256:${path.split('/').at(-1)}`
+    const bytes = this.held.has(digest) ? this.#options.tree.get(digest) : undefined
+    const asked = { socket, bytes: bytes ?? Buffer.alloc(0), part: partOf(range, bytes?.length ?? 0), path }
+    if (mode !== 'good') return misbehave(mode, asked, this.url)
+    if (!bytes) return send(socket, '404 Not Found', [], Buffer.from('not here'))
+    if (method === 'HEAD') return send(socket, '200 OK', [`content-length: ${bytes.length}`])
+    this.bodyBytes += sendBytes(asked)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#dropping?.[Symbol.dispose]()
+    this.#server?.close()
+    for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
+/** One range, closed or open; undefined: the whole. */
+function partOf(range: string | undefined, sizeBytes: number): Part | undefined {
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? '') ?? []
+  if (first === undefined || Number(first) >= sizeBytes) return undefined
+  return { first: Number(first), last: Math.min(last ? Number(last) : sizeBytes - 1, sizeBytes - 1) }
+}
+
+function headOf(status: string, headers: readonly string[]): string {
+  return `HTTP/1.1 ${[status, ...headers].join('\r\n')}\r\n\r\n`
+}
+
+function send(socket: Socket, status: string, headers: readonly string[], body?: Buffer): void {
+  const length = body ? [`content-length: ${body.length}`] : []
+  socket.write(headOf(status, [...headers, ...length]))
+  if (body && body.length > 0) socket.write(body)
+}
+
+const shown = ({ bytes, part }: Asked) => (part ? bytes.subarray(part.first, part.last + 1) : bytes)
+
+function answerHead({ bytes, part }: Asked, length = part ? part.last - part.first + 1 : bytes.length): string {
+  const plain = [`content-length: ${length}`]
+  if (!part) return headOf('200 OK', plain)
+  return headOf('206 Partial Content', [...plain, `content-range: bytes ${part.first}-${part.last}/${bytes.length}`])
+}
+
+function sendBytes(asked: Asked): number {
+  const body = shown(asked)
+  asked.socket.write(answerHead(asked))
+  asked.socket.write(body)
+  return body.length
+}
+
+const html = Buffer.from('<html><body>Welcome to our network. Please log in.</body></html>')
+const statuses: Readonly<Record<string, string>> = {
+  '404': '404 Not Found', '401': '401 Unauthorized', '403': '403 Forbidden', '410': '410 Gone',
+  '429': '429 Too Many Requests', '500': '500 Internal Server Error', '503': '503 Service Unavailable',
+} // biome-ignore format: a table
+
+function misbehave(fault: HostFault, asked: Asked, hostUrl: string): void {
+  const { socket, bytes, path } = asked
+  const body = shown(asked)
+  const half = body.subarray(0, body.length >> 1)
+  const status = statuses[fault]
+  if (status) return send(socket, status, [], html)
+  switch (fault) {
+    case 'closes':
+      return void socket.end()
+    case 'refused':
+    case 'syn-dropped':
+      // Nothing listens any more; a connection from before goes as well.
+      return void socket.destroy()
+    case 'silent':
+      return
+    case 'half-silent':
+      return void socket.write(Buffer.concat([Buffer.from(answerHead(asked)), half]))
+    case 'cut':
+      return void socket.end(Buffer.concat([Buffer.from(answerHead(asked)), half]))
+    case 'reset':
+      return void socket.write(Buffer.concat([Buffer.from(answerHead(asked)), half]), () => socket.resetAndDestroy())
+    case 'short':
+      return void sendBytes({ ...asked, bytes: bytes.subarray(0, bytes.length >> 1), part: undefined })
+    case 'wrong':
+      return void sendBytes({ ...asked, bytes: bytes.map((byte) => byte ^ 0x55) as Buffer })
+    case 'html':
+      return send(socket, '200 OK', ['content-type: text/html'], html)
+    case 'empty':
+      return send(socket, '200 OK', [], Buffer.alloc(0))
+    case 'trailing': {
+      const longer = Buffer.concat([body, Buffer.from('trailing junk')])
+      socket.write(answerHead(asked, longer.length))
+      return void socket.write(longer)
+    }
+    case 'no-range':
+      return void sendBytes({ ...asked, part: undefined })
+    case 'bad-range': {
+      if (asked.part) return send(socket, '416 Range Not Satisfiable', [`content-range: bytes */${bytes.length}`], html)
+      return void socket.end(Buffer.concat([Buffer.from(answerHead(asked)), half]))
+    }
+    case 'gzip':
+    case 'x-gzip':
+      return send(socket, '200 OK', [`content-encoding: ${fault}`], gzipSync(body, { level: 1 }))
+    case 'loop':
+      return send(socket, '307 Temporary Redirect', [`location: ${hostUrl}${path}`], Buffer.alloc(0))
+  }
+}
