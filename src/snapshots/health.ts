@@ -11,6 +11,8 @@ export type HostHealth = {
   readonly families?: readonly (4 | 6)[] | undefined
   /** open: takes nothing; draining: weight 0 until whole reads passed. */
   readonly circuit: 'closed' | 'open' | 'draining'
+  /** A look at it failed a short while ago: what is told here of its life is not enough to send a client there. */
+  readonly isShaky?: boolean | undefined
 }
 
 export type HealthDocument = {

@@ -54,7 +54,7 @@ class Pull {
   readonly opens: Opened[] = []
   hostBytes = 0
   frontBytes = 0
-  #received = Buffer.alloc(0)
+  #received: Buffer = Buffer.alloc(0)
 
   constructor(client: ScriptedClient, wanted: Wanted) {
     this.#client = client

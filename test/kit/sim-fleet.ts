@@ -75,6 +75,7 @@ export class SimFleet implements AsyncDisposable {
     this.#watch = new FleetWatch(shared, {
       channel: simChannel,
       liveness: { ...livenessDefaults, idleMs: 1_000, totalMs: 1_000 },
+      shakyMs: 600_000 / haste,
       strikes: hasten(strikeDefaults, ['windowMs', 'probeEveryMs', 'openMs'], haste),
       wholeReads: { ...wholeReadDefaults, idleMs: 1_000, totalMs: 2_000 },
     })
@@ -94,7 +95,7 @@ export class SimFleet implements AsyncDisposable {
         ...frontDefaults,
         windowMs: frontDefaults.windowMs / haste,
         choose: hasten(frontDefaults.choose, ['epochMs', 'echoMs', 'maxHealthAgeMs', 'maxPlacementAgeMs'], haste),
-        proofs: hasten(frontDefaults.proofs, ['goodForMs', 'badForMs', 'maxBadForMs', 'echoMs'], haste),
+        proofs: hasten(frontDefaults.proofs, ['goodForMs', 'badForMs', 'maxBadForMs', 'shakyMs', 'freshMs', 'echoMs'], haste),
         ...options.front,
       },
     )

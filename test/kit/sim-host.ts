@@ -36,9 +36,8 @@ export class SimHost implements AsyncDisposable {
   readonly requests: HostRequest[] = []
   connections = 0
   bodyBytes = 0
-  #mode: HostMode = 'good'
-  /** When the mode began, on the clock of `performance.now()`. */
-  modeSinceMs = 0
+  /** Every mode with the moment when it began, on the clock of `performance.now()`; the last one is now's. */
+  readonly modes: { readonly mode: HostMode; readonly sinceMs: number }[] = [{ mode: 'good', sinceMs: 0 }]
   readonly #options: SimHostOptions
   readonly #port: number
   readonly #sockets = new Set<Socket>()
@@ -59,14 +58,13 @@ export class SimHost implements AsyncDisposable {
   }
 
   get mode(): HostMode {
-    return this.#mode
+    return this.modes.at(-1)!.mode
   }
 
   /** Counts for requests that come from now on; a transfer under way ends as it began. */
   async setMode(mode: HostMode): Promise<void> {
-    if (mode === this.#mode) return
-    this.#mode = mode
-    this.modeSinceMs = performance.now()
+    if (mode === this.mode) return
+    this.modes.push({ mode, sinceMs: performance.now() })
     if (mode === 'refused' || mode === 'syn-dropped') {
       await this.#stopListening()
       if (mode === 'syn-dropped') this.#dropping = dropSyns(this.#options.address, this.#port)
@@ -118,7 +116,7 @@ export class SimHost implements AsyncDisposable {
     const path = target.split('?')[0]!
     const header = (name: string) => new RegExp(`^${name}: *(.*)$`, 'im').exec(head)?.[1]
     const range = header('range')
-    const mode = this.#mode
+    const { mode } = this
     this.requests.push({ path, range, agent: header('user-agent') ?? '', mode })
     const digest = `sha256:${path.split('/').at(-1)}`
     const bytes = this.held.has(digest) ? this.#options.tree.get(digest) : undefined

@@ -161,6 +161,16 @@ describe('health', () => {
     })
   })
 
+  test('is shaky for ten minutes after a look that failed, and says so at once', () => {
+    const well = { liveness: liveness(urlAt('http://a', true)), strikes: calm }
+    const failed = { liveness: liveness(urlAt('http://a', true, { failedAtMs: 1_000 })), strikes: calm }
+    const calmly = buildHealth(well, undefined, 0)
+    expect(calmly.hosts[0]!.isShaky).toBeUndefined()
+    const shaky = buildHealth(failed, calmly, 2_000)
+    expect(shaky.hosts[0]).toMatchObject({ isAlive: true, isShaky: true })
+    expect(buildHealth(failed, shaky, 601_000).hosts[0]!.isShaky).toBeUndefined()
+  })
+
   test('stays the same document while verdicts do, and is told again before it looks forgotten', () => {
     const first = buildHealth({ liveness: liveness(urlAt('http://a', true)), strikes: calm }, undefined, 0)
     const later = liveness(urlAt('http://a', true, { roundTripMs: 99, checkedAtMs: 9_000 }))

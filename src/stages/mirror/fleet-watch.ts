@@ -41,6 +41,8 @@ export type FleetWatchOptions = {
   readonly channel: string
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
+  /** See build-health.ts, which has the default. */
+  readonly shakyMs?: number
   /** Whole reads of draining hosts run beside the rounds: none above this size, so many at once, no longer than this. */
   readonly wholeReads: {
     readonly maxBytes: number
@@ -166,7 +168,7 @@ export class FleetWatch {
 
   #buildHealth(): HealthDocument {
     if (!this.#liveness && this.#health) return this.#health
-    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes }
+    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes, shakyMs: this.#options.shakyMs }
     this.#health = buildHealth(facts, this.#health, this.#tools.now())
     return this.#health
   }

@@ -202,8 +202,9 @@ export class HostChooser {
     const { fleet, nowMs, client } = asked
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
     const { proofs } = this.#parts
-    if (isTrusted && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family)) return 'proven'
-    return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
+    const isShaky = fleet.health.byId.get(candidate.host.id)?.isShaky === true
+    if (isTrusted && !isShaky && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family)) return 'proven'
+    return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, isShaky, sinceMs, nowMs })
   }
 
   #pairing(candidate: Candidate, { blob, client }: Asked): Pairing {

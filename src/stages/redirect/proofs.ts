@@ -12,18 +12,31 @@ export type ProofLimits = {
   /** How long a failed one closes, doubled with each in a row. */
   readonly badForMs: number
   readonly maxBadForMs: number
+  /** A host that failed here is shaky for so long: until then what the snapshots say of its life is not enough. */
+  readonly shakyMs: number
+  /** And a probe that passed there, of whichever blob, is enough for so long. */
+  readonly freshMs: number
   /** Doubts about what passed this short a while ago are echoes. */
   readonly echoMs: number
   readonly maxPairs: number
+  /** Probes that this front door spends on a host: so many a day, and so many at once when it spent few before. */
+  readonly perHostAndDay: number
+  readonly burstPerHost: number
   readonly maxRunning: number
   readonly maxRunningPerHost: number
   readonly maxRunningPerPrefix: number
 }
 
+const dayMs = 86_400_000
+
 export const proofLimitDefaults: ProofLimits = {
   goodForMs: 60_000,
   badForMs: 30_000,
   maxBadForMs: 600_000,
+  shakyMs: 600_000,
+  freshMs: 200,
+  perHostAndDay: 1_500,
+  burstPerHost: 500,
   echoMs: 2_000,
   maxPairs: 20_000,
   maxRunning: 256,
@@ -32,7 +45,15 @@ export const proofLimitDefaults: ProofLimits = {
 }
 
 type Trouble = { failures: number; badUntilMs: number }
-type Host = Trouble & { pairs: number; running: number }
+/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob; probesLeft: as of countedMs. */
+type Host = Trouble & {
+  pairs: number
+  running: number
+  goodMs: number
+  failedMs: number
+  probesLeft: number
+  countedMs: number
+}
 type Pair = Trouble & {
   readonly host: Host
   goodMs: number
@@ -76,14 +97,17 @@ export class Proofs {
 
   /**
    * `isTrusted`: the snapshots are fresh, so what they say is a proof where nothing here speaks against it.
-   * `sinceMs`: only a proof newer than this counts; 0: any.
+   * `sinceMs`: only a proof newer than this counts; 0: any. `isShaky`: the host failed a look a short while ago.
    */
   stateOf(
     { candidate, blob, family }: Pairing,
-    about: { isTrusted: boolean; sinceMs: number; nowMs: number },
+    about: { isTrusted: boolean; isShaky?: boolean; sinceMs: number; nowMs: number },
   ): ProofState {
-    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0
     const host = this.#hosts[family].get(candidate.url)
+    const { freshMs, shakyMs } = this.#limits
+    const isShaky = about.isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
+    const isLive = !isShaky || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
     if (host.badUntilMs > about.nowMs) return 'bad'
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
@@ -91,7 +115,7 @@ export class Proofs {
     if (pair.badUntilMs > about.nowMs) return 'bad'
     if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
     const isFresh =
-      pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+      isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
   }
 
@@ -110,7 +134,9 @@ export class Proofs {
     if (pair.running) return pair.running
     const { maxRunning, maxRunningPerHost, maxRunningPerPrefix } = this.#limits
     const ofPrefix = this.#runningOf.get(prefixKey) ?? 0
-    if (this.#running >= maxRunning || pair.host.running >= maxRunningPerHost || ofPrefix >= maxRunningPerPrefix) {
+    const isFull =
+      this.#running >= maxRunning || pair.host.running >= maxRunningPerHost || ofPrefix >= maxRunningPerPrefix
+    if (isFull || !this.#spend(pair.host)) {
       this.#tell.counters.probesSkipped++
       return Promise.resolve(false)
     }
@@ -128,6 +154,18 @@ export class Proofs {
     return pair.running
   }
 
+  /** False: this host has had its probes for now. */
+  #spend(host: Host): boolean {
+    const { perHostAndDay, burstPerHost } = this.#limits
+    const nowMs = this.#tell.now()
+    const saved = host.probesLeft + ((nowMs - host.countedMs) * perHostAndDay) / dayMs
+    host.probesLeft = Math.min(saved, burstPerHost)
+    host.countedMs = nowMs
+    if (host.probesLeft < 1) return false
+    host.probesLeft--
+    return true
+  }
+
   async #probe(
     { candidate, blob, family }: Pairing,
     pair: Pair,
@@ -141,6 +179,7 @@ export class Proofs {
       counters.probesPassed++
       if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed', reason: 'a block was right' })
       pair.goodMs = nowMs
+      pair.host.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
         trouble.failures = 0
         trouble.badUntilMs = 0
@@ -149,6 +188,7 @@ export class Proofs {
     }
     counters.probesFailed++
     pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
+    pair.host.failedMs = nowMs
     this.#close(pair, nowMs)
     if (verdict.isHostWide) this.#close(pair.host, nowMs)
     report({ ...about, kind: 'probe-failed', reason: verdict.reason })
@@ -166,7 +206,7 @@ export class Proofs {
     let pair = this.#pairs.get(key)
     if (pair) return pair
     let host = this.#hosts[family].get(url)
-    if (!host) this.#hosts[family].set(url, (host = { failures: 0, badUntilMs: 0, pairs: 0, running: 0 }))
+    if (!host) this.#hosts[family].set(url, (host = newHost(this.#limits.burstPerHost)))
     if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
     pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined }
     this.#pairs.set(key, pair)
@@ -179,13 +219,19 @@ export class Proofs {
     for (const [key, pair] of this.#pairs) {
       this.#pairs.delete(key)
       pair.host.pairs--
-      if (pair.host.pairs === 0) {
+      // What is known of a shaky host outlives its pairs: there are no more of those than addresses.
+      if (pair.host.pairs === 0 && this.#tell.now() - pair.host.failedMs >= this.#limits.shakyMs) {
         const family = key.startsWith('4') ? 4 : 6
         this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
       }
       return
     }
   }
+}
+
+function newHost(probesLeft: number): Host {
+  const never = Number.NEGATIVE_INFINITY
+  return { failures: 0, badUntilMs: 0, pairs: 0, running: 0, goodMs: never, failedMs: never, probesLeft, countedMs: 0 }
 }
 
 function pairKey(family: 4 | 6, url: string, digest: string): string {
