@@ -24,7 +24,7 @@ const random = seeded(4)
 let fleet: SimFleet
 
 beforeAll(async () => {
-  fleet = await SimFleet.start({ hosts: 20, gold: 4, blobs: 40, blobBytes: 70_000, haste })
+  fleet = await SimFleet.start({ hosts: 20, gold: 6, blobs: 40, blobBytes: 70_000, haste })
   await fleet.watch()
 })
 afterAll(() => fleet[Symbol.asyncDispose]())
@@ -100,13 +100,17 @@ test('pulls through a fleet of which a third is always broken', async () => {
   // No proof can know of a fault that begins after it.
   const between = failed.filter(({ pulled }) => (faultAge(pulled) ?? Number.POSITIVE_INFINITY) < freshMs + 5)
   const { probesPassed, probesFailed, probesSkipped, heldRedirects, redirects } = fleet.front.counters
+  const { originNoHost, originNotProven, originAfterRound } = fleet.front.counters
   console.log(
     `${outcomes.length} layers: ${failed.length} failed, ${between.length} of them by a fault that began after the proof; ` +
-      `${((100 * front) / (host + front)).toFixed(1)} % of bytes from the origin; ${heldRedirects} of ${redirects} redirects held, ` +
+      `${((100 * front) / (host + front)).toFixed(1)} % of bytes from the origin ` +
+      `(no host ${originNoHost}, not proven ${originNotProven}, after a round ${originAfterRound}); ${heldRedirects} of ${redirects} redirects held, ` +
       `probes: ${probesPassed} passed, ${probesFailed} failed, ${probesSkipped} skipped`,
   )
   for (const { client, pulled } of failed)
-    console.log(`  ${client.manner} as ${client.userAgent.split(' ')[0]}: ${pulled.why}, the fault is ${faultAge(pulled)?.toFixed(1)} ms old`)
+    console.log(
+      `  ${client.manner} as ${client.userAgent.split(' ')[0]}: ${pulled.why}, the fault is ${faultAge(pulled)?.toFixed(1)} ms old`,
+    )
   expect(fleet.failures).toEqual([])
   expect(failed.length).toBe(between.length)
   expect(between.length).toBeLessThanOrEqual(outcomes.length / 200)

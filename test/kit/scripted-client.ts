@@ -17,7 +17,12 @@ export type ScriptedClient = {
   readonly ca?: string | undefined
 }
 
-export type Wanted = { readonly frontUrl: string; readonly path: string; readonly digest: string; readonly sizeBytes: number }
+export type Wanted = {
+  readonly frontUrl: string
+  readonly path: string
+  readonly digest: string
+  readonly sizeBytes: number
+}
 
 /** One open as it went, for whoever wants to know what failed whom. */
 export type Opened = {
@@ -37,7 +42,8 @@ export type Pulled = {
   readonly opens: readonly Opened[]
 }
 
-export const dockerAgent = 'docker/28.5.2 go/go1.24.8 kernel/6.12.0 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)'
+export const dockerAgent =
+  'docker/28.5.2 go/go1.24.8 kernel/6.12.0 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)'
 const attempts = 5
 const waitMs = 5_000
 const maxRedirects = 10

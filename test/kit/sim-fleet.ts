@@ -9,13 +9,19 @@ import type { Listener } from '#http/listener.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { parseCidr } from '#kit/address.ts'
-import { crawlDefaults, livenessDefaults, retryDefaults, strikeDefaults, wholeReadDefaults } from '#roles/mirror-defaults.ts'
+import {
+  crawlDefaults,
+  livenessDefaults,
+  retryDefaults,
+  strikeDefaults,
+  wholeReadDefaults,
+} from '#roles/mirror-defaults.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
 import type { HostGrade } from '#snapshots/placement.ts'
 import { noPlaces } from '#snapshots/places.ts'
 import { crawlHost } from '#stages/mirror/crawl-host.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
-import { FleetWatch, type FleetSnapshots } from '#stages/mirror/fleet-watch.ts'
+import { type FleetSnapshots, FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, type FrontOptions, frontDefaults } from '#stages/redirect/front-door.ts'
@@ -71,7 +77,15 @@ export class SimFleet implements AsyncDisposable {
     this.#client = new OutboundClient({ allowPrivate: true, userAgent: 'docker/28.5.2' })
     const { source, records: tree, openBlob } = this.tree
     const log = (error: unknown) => void this.failures.push(error)
-    const shared = { client: this.#client, blobs: source, tree, records: this.records, random: Math.random, now: Date.now, log }
+    const shared = {
+      client: this.#client,
+      blobs: source,
+      tree,
+      records: this.records,
+      random: Math.random,
+      now: Date.now,
+      log,
+    }
     this.#watch = new FleetWatch(shared, {
       channel: simChannel,
       liveness: { ...livenessDefaults, idleMs: 1_000, totalMs: 1_000 },
@@ -95,7 +109,11 @@ export class SimFleet implements AsyncDisposable {
         ...frontDefaults,
         windowMs: frontDefaults.windowMs / haste,
         choose: hasten(frontDefaults.choose, ['epochMs', 'echoMs', 'maxHealthAgeMs', 'maxPlacementAgeMs'], haste),
-        proofs: hasten(frontDefaults.proofs, ['goodForMs', 'badForMs', 'maxBadForMs', 'shakyMs', 'freshMs', 'echoMs'], haste),
+        proofs: hasten(
+          frontDefaults.proofs,
+          ['goodForMs', 'badForMs', 'maxBadForMs', 'shakyMs', 'freshMs', 'echoMs'],
+          haste,
+        ),
         ...options.front,
       },
     )
@@ -170,7 +188,9 @@ export class SimFleet implements AsyncDisposable {
     const { haste } = this.#options
     const { generation } = this.tree
     const { hosts, presence, crawls: lastCrawls } = this.records
-    const retryMs = Object.fromEntries(Object.entries(retryDefaults.retryMs).map(([outcome, ms]) => [outcome, ms / haste]))
+    const retryMs = Object.fromEntries(
+      Object.entries(retryDefaults.retryMs).map(([outcome, ms]) => [outcome, ms / haste]),
+    )
     const pace = {
       againMs: crawlEveryMs / haste,
       lackingMs: retryDefaults.lackingMs / haste,

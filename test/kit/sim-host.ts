@@ -9,10 +9,31 @@ import { findFreePort } from './free-port.ts'
 
 /** `field` words: what clients meet. `half-silent` stands for a host that is gone midway as well: both are silence to a client. */
 export const hostFaults = [
-  '404', '401', '403', '410', '429', '500', '503',
-  'refused', 'syn-dropped', 'closes', 'silent', 'half-silent', 'cut', 'reset',
-  'short', 'wrong', 'html', 'empty', 'trailing', 'no-range', 'bad-range', 'gzip', 'x-gzip', 'loop',
-] as const // biome-ignore format: a table
+  '404',
+  '401',
+  '403',
+  '410',
+  '429',
+  '500',
+  '503',
+  'refused',
+  'syn-dropped',
+  'closes',
+  'silent',
+  'half-silent',
+  'cut',
+  'reset',
+  'short',
+  'wrong',
+  'html',
+  'empty',
+  'trailing',
+  'no-range',
+  'bad-range',
+  'gzip',
+  'x-gzip',
+  'loop',
+] as const
 
 export type HostFault = (typeof hostFaults)[number]
 export type HostMode = 'good' | HostFault
@@ -25,7 +46,12 @@ export type SimHostOptions = {
   readonly tls?: { readonly cert: string; readonly key: string } | undefined
 }
 
-export type HostRequest = { readonly path: string; readonly range: string | undefined; readonly agent: string; readonly mode: HostMode }
+export type HostRequest = {
+  readonly path: string
+  readonly range: string | undefined
+  readonly agent: string
+  readonly mode: HostMode
+}
 
 type Part = { readonly first: number; readonly last: number }
 type Asked = { readonly socket: Socket; readonly bytes: Buffer; readonly part: Part | undefined; readonly path: string }
@@ -121,10 +147,10 @@ export class SimHost implements AsyncDisposable {
     const digest = `sha256:${path.split('/').at(-1)}`
     const bytes = this.held.has(digest) ? this.#options.tree.get(digest) : undefined
     const asked = { socket, bytes: bytes ?? Buffer.alloc(0), part: partOf(range, bytes?.length ?? 0), path }
-    if (mode !== 'good') return misbehave(mode, asked, this.url)
-    if (!bytes) return send(socket, '404 Not Found', [], Buffer.from('not here'))
-    if (method === 'HEAD') return send(socket, '200 OK', [`content-length: ${bytes.length}`])
-    this.bodyBytes += sendBytes(asked)
+    if (mode !== 'good') misbehave(mode, asked, this.url)
+    else if (!bytes) send(socket, '404 Not Found', [], Buffer.from('not here'))
+    else if (method === 'HEAD') send(socket, '200 OK', [`content-length: ${bytes.length}`])
+    else this.bodyBytes += sendBytes(asked)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -168,54 +194,40 @@ function sendBytes(asked: Asked): number {
 
 const html = Buffer.from('<html><body>Welcome to our network. Please log in.</body></html>')
 const statuses: Readonly<Record<string, string>> = {
-  '404': '404 Not Found', '401': '401 Unauthorized', '403': '403 Forbidden', '410': '410 Gone',
-  '429': '429 Too Many Requests', '500': '500 Internal Server Error', '503': '503 Service Unavailable',
-} // biome-ignore format: a table
+  '404': '404 Not Found',
+  '401': '401 Unauthorized',
+  '403': '403 Forbidden',
+  '410': '410 Gone',
+  '429': '429 Too Many Requests',
+  '500': '500 Internal Server Error',
+  '503': '503 Service Unavailable',
+}
 
 function misbehave(fault: HostFault, asked: Asked, hostUrl: string): void {
   const { socket, bytes, path } = asked
   const body = shown(asked)
-  const half = body.subarray(0, body.length >> 1)
+  const firstHalf = Buffer.concat([Buffer.from(answerHead(asked)), body.subarray(0, body.length >> 1)])
   const status = statuses[fault]
-  if (status) return send(socket, status, [], html)
-  switch (fault) {
-    case 'closes':
-      return void socket.end()
-    case 'refused':
-    case 'syn-dropped':
-      // Nothing listens any more; a connection from before goes as well.
-      return void socket.destroy()
-    case 'silent':
-      return
-    case 'half-silent':
-      return void socket.write(Buffer.concat([Buffer.from(answerHead(asked)), half]))
-    case 'cut':
-      return void socket.end(Buffer.concat([Buffer.from(answerHead(asked)), half]))
-    case 'reset':
-      return void socket.write(Buffer.concat([Buffer.from(answerHead(asked)), half]), () => socket.resetAndDestroy())
-    case 'short':
-      return void sendBytes({ ...asked, bytes: bytes.subarray(0, bytes.length >> 1), part: undefined })
-    case 'wrong':
-      return void sendBytes({ ...asked, bytes: bytes.map((byte) => byte ^ 0x55) as Buffer })
-    case 'html':
-      return send(socket, '200 OK', ['content-type: text/html'], html)
-    case 'empty':
-      return send(socket, '200 OK', [], Buffer.alloc(0))
-    case 'trailing': {
-      const longer = Buffer.concat([body, Buffer.from('trailing junk')])
-      socket.write(answerHead(asked, longer.length))
-      return void socket.write(longer)
-    }
-    case 'no-range':
-      return void sendBytes({ ...asked, part: undefined })
-    case 'bad-range': {
-      if (asked.part) return send(socket, '416 Range Not Satisfiable', [`content-range: bytes */${bytes.length}`], html)
-      return void socket.end(Buffer.concat([Buffer.from(answerHead(asked)), half]))
-    }
-    case 'gzip':
-    case 'x-gzip':
-      return send(socket, '200 OK', [`content-encoding: ${fault}`], gzipSync(body, { level: 1 }))
-    case 'loop':
-      return send(socket, '307 Temporary Redirect', [`location: ${hostUrl}${path}`], Buffer.alloc(0))
-  }
+  if (status) send(socket, status, [], html)
+  else if (fault === 'closes') socket.end()
+  // Nothing listens any more; a connection from before goes as well.
+  else if (fault === 'refused' || fault === 'syn-dropped') socket.destroy()
+  else if (fault === 'half-silent') socket.write(firstHalf)
+  else if (fault === 'cut') socket.end(firstHalf)
+  else if (fault === 'reset') socket.write(firstHalf, () => socket.resetAndDestroy())
+  else if (fault === 'short') sendBytes({ ...asked, bytes: bytes.subarray(0, bytes.length >> 1), part: undefined })
+  else if (fault === 'wrong') sendBytes({ ...asked, bytes: Buffer.from(bytes.map((byte) => byte ^ 0x55)) })
+  else if (fault === 'html') send(socket, '200 OK', ['content-type: text/html'], html)
+  else if (fault === 'empty') send(socket, '200 OK', [], Buffer.alloc(0))
+  else if (fault === 'trailing') {
+    socket.write(answerHead(asked, body.length + html.length))
+    socket.write(Buffer.concat([body, html]))
+  } else if (fault === 'no-range') sendBytes({ ...asked, part: undefined })
+  else if (fault === 'bad-range') {
+    if (asked.part) send(socket, '416 Range Not Satisfiable', [`content-range: bytes */${bytes.length}`], html)
+    else socket.end(firstHalf)
+  } else if (fault === 'gzip' || fault === 'x-gzip')
+    send(socket, '200 OK', [`content-encoding: ${fault}`], gzipSync(body, { level: 1 }))
+  else if (fault === 'loop') send(socket, '307 Temporary Redirect', [`location: ${hostUrl}${path}`], Buffer.alloc(0))
+  // silent: it took the request, and that is all.
 }

@@ -36,7 +36,7 @@ export const proofLimitDefaults: ProofLimits = {
   shakyMs: 600_000,
   freshMs: 200,
   perHostAndDay: 1_500,
-  burstPerHost: 500,
+  burstPerHost: 1_500,
   echoMs: 2_000,
   maxPairs: 20_000,
   maxRunning: 256,
