@@ -193,9 +193,9 @@ export const options = {
 
   crawlInterval: {
     kind: 'duration',
-    default: '60s',
+    default: '10m',
     group: 'Hosts',
-    help: 'how often each host is looked at for new generations',
+    help: 'how often a host that has everything is crawled without news; a new generation is looked for at once',
   },
   livenessInterval: {
     kind: 'duration',

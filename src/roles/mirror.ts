@@ -77,7 +77,13 @@ export async function startMirror(
       records: fleetRecords(catalogue),
       log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
-    { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
+    {
+      channel,
+      liveness: livenessDefaults,
+      strikes: strikeDefaults,
+      wholeReads: wholeReadDefaults,
+      isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
+    },
     written,
   )
 
@@ -141,6 +147,7 @@ export async function startMirror(
       const state = {
         channel: carried,
         generation: latest?.number ?? 0,
+        publishedAtMs: latest?.publishedAtMs,
         hosts: await kept.listHosts(),
         presence: await kept.listPresence(carried),
         lastCrawls: isForced ? new Map() : await kept.listLastCrawls(carried),

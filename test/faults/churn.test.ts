@@ -83,10 +83,10 @@ async function pullAll(): Promise<Outcome[]> {
 
 /** How long before a failed ask, in ms, the fault began that it met; negative: after the ask. Undefined: there was none. */
 function faultAge({ opens }: Pulled): number | undefined {
-  const { location, askedMs, reachedMs } = opens.at(-1)!
+  const { location, askedMs, endedMs } = opens.at(-1)!
   const host: SimHost | undefined = fleet.hosts.find(({ url }) => location?.startsWith(`${url}/`))
-  const met = host?.modes.findLast(({ sinceMs }) => sinceMs <= reachedMs + 5)
-  return met && met.mode !== 'good' ? askedMs - met.sinceMs : undefined
+  const met = host?.modes.findLast(({ mode, sinceMs }) => mode !== 'good' && sinceMs <= endedMs)
+  return met && askedMs - met.sinceMs
 }
 
 test('pulls through a fleet of which a third is always broken', async () => {

@@ -29,7 +29,7 @@ export type Opened = {
   readonly askedMs: number
   /** Where the front door sent it; undefined: it answered itself. */
   readonly location: string | undefined
-  readonly reachedMs: number
+  readonly endedMs: number
   readonly status: number
   readonly end: Exchange['end']
 }
@@ -127,19 +127,17 @@ class Pull {
     const askedMs = performance.now()
     let url = `${frontUrl}${path}`
     let location: string | undefined
-    let reachedMs = askedMs
     for (let hop = 0; ; hop++) {
       const answer = await exchange(url, { headers, silenceMs, ca })
       const next = answer.status === 307 && hop < maxRedirects ? answer.header('location') : undefined
       if (next === undefined) {
-        this.opens.push({ askedMs, location, reachedMs, status: answer.status, end: answer.end })
+        this.opens.push({ askedMs, location, endedMs: performance.now(), status: answer.status, end: answer.end })
         if (url.startsWith(frontUrl)) this.frontBytes += answer.body.length
         else this.hostBytes += answer.body.length
         return answer
       }
       location ??= next
       url = next
-      reachedMs = performance.now()
     }
   }
 }

@@ -195,6 +195,7 @@ export class SimFleet implements AsyncDisposable {
       againMs: crawlEveryMs / haste,
       lackingMs: retryDefaults.lackingMs / haste,
       retryMs: retryMs as typeof retryDefaults.retryMs,
+      slowestMs: retryDefaults.slowestMs / haste,
     }
     for (const host of dueCrawls({ channel: simChannel, generation, hosts, presence, lastCrawls }, pace, Date.now())) {
       if (this.#crawling.has(host.id)) continue

@@ -1,5 +1,5 @@
 // One look at every address of every host, a round at a time: a block of a blob that is proven there, asked for as clients ask.
-// The family that clients are sent over is looked at every round, the other one now and then.
+// The address and the family that clients are sent over are looked at every round, the others now and then.
 
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { eachBounded } from '#kit/each-bounded.ts'
@@ -18,6 +18,7 @@ import {
 
 export type LivenessTarget = {
   readonly hostId: number
+  /** The one that clients are sent to first. */
   readonly urls: readonly string[]
   /** One that is proven there, another each round; undefined: nothing is proven yet, so there is nothing to ask for. */
   readonly blob: TreeBlob | undefined
@@ -32,6 +33,7 @@ export type LivenessOptions = {
   readonly blockBytes: number
   readonly idleMs: number
   readonly totalMs: number
+  /** The same for further addresses of a host, while the first is well. */
   readonly otherFamilyEveryMs: number
 }
 
@@ -80,7 +82,7 @@ export class LivenessWatch {
         this.#watched.set(keyOf(hostId, url), before.get(keyOf(hostId, url)) ?? watch(hostId, url))
     }
     const looks: Look[] = []
-    const jobs = targets.flatMap((target) => (target.blob ? target.urls.map((url) => ({ target, url })) : []))
+    const jobs = targets.flatMap((target) => (target.blob ? this.#dueUrls(target) : []).map((url) => ({ target, url })))
     await eachBounded(jobs, this.#options.concurrency, async ({ target, url }) => {
       try {
         looks.push(await this.#look(this.#watched.get(keyOf(target.hostId, url))!, target))
@@ -93,6 +95,19 @@ export class LivenessWatch {
     })
     if (!this.#isOwnTrouble(looks)) for (const look of looks) this.#learn(look)
     return targets.map(({ hostId, urls }) => ({ hostId, urls: urls.map((url) => this.#tell(hostId, url)) }))
+  }
+
+  #dueUrls({ hostId, urls }: LivenessTarget): readonly string[] {
+    const livenessOf = (url: string) => this.#watched.get(keyOf(hostId, url))!.liveness
+    const first = urls[0] === undefined ? undefined : livenessOf(urls[0])
+    // Where the first one fails, whether another is well decides who may still be sent there.
+    if (!first || first.failures > 0 || !first.isAlive) return urls
+    const oldestMs = this.#tools.now() - this.#options.otherFamilyEveryMs
+    return urls.filter((url, i) => {
+      const liveness = livenessOf(url)
+      const isHalfDead = liveness?.isAlive === true && liveness.failures > 0
+      return i === 0 || !liveness || isHalfDead || liveness.checkedAtMs <= oldestMs
+    })
   }
 
   /** One host at once, on evidence. `failure`: what an address that clients were sent to did wrong. */

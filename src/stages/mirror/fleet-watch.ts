@@ -41,6 +41,8 @@ export type FleetWatchOptions = {
   readonly channel: string
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
+  /** Clients come over https: of a host's addresses the https ones are theirs. */
+  readonly isBehindTls?: boolean
   /** See build-health.ts, which has the default. */
   readonly shakyMs?: number
   /** Whole reads of draining hosts run beside the rounds: none above this size, so many at once, no longer than this. */
@@ -188,10 +190,12 @@ export class FleetWatch {
     hosts,
     presence,
   }: Pick<PlacementFacts, 'hosts' | 'presence'>): Promise<Map<number, LivenessTarget>> {
-    const { channel } = this.#options
+    const { channel, isBehindTls = false } = this.#options
     const targets = new Map<number, LivenessTarget>()
     for (const host of hosts) {
-      const urls = urlsOf(host, channel)
+      const declared = urlsOf(host, channel)
+      const isOurs = (url: string) => url.startsWith('https:') || !isBehindTls
+      const urls = [...declared.filter(isOurs), ...declared.filter((url) => !isOurs(url))]
       if (urls.length === 0 || !host.isAdminActive || !host.isUserActive) continue
       const blob = await this.#pickProven(presence.get(host.id) ?? noPresence)
       targets.set(host.id, { hostId: host.id, urls, blob, hasTicket: host.ticket === 'query' })
@@ -203,10 +207,10 @@ export class FleetWatch {
   async #pickProven(presence: Presence): Promise<TreeBlob | undefined> {
     const { tree, random } = this.#tools
     const { channel } = this.#options
-    const missing = new Set(presence.missing)
     for (let i = 0; i < draws && presence.generation > 0; i++) {
       const blob = await tree.pickBlob(channel, presence.generation, random())
-      if (blob && !missing.has(blob.digest)) return blob
+      // Looked through a few times a round: cheaper than a set, where a host lacks much.
+      if (blob && !presence.missing.includes(blob.digest)) return blob
     }
     const extra = presence.extra[Math.floor(random() * presence.extra.length)]
     return extra === undefined ? undefined : tree.findBlob(channel, extra)
