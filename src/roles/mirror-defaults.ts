@@ -21,7 +21,7 @@ export const crawlDefaults: CrawlOptions = {
   maxSampledBytes: 256 << 20,
   maxMs: 10 * 60_000,
   maxRechecks: 200,
-  firstRechecks: 8,
+  firstRechecks: 2,
   spotChecks: 4,
   spotCheckEveryMs: 300_000,
   saveEveryMs: 5_000,
@@ -52,8 +52,8 @@ export const strikeDefaults: StrikeOptions = {
 
 /** When a crawl that left something open is tried again at the soonest. */
 export const retryDefaults: Omit<CrawlPace, 'againMs'> = {
-  lackingMs: 20_000,
-  retryMs: { partial: 1_000, behind: 10_000, trouble: 30_000, unsuitable: 60_000, lying: 60_000 },
+  lackingMs: 45_000,
+  retryMs: { partial: 1_000, behind: 20_000, trouble: 30_000, unsuitable: 60_000, lying: 60_000 },
   slowestMs: 600_000,
 }
 

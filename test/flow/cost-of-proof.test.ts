@@ -25,7 +25,7 @@ import { hostRecord, MemoryRecords } from '../faults/fleet.ts'
 import { firstGeneration, type PaperHost, PaperTree, PaperWire } from '../kit/paper-fleet.ts'
 import { seeded } from '../kit/seeded.ts'
 
-const hostCount = Number(process.env.SIM_HOSTS ?? 16)
+const hostCount = Number(process.env.SIM_HOSTS ?? 8)
 const hours = Number(process.env.SIM_HOURS ?? 24)
 const frontDoors = 3
 const mostADay = 20_000
@@ -37,8 +37,8 @@ const publishEveryMs = 5 * minute
 const newBlobsADay = 2_000
 const livenessMs = 10_000
 const lookMs = 5_000
-/** Of each front door and host, blobs asked for: 2.6 million a day at a thousand hosts and three front doors. */
-const askEveryMs = 100_000
+/** At each front door a client of each host's own network asks for a blob: at a thousand hosts 13 million a day. */
+const askEveryMs = 20_000
 
 const latestAt = (nowMs: number) => firstGeneration + 1 + Math.floor((nowMs - startMs) / publishEveryMs)
 /** What a host has that copies at these moments, so long after the generation came. */

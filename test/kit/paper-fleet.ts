@@ -130,7 +130,11 @@ export class PaperWire {
     const family = asked.family ?? families[0]!
     if (!families.includes(family)) throw new OutboundError('unreachable', `${asked.url}: no address`)
     if (!host.isUp(this.#now())) throw new OutboundError('refused', `${asked.url}: refused`)
-    const answer = (status: number, headers: Record<string, string>, body = new Uint8Array()): OutboundResponse => ({
+    const answer = (
+      status: number,
+      headers: Record<string, string>,
+      body: Uint8Array = new Uint8Array(),
+    ): OutboundResponse => ({
       status,
       header: (name) => headers[name],
       url: asked.url,
@@ -142,7 +146,7 @@ export class PaperWire {
     })
     const generation = host.generationAt(this.#now())
     if (path === timestampPath && host.hasHint)
-      return answer(200, {}, Buffer.from(JSON.stringify({ signed: { flotilla: { generation } } })))
+      return answer(200, {}, new TextEncoder().encode(JSON.stringify({ signed: { flotilla: { generation } } })))
     if (!path.startsWith('blobs/')) return answer(404, {})
     const n = numberOf(path)
     const blob = this.#tree.blobAt(n)

@@ -29,6 +29,8 @@ export type Opened = {
   readonly askedMs: number
   /** Where the front door sent it; undefined: it answered itself. */
   readonly location: string | undefined
+  /** When the front door had answered. */
+  readonly toldMs: number
   readonly endedMs: number
   readonly status: number
   readonly end: Exchange['end']
@@ -127,11 +129,20 @@ class Pull {
     const askedMs = performance.now()
     let url = `${frontUrl}${path}`
     let location: string | undefined
+    let toldMs = 0
     for (let hop = 0; ; hop++) {
       const answer = await exchange(url, { headers, silenceMs, ca })
+      if (hop === 0) toldMs = performance.now()
       const next = answer.status === 307 && hop < maxRedirects ? answer.header('location') : undefined
       if (next === undefined) {
-        this.opens.push({ askedMs, location, endedMs: performance.now(), status: answer.status, end: answer.end })
+        this.opens.push({
+          askedMs,
+          location,
+          toldMs,
+          endedMs: performance.now(),
+          status: answer.status,
+          end: answer.end,
+        })
         if (url.startsWith(frontUrl)) this.frontBytes += answer.body.length
         else this.hostBytes += answer.body.length
         return answer

@@ -1,6 +1,7 @@
 // A front door with everything behind it in one process, and all of it real: listener, snapshots, liveness, evidence, crawls, and hosts
 // that misbehave when they are told to. Only clocks run faster, all of them by the same factor.
 
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,8 +27,10 @@ import { answerFront } from '#stages/redirect/answer-front.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, type FrontOptions, frontDefaults } from '#stages/redirect/front-door.ts'
 import { hostRecord, MemoryRecords } from '../faults/fleet.ts'
+import type { Authority } from './certificate-authority.ts'
 import { SimHost } from './sim-host.ts'
 import { SimTree, simChannel, simRepository } from './sim-tree.ts'
+import { type LineOptions, SlowLine } from './slow-line.ts'
 
 export type SimFleetOptions = {
   readonly hosts: number
@@ -38,6 +41,10 @@ export type SimFleetOptions = {
   /** Every interval of production is divided by this. */
   readonly haste: number
   readonly front?: Partial<FrontOptions>
+  /** Everybody speaks https with certificates of this one. */
+  readonly authority?: Authority
+  /** Hosts are at the other end of such a line, for the front door as for clients. */
+  readonly line?: LineOptions
 }
 
 /** Of production, in milliseconds. */
@@ -49,6 +56,7 @@ const lookMs = 5_000
 export class SimFleet implements AsyncDisposable {
   readonly tree = new SimTree()
   readonly hosts: SimHost[] = []
+  readonly lines: SlowLine[] = []
   readonly evidence: Evidence[] = []
   readonly front: FrontDoor
   readonly holder = new SnapshotHolder(simChannel)
@@ -74,7 +82,9 @@ export class SimFleet implements AsyncDisposable {
     this.#options = options
     this.#folder = folder
     const { haste } = options
-    this.#client = new OutboundClient({ allowPrivate: true, userAgent: 'docker/28.5.2' })
+    const { authority } = options
+    const ca = authority && readFileSync(authority.bundle, 'utf8')
+    this.#client = new OutboundClient({ allowPrivate: true, userAgent: 'docker/28.5.2', ca })
     const { source, records: tree, openBlob } = this.tree
     const log = (error: unknown) => void this.failures.push(error)
     const shared = {
@@ -88,7 +98,9 @@ export class SimFleet implements AsyncDisposable {
     }
     this.#watch = new FleetWatch(shared, {
       channel: simChannel,
-      liveness: { ...livenessDefaults, idleMs: 1_000, totalMs: 1_000 },
+      isBehindTls: authority !== undefined,
+      // Over a long line the time is that of production: it is what is tested then.
+      liveness: options.line ? livenessDefaults : { ...livenessDefaults, idleMs: 1_000, totalMs: 1_000 },
       shakyMs: 600_000 / haste,
       strikes: hasten(strikeDefaults, ['windowMs', 'probeEveryMs', 'openMs'], haste),
       wholeReads: { ...wholeReadDefaults, idleMs: 1_000, totalMs: 2_000 },
@@ -108,6 +120,7 @@ export class SimFleet implements AsyncDisposable {
       {
         ...frontDefaults,
         windowMs: frontDefaults.windowMs / haste,
+        isBehindTls: authority !== undefined,
         choose: hasten(frontDefaults.choose, ['epochMs', 'echoMs', 'maxHealthAgeMs', 'maxPlacementAgeMs'], haste),
         proofs: hasten(
           frontDefaults.proofs,
@@ -117,11 +130,16 @@ export class SimFleet implements AsyncDisposable {
         ...options.front,
       },
     )
-    this.#listener = listenWire((ask) => answerFront(ask, this.front), { host: '127.0.0.1', port: 0, log })
+    this.#listener = listenWire((ask) => answerFront(ask, this.front), {
+      host: '127.0.0.1',
+      port: 0,
+      log,
+      tls: authority,
+    })
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#listener.port}`
+    return `${this.#options.authority ? 'https' : 'http'}://127.0.0.1:${this.#listener.port}`
   }
 
   pathOf(digest: string): string {
@@ -148,14 +166,27 @@ export class SimFleet implements AsyncDisposable {
   }
 
   async #fill(): Promise<void> {
-    const { hosts, gold, blobs, blobBytes } = this.#options
+    const { hosts, gold, blobs, blobBytes, authority } = this.#options
+    const tls = authority && { cert: readFileSync(authority.cert, 'utf8'), key: readFileSync(authority.key, 'utf8') }
     for (let n = 1; n <= hosts; n++) {
-      const host = await SimHost.start({ address: `127.0.1.${n}`, tree: this.tree.bytes, held: new Set() })
+      // The certificate names this address only.
+      const address = authority ? '127.0.0.1' : `127.0.1.${n}`
+      const host = await SimHost.start({ address, tree: this.tree.bytes, held: new Set(), tls })
       this.hosts.push(host)
       const grade: HostGrade = n <= gold ? 'gold' : 'proven'
-      this.records.hosts.push({ ...hostRecord(host.url, n), grade, bandwidthMbps: 1_000 })
+      this.records.hosts.push({ ...hostRecord(await this.#reach(host), n), grade, bandwidthMbps: 1_000 })
     }
     await this.publish(blobs, blobBytes, true)
+  }
+
+  /** The address by which others know the host. */
+  async #reach(host: SimHost): Promise<string> {
+    const { line: options } = this.#options
+    if (!options) return host.url
+    const url = new URL(host.url)
+    const line = await SlowLine.open('127.0.0.2', { host: url.hostname, port: Number(url.port) }, options)
+    this.lines.push(line)
+    return `${url.protocol}//127.0.0.2:${line.port}`
   }
 
   #round(): Promise<unknown> {
@@ -215,7 +246,7 @@ export class SimFleet implements AsyncDisposable {
     await this.#rounding
     await Promise.all(this.#crawling.values())
     await this.#listener.stop(0)
-    for (const host of this.hosts) await host[Symbol.asyncDispose]()
+    for (const one of [...this.lines, ...this.hosts]) await one[Symbol.asyncDispose]()
     await this.#client[Symbol.asyncDispose]()
     await rm(this.#folder, { recursive: true })
   }

@@ -57,6 +57,8 @@ type Watched = {
 
 type Look = { readonly watched: Watched; readonly sample: Sample; readonly other: Sample | undefined }
 
+/** So many rounds after an address began to fail, all of its host are looked at each time. */
+const anxiousRounds = 3
 /** With fewer hosts than this, silence of all of them may well be theirs. */
 const fewHosts = 3
 /** So many rounds in which everything is silent are taken for our own trouble. */
@@ -100,8 +102,8 @@ export class LivenessWatch {
   #dueUrls({ hostId, urls }: LivenessTarget): readonly string[] {
     const livenessOf = (url: string) => this.#watched.get(keyOf(hostId, url))!.liveness
     const first = urls[0] === undefined ? undefined : livenessOf(urls[0])
-    // Where the first one fails, whether another is well decides who may still be sent there.
-    if (!first || first.failures > 0 || !first.isAlive) return urls
+    // Where the first one begins to fail, whether another is well decides who may still be sent there.
+    if (!first || (first.failures > 0 && first.failures <= anxiousRounds)) return urls
     const oldestMs = this.#tools.now() - this.#options.otherFamilyEveryMs
     return urls.filter((url, i) => {
       const liveness = livenessOf(url)

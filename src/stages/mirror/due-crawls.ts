@@ -9,7 +9,7 @@ export type CrawlPace = {
   readonly lackingMs: number
   /** After an outcome that leaves something open. A new generation does not cut it short: the host said why. */
   readonly retryMs: Readonly<Record<Exclude<CrawlOutcome, 'complete'>, number>>
-  /** A host that lags is asked ever less often, as long again as it has lagged by then, but at least this often. */
+  /** A host that lags is asked ever less often, after twice the time that it has lagged by then, but at least this often. */
   readonly slowestMs: number
 }
 
@@ -45,8 +45,8 @@ function dueAtMs(host: HostRecord, state: CrawlState, pace: CrawlPace): number {
   return finishedAtMs + (last.lacking > 0 ? slowed(pace.lackingMs, finishedAtMs, state, pace) : pace.againMs)
 }
 
-/** Asking doubles the time between asks, so that a host which lags for a day costs dozens of looks, not thousands. */
+/** Asks are three times as far apart each time, so that a host which lags for a day costs dozens of looks, not thousands. */
 function slowed(shortestMs: number, askedAtMs: number, { publishedAtMs }: CrawlState, pace: CrawlPace): number {
   const laggedMs = publishedAtMs === undefined ? 0 : askedAtMs - publishedAtMs
-  return Math.max(shortestMs, Math.min(laggedMs, pace.slowestMs))
+  return Math.max(shortestMs, Math.min(2 * laggedMs, pace.slowestMs))
 }
