@@ -14,7 +14,7 @@ import { seeded } from '../kit/seeded.ts'
 import { SimFleet } from '../kit/sim-fleet.ts'
 import { waitUntil } from '../kit/wait-until.ts'
 
-const pulls = Number(process.env.SIM_DISTANT_PULLS ?? 120)
+const pulls = Number(process.env.SIM_DISTANT_PULLS ?? 80)
 const everyMs = 60
 
 function quantile(sorted: readonly number[], part: number): number {

@@ -23,6 +23,7 @@ import { noPlaces } from '#snapshots/places.ts'
 import { crawlHost } from '#stages/mirror/crawl-host.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
 import { type FleetSnapshots, FleetWatch } from '#stages/mirror/fleet-watch.ts'
+import type { HostRecord } from '#stages/mirror/host-records.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, type FrontOptions, frontDefaults } from '#stages/redirect/front-door.ts'
@@ -38,8 +39,10 @@ export type SimFleetOptions = {
   readonly gold: number
   readonly blobs: number
   readonly blobBytes: number
-  /** Every interval of production is divided by this. */
+  /** Every interval of production is divided by this, */
   readonly haste: number
+  /** those of crawls by this one, when hosts copy in still less time. */
+  readonly crawlHaste?: number
   readonly front?: Partial<FrontOptions>
   /** Everybody speaks https with certificates of this one. */
   readonly authority?: Authority
@@ -49,7 +52,7 @@ export type SimFleetOptions = {
 
 /** Of production, in milliseconds. */
 const livenessMs = 10_000
-const crawlEveryMs = 60_000
+const crawlEveryMs = 600_000
 /** How often the role looks who is to be crawled. */
 const lookMs = 5_000
 
@@ -159,10 +162,10 @@ export class SimFleet implements AsyncDisposable {
 
   /** Liveness and crawls begin; resolves when every host is in the snapshots. */
   async watch(): Promise<void> {
-    const { haste } = this.#options
+    const { haste, crawlHaste = haste } = this.#options
     await this.#round()
     this.#timers.push(setInterval(() => void this.#round(), livenessMs / haste))
-    this.#timers.push(setInterval(() => void this.#crawlDue(), Math.max(20, lookMs / haste)))
+    this.#timers.push(setInterval(() => this.#crawlDue(), Math.max(20, lookMs / crawlHaste)))
   }
 
   async #fill(): Promise<void> {
@@ -215,8 +218,8 @@ export class SimFleet implements AsyncDisposable {
       .catch((error) => this.failures.push(error))
   }
 
-  async #crawlDue(): Promise<void> {
-    const { haste } = this.#options
+  #crawlDue(): void {
+    const { haste: usual, crawlHaste: haste = usual } = this.#options
     const { generation } = this.tree
     const { hosts, presence, crawls: lastCrawls } = this.records
     const retryMs = Object.fromEntries(
@@ -228,17 +231,26 @@ export class SimFleet implements AsyncDisposable {
       retryMs: retryMs as typeof retryDefaults.retryMs,
       slowestMs: retryDefaults.slowestMs / haste,
     }
-    for (const host of dueCrawls({ channel: simChannel, generation, hosts, presence, lastCrawls }, pace, Date.now())) {
-      if (this.#crawling.has(host.id)) continue
-      const { source: blobs, records: tree } = this.tree
-      const tools = { client: this.#client, blobs, records: this.records, tree, random: Math.random, now: Date.now }
-      const limits = { idleMs: 1_000, totalMs: 1_000, saveEveryMs: crawlDefaults.saveEveryMs / haste }
-      const crawl = crawlHost({ host, channel: simChannel, generation }, tools, { ...crawlDefaults, ...limits })
-        .then(async () => this.#take(await this.#watch.admit(host.id)))
-        .catch((error) => this.failures.push(error))
-        .finally(() => this.#crawling.delete(host.id))
-      this.#crawling.set(host.id, crawl)
-    }
+    const state = { channel: simChannel, generation, hosts, presence, lastCrawls }
+    for (const host of dueCrawls(state, pace, Date.now())) this.#crawl(host)
+  }
+
+  /** A host says that it has copied: it is crawled at once. */
+  checkIn(host: SimHost): void {
+    this.#crawl(this.records.hosts[this.hosts.indexOf(host)]!)
+  }
+
+  #crawl(host: HostRecord): void {
+    if (this.#crawling.has(host.id)) return
+    const { haste: usual, crawlHaste: haste = usual } = this.#options
+    const { source: blobs, records: tree, generation } = this.tree
+    const tools = { client: this.#client, blobs, records: this.records, tree, random: Math.random, now: Date.now }
+    const limits = { idleMs: 1_000, totalMs: 1_000, saveEveryMs: crawlDefaults.saveEveryMs / haste }
+    const crawl = crawlHost({ host, channel: simChannel, generation }, tools, { ...crawlDefaults, ...limits })
+      .then(async () => this.#take(await this.#watch.admit(host.id)))
+      .catch((error) => this.failures.push(error))
+      .finally(() => this.#crawling.delete(host.id))
+    this.#crawling.set(host.id, crawl)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
