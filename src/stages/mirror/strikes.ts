@@ -129,6 +129,11 @@ export class StrikeBook {
     else this.#change(host, 'open', nowMs, failure)
   }
 
+  /** As the documents of the last run told: a restart must not let a bad host in again. */
+  restore(hostId: number, circuit: Circuit, reason: string | undefined, nowMs: number): void {
+    if (circuit !== 'closed') this.#change(this.#stateOf(hostId), circuit, nowMs, reason ?? 'as before the restart')
+  }
+
   listDraining(): number[] {
     return [...this.#hosts].filter(([, { circuit }]) => circuit === 'draining').map(([hostId]) => hostId)
   }
