@@ -11,6 +11,7 @@ import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './c
 import { type ClientRule, clientKindReader, defaultClientRules } from './client-kind.ts'
 import { type FrontCounters, makeCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { KnownPaths } from './known-paths.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
 import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
@@ -86,6 +87,7 @@ export class FrontDoor {
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
+  readonly paths = new KnownPaths()
   readonly kindOf: (userAgent: string | undefined) => ClientKind
   /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
   readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
