@@ -13,6 +13,11 @@ export type HostHealth = {
   readonly circuit: 'closed' | 'open' | 'draining'
   /** A look at it failed a short while ago: what is told here of its life is not enough to send a client there. */
   readonly isShaky?: boolean | undefined
+  /** Client networks that it failed lately, as front doors told. */
+  readonly strikes?: number
+  /** By the clock of the mirror role, and to be compared with nothing: another number is another doubt. A front door sends nobody
+   *  there until a probe of its own has passed since it heard of this one. */
+  readonly doubtSinceMs?: number | undefined
 }
 
 export type HealthDocument = {

@@ -6,7 +6,7 @@ import type { StrikeBook } from './strikes.ts'
 
 export type HealthFacts = {
   readonly liveness: readonly HostLiveness[]
-  readonly strikes: Pick<StrikeBook, 'circuitOf' | 'reasonOf'>
+  readonly strikes: Pick<StrikeBook, 'circuitOf' | 'reasonOf' | 'evidenceOf'>
   /** How long a host is shaky after a look at it failed. */
   readonly shakyMs?: number | undefined
 }
@@ -40,19 +40,15 @@ function healthOf({ hostId, urls }: HostLiveness, facts: HealthFacts, nowMs: num
     circuit,
     // Left out where it is not so: most hosts are calm, and the document travels.
     isShaky: urls.some(({ failedAtMs }) => failedAtMs !== undefined && failedAtMs > shakyAfterMs) || undefined,
+    ...strikes.evidenceOf(hostId, nowMs),
   }
 }
 
 /** What readers act on; times of day and round trips change every round. */
 function verdictsOf(hosts: readonly HostHealth[]): string {
   return JSON.stringify(
-    hosts.map(({ id, isAlive, reason, families, circuit, isShaky }) => [
-      id,
-      isAlive,
-      reason,
-      families,
-      circuit,
-      isShaky,
-    ]),
+    hosts.map(({ id, isAlive, reason, families, circuit, isShaky, strikes, doubtSinceMs }) => {
+      return [id, isAlive, reason, families, circuit, isShaky, strikes, doubtSinceMs]
+    }),
   )
 }

@@ -28,6 +28,14 @@ export type LivenessTarget = {
 export type UrlLiveness = Liveness & { readonly url: string; readonly families: readonly (4 | 6)[] }
 export type HostLiveness = { readonly hostId: number; readonly urls: readonly UrlLiveness[] }
 
+export type HostProbe = {
+  readonly host: HostLiveness
+  /** What an address that clients were sent to did wrong. */
+  readonly failure: string | undefined
+  /** It failed only by lacking the blob that it was asked for. */
+  readonly isOfBlob: boolean
+}
+
 export type LivenessOptions = {
   readonly concurrency: number
   readonly blockBytes: number
@@ -112,19 +120,22 @@ export class LivenessWatch {
     })
   }
 
-  /** One host at once, on evidence. `failure`: what an address that clients were sent to did wrong. */
-  async probe(target: LivenessTarget): Promise<{ readonly host: HostLiveness; readonly failure: string | undefined }> {
+  /** One host at once, on evidence. */
+  async probe(target: LivenessTarget): Promise<HostProbe> {
     const { hostId, urls, blob } = target
     let failure: string | undefined
+    let isOfBlob = true
     for (const url of blob ? urls : []) {
       const watched = this.#watched.get(keyOf(hostId, url)) ?? watch(hostId, url)
       this.#watched.set(keyOf(hostId, url), watched)
       const wasAlive = watched.liveness?.isAlive ?? true
       const look = await this.#look(watched, target)
       this.#learn(look)
-      if (wasAlive && look.sample.verdict !== 'good') failure ??= `${url}: ${look.sample.fault?.came}`
+      if (!wasAlive || look.sample.verdict === 'good') continue
+      failure ??= `${url}: ${look.sample.fault?.came}`
+      if (look.sample.verdict !== 'lacking') isOfBlob = false
     }
-    return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure }
+    return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure, isOfBlob }
   }
 
   async #look(watched: Watched, target: LivenessTarget): Promise<Look> {

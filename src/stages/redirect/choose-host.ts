@@ -203,12 +203,14 @@ export class HostChooser {
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
     const { proofs } = this.#parts
     const isShaky = fleet.health.byId.get(candidate.host.id)?.isShaky === true
-    if (isTrusted && !isShaky && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family)) return 'proven'
+    const isCalm = isTrusted && !isShaky && sinceMs === 0
+    if (isCalm && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts)) return 'proven'
     return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, isShaky, sinceMs, nowMs })
   }
 
-  #pairing(candidate: Candidate, { blob, client }: Asked): Pairing {
-    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey }
+  #pairing(candidate: Candidate, { fleet, blob, client }: Asked): Pairing {
+    const doubtSinceMs = fleet.health.doubts.get(candidate.host.id)
+    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs }
   }
 }
 
