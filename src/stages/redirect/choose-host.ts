@@ -202,15 +202,15 @@ export class HostChooser {
     const { fleet, nowMs, client } = asked
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
     const { proofs } = this.#parts
-    const isShaky = fleet.health.byId.get(candidate.host.id)?.isShaky === true
-    const isCalm = isTrusted && !isShaky && sinceMs === 0
+    const isCalm = isTrusted && sinceMs === 0 && fleet.health.byId.get(candidate.host.id)?.isShaky !== true
     if (isCalm && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts)) return 'proven'
-    return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, isShaky, sinceMs, nowMs })
+    return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
   }
 
   #pairing(candidate: Candidate, { fleet, blob, client }: Asked): Pairing {
-    const doubtSinceMs = fleet.health.doubts.get(candidate.host.id)
-    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs }
+    const { id } = candidate.host
+    const [doubtSinceMs, isShaky] = [fleet.health.doubts.get(id), fleet.health.byId.get(id)?.isShaky]
+    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs, isShaky }
   }
 }
 

@@ -290,7 +290,18 @@ describe('what is known', () => {
     nowMs += 600_000
     expect(otherState()).toBe('proven')
     // The mirror role saw it fail.
-    expect(known.stateOf(pairing({ blob: other }), { ...about, isShaky: true, nowMs })).toBe('unproven')
+    expect(known.stateOf(pairing({ blob: other, isShaky: true }), { ...about, nowMs })).toBe('unproven')
+  })
+
+  test('clients who wait for a shaky host wait for one probe of it, whatever their blobs', async () => {
+    const known = proofs({ maxRunningPerHost: 1 })
+    const shaky = [
+      pairing({ isShaky: true }),
+      pairing({ isShaky: true, blob: other }),
+      pairing({ isShaky: true, prefixKey: 2 }),
+    ]
+    expect(await Promise.all(shaky.map((one) => known.prove(one, ask)))).toEqual([true, true, true])
+    expect(host.requests.length).toBe(1)
   })
 
   test('probes of one host are so many at once and so many a day', async () => {

@@ -68,6 +68,8 @@ export type Pairing = {
   readonly prefixKey: number
   /** The doubt about the whole host that the snapshot of health tells of. */
   readonly doubtSinceMs?: number | undefined
+  /** It says that a look at the host failed a short while ago. */
+  readonly isShaky?: boolean | undefined
 }
 
 export type ProofState = 'proven' | 'unproven' | 'bad'
@@ -108,25 +110,22 @@ export class Proofs {
 
   /**
    * `isTrusted`: the snapshots are fresh, so what they say is a proof where nothing here speaks against it.
-   * `sinceMs`: only a proof newer than this counts; 0: any. `isShaky`: the host failed a look a short while ago.
+   * `sinceMs`: only a proof newer than this counts; 0: any.
    */
-  stateOf(
-    pairing: Pairing,
-    about: { isTrusted: boolean; isShaky?: boolean; sinceMs: number; nowMs: number },
-  ): ProofState {
+  stateOf(pairing: Pairing, about: { isTrusted: boolean; sinceMs: number; nowMs: number }): ProofState {
     const state = this.#stateAlone(pairing, about)
     const isInDoubt = state === 'proven' && this.#isInDoubt(pairing.candidate.host.id, pairing.doubtSinceMs)
     return isInDoubt ? 'unproven' : state
   }
 
   #stateAlone(
-    { candidate, blob, family }: Pairing,
-    about: { isTrusted: boolean; isShaky?: boolean; sinceMs: number; nowMs: number },
+    { candidate, blob, family, isShaky }: Pairing,
+    about: { isTrusted: boolean; sinceMs: number; nowMs: number },
   ): ProofState {
     const host = this.#hosts[family].get(candidate.url)
     const { freshMs, shakyMs } = this.#limits
-    const isShaky = about.isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
-    const isLive = !isShaky || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const needsLook = isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
+    const isLive = !needsLook || (host !== undefined && about.nowMs - host.goodMs < freshMs)
     const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
     if (host.badUntilMs > about.nowMs) return 'bad'
@@ -150,9 +149,9 @@ export class Proofs {
   /** One probe, however many wait for it; where only the host is in doubt, one for all its blobs. False: it failed, or too many were
    *  running. */
   prove(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
-    const { candidate, doubtSinceMs } = pairing
+    const { candidate, doubtSinceMs, isShaky } = pairing
     const { id } = candidate.host
-    if (!this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
+    if (isShaky !== true && !this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
     const settling = this.#settling.get(id)
     if (settling && !this.#isPairTroubled(pairing)) return settling
     const proving = this.#provePair(pairing, ask)
