@@ -10,6 +10,8 @@ export type Exchange = {
   readonly body: Buffer
   /** whole: as long as it said; cut: the connection ended before; silent: nothing came for `silenceMs`; none: no answer. */
   readonly end: 'whole' | 'cut' | 'silent' | 'none'
+  /** From the request, on a connection that stands, to the end of the answer. */
+  readonly tookMs: number
 }
 
 export type ExchangeOptions = {
@@ -27,12 +29,13 @@ export function exchange(url: string, options: ExchangeOptions): Promise<Exchang
   const target = { host: hostname, port: Number(port) }
   return new Promise((resolve) => {
     const reader = new AnswerReader()
+    let sentMs = performance.now()
     const socket: Socket = isTls ? connectTls({ ...target, ca: options.ca }) : connect(target)
     let timer: Timer | undefined
     const finish = (end: Exchange['end']) => {
       clearTimeout(timer)
       socket.destroy()
-      resolve(reader.toExchange(end))
+      resolve({ ...reader.toExchange(end), tookMs: performance.now() - sentMs })
     }
     const wait = () => {
       clearTimeout(timer)
@@ -42,6 +45,7 @@ export function exchange(url: string, options: ExchangeOptions): Promise<Exchang
     socket.on('error', () => finish(reader.isBegun ? 'cut' : 'none'))
     socket.on('close', () => finish(reader.isBegun ? 'cut' : 'none'))
     socket.on(isTls ? 'secureConnect' : 'connect', () => {
+      sentMs = performance.now()
       socket.write(`GET ${pathname}${search} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`)
     })
     socket.on('data', (chunk: Buffer) => {
@@ -82,7 +86,7 @@ class AnswerReader {
     return line?.slice(name.length + 1).trim()
   }
 
-  toExchange(end: Exchange['end']): Exchange {
+  toExchange(end: Exchange['end']): Omit<Exchange, 'tookMs'> {
     const status = Number(/^HTTP\/1\.[01] (\d{3})/.exec(this.#head ?? '')?.[1] ?? 0)
     const body = this.#head === undefined ? Buffer.alloc(0) : Buffer.concat(this.#chunks).subarray(0, this.#wanted)
     return { status, header: (name) => this.#header(name), body, end }

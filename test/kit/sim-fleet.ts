@@ -17,6 +17,7 @@ import {
   strikeDefaults,
   wholeReadDefaults,
 } from '#roles/mirror-defaults.ts'
+import { withProbes } from '#roles/with-probes.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
 import type { HostGrade } from '#snapshots/placement.ts'
 import { noPlaces } from '#snapshots/places.ts'
@@ -133,12 +134,18 @@ export class SimFleet implements AsyncDisposable {
         ...options.front,
       },
     )
-    this.#listener = listenWire((ask) => answerFront(ask, this.front), {
-      host: '127.0.0.1',
-      port: 0,
-      log,
-      tls: authority,
-    })
+    this.#listener = listenWire(
+      withProbes(
+        (ask) => answerFront(ask, this.front),
+        () => undefined,
+      ),
+      {
+        host: '127.0.0.1',
+        port: 0,
+        log,
+        tls: authority,
+      },
+    )
   }
 
   get url(): string {

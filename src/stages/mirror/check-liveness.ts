@@ -65,6 +65,8 @@ type Watched = {
 
 type Look = { readonly watched: Watched; readonly sample: Sample; readonly other: Sample | undefined }
 
+/** The other family of a further address is where the fewest clients come: so much more seldom still. */
+const farTurns = 5
 /** So many rounds after an address began to fail, all of its host are looked at each time. */
 const anxiousRounds = 3
 /** With fewer hosts than this, silence of all of them may well be theirs. */
@@ -152,7 +154,9 @@ export class LivenessWatch {
     // Of a host that is out already nothing more is to be lost; reading whole blobs for it would be work for nothing.
     if (sample.verdict === 'wrong' && watched.liveness?.isAlive !== false) await requireSound(blobs, blob.digest)
     if (watched.family === undefined) return { watched, sample, other: undefined }
-    const isDue = now() - watched.otherCheckedAtMs >= this.#options.otherFamilyEveryMs
+    const { otherFamilyEveryMs } = this.#options
+    const everyMs = watched.url === target.urls[0] ? otherFamilyEveryMs : otherFamilyEveryMs * farTurns
+    const isDue = now() - watched.otherCheckedAtMs >= everyMs
     const isNeeded = sample.verdict !== 'good' && watched.otherFamily !== undefined
     const other = isDue || isNeeded ? await ask(watched.family === 4 ? 6 : 4) : undefined
     return { watched, sample, other }
