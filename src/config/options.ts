@@ -1,6 +1,7 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import { frontDoorOptions } from './front-door-options.ts'
+import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 
@@ -255,6 +256,7 @@ export const options = {
     group: 'Hosts',
     help: 'table of client kinds by User-Agent (JSON); default: the measured one',
   },
+  ...nearnessOptions,
 
   copy: {
     kind: 'path',
