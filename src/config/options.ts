@@ -1,5 +1,6 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
+import { frontDoorOptions } from './front-door-options.ts'
 import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
 import { listenerOptions } from './listener-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
@@ -144,9 +145,9 @@ export const options = {
 
   crawlInterval: {
     kind: 'duration',
-    default: '60s',
+    default: '10m',
     group: 'Hosts',
-    help: 'how often each host is looked at for new generations',
+    help: 'how often a host that has everything is crawled without news; a new generation is looked for at once',
   },
   livenessInterval: {
     kind: 'duration',
@@ -225,6 +226,7 @@ export const options = {
   ...probeOptions,
   ...frontdoorListenerOptions,
   ...originOptions,
+  ...frontDoorOptions,
 
   demo: {
     kind: 'flag',

@@ -24,6 +24,7 @@ const programs = [
   'script',
   'replicate',
   'tls',
+  'felt',
 ]
 const parts = [...registryParts, ...programs]
 const rounds = 3

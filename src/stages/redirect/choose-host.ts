@@ -229,12 +229,15 @@ export class HostChooser {
     const { fleet, nowMs, client } = asked
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
     const { proofs } = this.#parts
-    if (isTrusted && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family)) return 'proven'
+    const isCalm = isTrusted && sinceMs === 0 && fleet.health.byId.get(candidate.host.id)?.isShaky !== true
+    if (isCalm && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts)) return 'proven'
     return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
   }
 
-  #pairing(candidate: Candidate, { blob, client }: Asked): Pairing {
-    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey }
+  #pairing(candidate: Candidate, { fleet, blob, client }: Asked): Pairing {
+    const { id } = candidate.host
+    const [doubtSinceMs, isShaky] = [fleet.health.doubts.get(id), fleet.health.byId.get(id)?.isShaky]
+    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs, isShaky }
   }
 }
 

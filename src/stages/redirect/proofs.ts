@@ -14,9 +14,16 @@ export type ProofLimits = {
   /** How long a failed one closes, doubled with each in a row. */
   readonly badForMs: number
   readonly maxBadForMs: number
+  /** A host that failed here is shaky for so long: until then what the snapshots say of its life is not enough. */
+  readonly shakyMs: number
+  /** And a probe that passed there, of whichever blob, is enough for so long. */
+  readonly freshMs: number
   /** Doubts about what passed this short a while ago are echoes. */
   readonly echoMs: number
   readonly maxPairs: number
+  /** Probes that this front door spends on a host: so many a day, and so many at once when it spent few before. */
+  readonly perHostAndDay: number
+  readonly burstPerHost: number
   /** Probes that run at once. */
   readonly maxRunning: number
   readonly maxRunningPerHost: number
@@ -27,10 +34,16 @@ export type ProofLimits = {
   readonly maxHeldPerPrefix: number
 }
 
+const dayMs = 86_400_000
+
 export const proofLimitDefaults: ProofLimits = {
   goodForMs: 60_000,
   badForMs: 30_000,
   maxBadForMs: 600_000,
+  shakyMs: 600_000,
+  freshMs: 200,
+  perHostAndDay: 300,
+  burstPerHost: 500,
   echoMs: 2_000,
   maxPairs: 20_000,
   maxRunning: 256,
@@ -49,7 +62,15 @@ export type ProofParts = Omit<ProbeParts, 'own'> & {
 
 type Trouble = { failures: number; badUntilMs: number }
 type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
-type Host = Trouble & { pairs: number; running: number }
+/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob; probesLeft: as of countedMs. */
+type Host = Trouble & {
+  pairs: number
+  running: number
+  goodMs: number
+  failedMs: number
+  probesLeft: number
+  countedMs: number
+}
 type Pair = Trouble & {
   readonly host: Host
   goodMs: number
@@ -64,6 +85,10 @@ export type Pairing = {
   readonly blob: { readonly digest: Digest; readonly sizeBytes: number }
   readonly family: 4 | 6
   readonly prefixKey: number
+  /** The doubt about the whole host that the snapshot of health tells of. */
+  readonly doubtSinceMs?: number | undefined
+  /** It says that a look at the host failed a short while ago. */
+  readonly isShaky?: boolean | undefined
 }
 
 export type ProofState = 'proven' | 'unproven' | 'bad'
@@ -78,6 +103,9 @@ export class Proofs {
   readonly #running: BoundedCounts
   /** Clients that wait. */
   readonly held: BoundedCounts
+  /** By host id: the doubt that a probe from here has settled, and the one probe that is about to. */
+  readonly #settled = new Map<number, number>()
+  readonly #settling = new Map<number, Promise<boolean>>()
 
   constructor(
     parts: ProofParts,
@@ -92,20 +120,35 @@ export class Proofs {
   }
 
   /** Nothing is known here about this host: the usual case, and one lookup. */
-  isUntroubled({ url }: Candidate, family: 4 | 6): boolean {
+  isUntroubled({ url, host }: Candidate, family: 4 | 6, doubts: ReadonlyMap<number, number>): boolean {
+    if (doubts.size > 0 && this.#isInDoubt(host.id, doubts.get(host.id))) return false
     return !this.#hosts[family].has(url)
+  }
+
+  /** Others saw clients fail there, and no probe from here has answered since. */
+  #isInDoubt(hostId: number, doubtSinceMs: number | undefined): boolean {
+    return doubtSinceMs !== undefined && this.#settled.get(hostId) !== doubtSinceMs
   }
 
   /**
    * `isTrusted`: the snapshots are fresh, so what they say is a proof where nothing here speaks against it.
    * `sinceMs`: only a proof newer than this counts; 0: any.
    */
-  stateOf(
-    { candidate, blob, family }: Pairing,
+  stateOf(pairing: Pairing, about: { isTrusted: boolean; sinceMs: number; nowMs: number }): ProofState {
+    const state = this.#stateAlone(pairing, about)
+    const isInDoubt = state === 'proven' && this.#isInDoubt(pairing.candidate.host.id, pairing.doubtSinceMs)
+    return isInDoubt ? 'unproven' : state
+  }
+
+  #stateAlone(
+    { candidate, blob, family, isShaky }: Pairing,
     about: { isTrusted: boolean; sinceMs: number; nowMs: number },
   ): ProofState {
-    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0
     const host = this.#hosts[family].get(candidate.url)
+    const { freshMs, shakyMs } = this.#limits
+    const needsLook = isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
+    const isLive = !needsLook || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
     if (host.badUntilMs > about.nowMs) return 'bad'
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
@@ -113,7 +156,7 @@ export class Proofs {
     if (pair.badUntilMs > about.nowMs) return 'bad'
     if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
     const isFresh =
-      pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+      isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
   }
 
@@ -125,12 +168,33 @@ export class Proofs {
     return true
   }
 
-  /** One probe, however many wait for it. False: it failed, or too many were running. */
+  /** One probe, however many wait for it; where only the host is in doubt, one for all its blobs. False: it failed, or too many were
+   *  running. */
   prove(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
+    const { candidate, doubtSinceMs, isShaky } = pairing
+    const { id } = candidate.host
+    if (isShaky !== true && !this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
+    const settling = this.#settling.get(id)
+    if (settling && !this.#isPairTroubled(pairing)) return settling
+    const proving = this.#provePair(pairing, ask)
+    if (!settling) {
+      this.#settling.set(id, proving)
+      void proving.finally(() => this.#settling.delete(id))
+    }
+    return proving
+  }
+
+  #isPairTroubled({ candidate, blob, family }: Pairing): boolean {
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    return pair !== undefined && (pair.failures > 0 || pair.doubtedMs > pair.goodMs)
+  }
+
+  #provePair(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
     const { candidate, blob, family, prefixKey } = pairing
     const pair = this.#pairOf(candidate, blob.digest, family)
     if (pair.running) return pair.running
-    if (pair.host.running >= this.#limits.maxRunningPerHost || !this.#running.enter(prefixKey)) {
+    const isHostFull = pair.host.running >= this.#limits.maxRunningPerHost || !this.#spend(pair.host)
+    if (isHostFull || !this.#running.enter(prefixKey)) {
       this.#tell.counters.probesSkipped++
       return Promise.resolve(false)
     }
@@ -143,20 +207,36 @@ export class Proofs {
     return pair.running
   }
 
+  /** False: this host has had its probes for now. */
+  #spend(host: Host): boolean {
+    const { perHostAndDay, burstPerHost } = this.#limits
+    const nowMs = this.#tell.now()
+    const saved = host.probesLeft + ((nowMs - host.countedMs) * perHostAndDay) / dayMs
+    host.probesLeft = Math.min(saved, burstPerHost)
+    host.countedMs = nowMs
+    if (host.probesLeft < 1) return false
+    host.probesLeft--
+    return true
+  }
+
   async #probe(
-    { candidate, blob, family }: Pairing,
+    { candidate, blob, family, doubtSinceMs }: Pairing,
     pair: Pair,
     ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>,
   ): Promise<boolean> {
     const verdict = await probeBlock(this.#parts, { ...ask, url: candidate.url, blob, family })
     const { report, counters, now } = this.#tell
     const nowMs = now()
+    // What it lacks of one blob settles as much as a right block: the host answers.
+    if (doubtSinceMs !== undefined && (verdict.isGood || !verdict.isHostWide))
+      this.#settled.set(candidate.host.id, doubtSinceMs)
     if (verdict.isGood) {
       counters.probesPassed++
       if (!verdict.isCompared) counters.probesNotCompared++
       const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
-      if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed', reason: 'a block was right' })
+      if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
       pair.goodMs = nowMs
+      pair.host.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
         trouble.failures = 0
         trouble.badUntilMs = 0
@@ -186,10 +266,11 @@ export class Proofs {
     const { report, counters, now } = this.#tell
     const nowMs = now()
     counters.probesFailed++
+    pair.host.failedMs = nowMs
     this.#close(pair, nowMs)
     if (verdict.isHostWide) this.#close(pair.host, nowMs)
     const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
-    report({ ...about, kind: 'probe-failed', reason: verdict.reason })
+    report({ ...about, kind: 'probe-failed', reason: verdict.reason, isHostWide: verdict.isHostWide })
   }
 
   #close(trouble: Trouble, nowMs: number): void {
@@ -203,7 +284,7 @@ export class Proofs {
     let pair = this.#pairs.get(key)
     if (pair) return pair
     let host = this.#hosts[family].get(url)
-    if (!host) this.#hosts[family].set(url, (host = { failures: 0, badUntilMs: 0, pairs: 0, running: 0 }))
+    if (!host) this.#hosts[family].set(url, (host = newHost(this.#limits.burstPerHost)))
     if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
     pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined, isDisputed: false }
     this.#pairs.set(key, pair)
@@ -216,13 +297,19 @@ export class Proofs {
     for (const [key, pair] of this.#pairs) {
       this.#pairs.delete(key)
       pair.host.pairs--
-      if (pair.host.pairs === 0) {
+      // What is known of a shaky host outlives its pairs: there are no more of those than addresses.
+      if (pair.host.pairs === 0 && this.#tell.now() - pair.host.failedMs >= this.#limits.shakyMs) {
         const family = key.startsWith('4') ? 4 : 6
         this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
       }
       return
     }
   }
+}
+
+function newHost(probesLeft: number): Host {
+  const never = Number.NEGATIVE_INFINITY
+  return { failures: 0, badUntilMs: 0, pairs: 0, running: 0, goodMs: never, failedMs: never, probesLeft, countedMs: 0 }
 }
 
 function pairKey(family: 4 | 6, url: string, digest: string): string {
