@@ -5,6 +5,7 @@ import { listenerOptions } from './listener-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { probeOptions } from './probe-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -222,6 +223,7 @@ export const options = {
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
   ...frontdoorListenerOptions,
+  ...probeOptions,
   ...originOptions,
 
   demo: {
