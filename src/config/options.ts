@@ -222,8 +222,8 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
-  ...frontdoorListenerOptions,
   ...probeOptions,
+  ...frontdoorListenerOptions,
   ...originOptions,
 
   demo: {
