@@ -2,6 +2,7 @@
 
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { watchOptions } from './watch-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -271,6 +272,7 @@ export const options = {
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
   ...originOptions,
+  ...watchOptions,
 
   demo: {
     kind: 'flag',

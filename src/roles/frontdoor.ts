@@ -28,9 +28,9 @@ export async function startFrontdoor(
   const opened = await openFront(config, log, { ...around, kept })
   const { front, followNow } = opened
   const { now } = front.parts
-  const pulls = startPullHandOver(front.pulls, {
+  const pulls = startPullHandOver(front, {
     channel: config.publicChannel,
-    deliver: deliverPulls ?? pullsToFolder(join(kept, 'pulls'), now),
+    deliver: deliverPulls ?? pullsToFolder(join(kept, 'pulls')),
     now,
     log,
   })

@@ -67,7 +67,12 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
         report: (evidence) => mirror?.report(evidence),
         originUrl,
         strangers: strangers!,
-        deliverPulls: resources && pullsToCatalogue(resources.catalogue),
+        deliverPulls:
+          resources &&
+          pullsToCatalogue(resources.catalogue, {
+            maxSubjects: config.settings.statisticsNames,
+            now: resources.now,
+          }),
       }),
     )
     const metrics = makeMetrics({

@@ -138,6 +138,12 @@ export class HostChooser {
     }))
   }
 
+  /** What speaks for the pair now; undefined: nothing. */
+  proofOf(candidate: Candidate, asked: Asked): 'snapshot' | 'probe' | undefined {
+    if (this.#parts.proofs.hasPassed(this.#pairing(candidate, asked), asked.nowMs)) return 'probe'
+    return this.#stateOf(candidate, asked, 0) === 'proven' ? 'snapshot' : undefined
+  }
+
   #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {
     const choice = this.#walk(candidates, memory, asked)
     if (choice !== 'after-round') return choice
