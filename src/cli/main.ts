@@ -31,6 +31,7 @@ import { releaseCommands } from './release-commands.ts'
 import { replicateCommand } from './replicate-command.ts'
 import { rsyncdCommand } from './rsyncd-command.ts'
 import { signerCommand } from './signer-command.ts'
+import { statisticsCommand } from './statistics-command.ts'
 import { tokenCommand } from './token-commands.ts'
 import { printWelcome } from './welcome.ts'
 
@@ -161,6 +162,7 @@ function makeProgram(): Command {
     ...releaseCommands(connect),
     ...hostCommands(connect),
     popularityCommand(connect),
+    statisticsCommand(connect),
     tokenCommand(connect),
   ])
     program.addCommand(command)

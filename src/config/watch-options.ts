@@ -25,4 +25,33 @@ export const watchOptions = {
     group: 'Statistics',
     help: 'hosts, countries, repositories and tags, of each, that are counted by name within one hour, day or month; the others are counted together',
   },
+  accessLog: {
+    kind: 'sampling',
+    default: 'off',
+    group: 'Statistics',
+    help: 'whether the front door writes a line for each request, or for some of them by chance',
+  },
+  accessLogFile: {
+    kind: 'path',
+    group: 'Statistics',
+    help: 'where these lines go; opened anew on SIGHUP or SIGUSR1; default: stdout',
+  },
+  accessLogFormat: {
+    kind: 'logFormat',
+    default: 'json',
+    group: 'Statistics',
+    help: 'lines of JSON, or the common log format, which has no decision and no country',
+  },
+  accessLogAddresses: {
+    kind: 'addressDetail',
+    default: 'masked',
+    group: 'Statistics',
+    help: 'how much of a client address is in these lines; masked: its /24 or /48',
+  },
+  decisionHeader: {
+    kind: 'flag',
+    default: 'false',
+    group: 'Statistics',
+    help: 'answers about blobs and manifests say by which step they came, in the header Flotilla-Decision',
+  },
 } as const

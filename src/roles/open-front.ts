@@ -11,6 +11,7 @@ import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { followSnapshots } from './follow-snapshots.ts'
+import { tellsDecision } from './open-access-log.ts'
 import type { Strangers } from './strangers.ts'
 
 export type OpenFront = AsyncDisposable & {
@@ -54,6 +55,7 @@ export async function openFront(
       ...frontDefaults,
       choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
       originUrl,
+      tellsDecision: tellsDecision(settings),
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
       clientRules:
         settings.clientPolicy === undefined ? frontDefaults.clientRules : await readClientRules(settings.clientPolicy),

@@ -77,6 +77,7 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     )
     const metrics = makeMetrics({
       front: frontdoor?.front,
+      accessLog: frontdoor?.accessLog,
       origin: origin?.counters,
       catalogue: resources?.catalogue,
       expiries: resources && (() => readExpiries(config)),

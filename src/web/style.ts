@@ -66,6 +66,8 @@ th.name{overflow-wrap:anywhere}
 .hosts :is(th,td):nth-child(3){width:16%}
 .hosts :is(th,td):nth-child(4){width:8%}
 .hosts :is(th,td):nth-child(5){width:9%}
+.statistics th.name{width:46%}
+.bar{display:block;margin-top:.35rem;fill:var(--accent)}
 .generations :is(th,td):nth-child(1){width:18%}
 .tags :is(th,td):nth-child(1){width:19%}
 .tags :is(th,td):nth-child(2){width:51%}

@@ -137,6 +137,7 @@ function answerChoice(ask: Ask, about: LargeBlob, chosen: Chosen, front: FrontDo
   const { asked, choice, step } = chosen
   if (typeof choice === 'object') {
     const answer = redirect(choice, asked, about, front)
+    front.tallies.steps[step]++
     return front.options.tellsDecision ? withDecision(answer, decisionOf(choice, asked, step, front)) : answer
   }
   const { counters } = front
@@ -158,7 +159,10 @@ function decisionOf(candidate: Candidate, asked: Asked, step: Chosen['step'], fr
 function redirect(candidate: Candidate, asked: Asked, about: LargeBlob, front: FrontDoor): Answer {
   const { blob, publication, repository } = about
   const bytes = askedBytes(asked.range, blob.sizeBytes)
+  const { grade } = candidate.host
   front.counters.redirects++
+  front.tallies.redirects[grade]++
+  front.tallies.redirectedBytes[grade] += bytes
   front.statistics.note('redirected', asked.client.country, repository, bytes)
   front.statistics.noteHost(candidate.host.name, bytes)
   return {
@@ -194,7 +198,7 @@ export function answerMiss(
   memory.originAnswers++
   front.counters.originMiss++
   if (hostId !== undefined) {
-    front.parts.report({ kind: 'miss', hostId, digest: blob.digest, prefixKey, atMs: nowMs })
+    front.report({ kind: 'miss', hostId, digest: blob.digest, prefixKey, atMs: nowMs })
     const { last } = memory
     if (last?.host.id === hostId) front.chooser.doubt(last, asked)
   }

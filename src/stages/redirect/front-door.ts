@@ -10,7 +10,7 @@ import type { Places } from '#snapshots/places.ts'
 import { Asks } from './asks.ts'
 import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './choose-host.ts'
 import { type ClientRule, clientKindReader, defaultClientRules } from './client-kind.ts'
-import { type FrontCounters, makeCounters } from './counters.ts'
+import { type FrontCounters, makeCounters, makeTallies } from './counters.ts'
 import type { Step } from './decision.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
@@ -89,6 +89,9 @@ export class FrontDoor {
   readonly options: FrontOptions
   readonly parts: FrontParts
   readonly counters: FrontCounters = makeCounters()
+  /** Answers about blobs and manifests by step, redirects by grade, evidence by kind: as plain numbers too. */
+  readonly tallies = makeTallies()
+  readonly report: ReportEvidence
   readonly asks: Asks
   readonly pulls: PullCounts
   readonly statistics: Statistics
@@ -103,7 +106,11 @@ export class FrontDoor {
   constructor(parts: FrontParts, options: FrontOptions) {
     this.parts = parts
     this.options = options
-    const { report, now } = parts
+    const { now } = parts
+    const report = (this.report = (evidence) => {
+      this.tallies.evidence[evidence.kind]++
+      parts.report(evidence)
+    })
     const { counters } = this
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
@@ -136,8 +143,10 @@ export class FrontDoor {
 
   /** With the decision in a header, where that is wanted. */
   tell(answer: Answer, decision: Decision | Step): Answer {
+    const isPlain = typeof decision === 'string'
+    this.tallies.steps[isPlain ? decision : decision.step]++
     if (!this.options.tellsDecision) return answer
-    return withDecision(answer, typeof decision === 'string' ? { step: decision } : decision)
+    return withDecision(answer, isPlain ? { step: decision } : decision)
   }
 
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {

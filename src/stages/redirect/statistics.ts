@@ -90,15 +90,21 @@ class Tally {
 /** `maxNames`: most names of each kind between two hand-overs; 112 bytes each beside the name. */
 export type StatisticsOptions = { readonly maxNames: number }
 
+export type HostTotal = { redirects: number; redirectedBytes: number; held: number }
+
 export const statisticsDefaults: StatisticsOptions = { maxNames: 2_000 }
 
 export class Statistics {
+  /** Of each host since the start, as of the last hand-over; bounded as the rows are. */
+  readonly hostTotals = new Map<string, HostTotal>()
   readonly #hosts: Tally
   readonly #countries: Tally
   readonly #repositories: Tally
   readonly #tags: Tally
+  readonly #maxNames: number
 
   constructor({ maxNames }: StatisticsOptions) {
+    this.#maxNames = maxNames
     this.#hosts = new Tally(maxNames)
     this.#countries = new Tally(maxNames)
     this.#repositories = new Tally(maxNames)
@@ -128,11 +134,22 @@ export class Statistics {
 
   /** Hands over what was counted, and starts anew. */
   take(): readonly StatisticsRow[] {
+    const hosts = this.#hosts.take('host')
+    for (const { subject, values } of hosts) this.#addToTotals(subject, values)
     return [
-      ...this.#hosts.take('host'),
+      ...hosts,
       ...this.#countries.take('country'),
       ...this.#repositories.take('repository'),
       ...this.#tags.take('tag'),
     ]
+  }
+
+  #addToTotals(host: string, values: readonly number[]): void {
+    const name = this.hostTotals.has(host) || this.hostTotals.size < this.#maxNames ? host : otherSubject
+    let total = this.hostTotals.get(name)
+    if (!total) this.hostTotals.set(name, (total = { redirects: 0, redirectedBytes: 0, held: 0 }))
+    total.redirects += values[columnOf.redirected]!
+    total.redirectedBytes += values[columnOf.redirected + 1]!
+    total.held += values[columnOf.held]!
   }
 }
