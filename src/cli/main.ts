@@ -22,6 +22,7 @@ import { runRoles } from '#roles/run-roles.ts'
 import { runSigner } from '#roles/signer.ts'
 import { checkInCommand } from './check-in-command.ts'
 import { copyScreen } from './copy-screen.ts'
+import { explainCommand } from './explain-command.ts'
 import { hostCommands } from './host-commands.ts'
 import { keysCommand } from './keys-commands.ts'
 import { popularityCommand } from './popularity-command.ts'
@@ -161,6 +162,7 @@ function makeProgram(): Command {
   for (const command of [
     ...releaseCommands(connect),
     ...hostCommands(connect),
+    explainCommand(connect),
     popularityCommand(connect),
     statisticsCommand(connect),
     tokenCommand(connect),
