@@ -11,7 +11,12 @@ type ExplainedBlob = {
   readonly answer: string
   readonly decision: string
   readonly digest: string
-  readonly client: { readonly address: string; readonly country?: string; readonly kind: string; readonly isTls: boolean }
+  readonly client: {
+    readonly address: string
+    readonly country?: string
+    readonly kind: string
+    readonly isTls: boolean
+  }
   readonly isFleetFresh: boolean
   readonly candidates: readonly {
     readonly name: string

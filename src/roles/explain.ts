@@ -24,7 +24,10 @@ export async function explainAt(
   { address, digest, reference, seed, ...about }: ExplainRequest,
 ): Promise<ExplainedBlob | ExplainedImage> {
   const explain = (one: ExplainAsk['digest']) => {
-    const explained = explainBlob({ ...about, ip: address, digest: one, ...(seed !== undefined && { atMs: seed }) }, front)
+    const explained = explainBlob(
+      { ...about, ip: address, digest: one, ...(seed !== undefined && { atMs: seed }) },
+      front,
+    )
     if (!explained) throw new RegistryError('REQUEST_INVALID', `${JSON.stringify(address)} is no IP address`)
     return explained
   }
@@ -32,7 +35,8 @@ export async function explainAt(
   const image = parseImageReference(reference!)
   const manifest = image && findImage(image, front)
   const blobs = image && (await listImageBlobs(image, front))
-  if (!manifest || !blobs) throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(reference)}`)
+  if (!manifest || !blobs)
+    throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(reference)}`)
   return { reference: reference!, manifest: explain(manifest.digest), blobs: blobs.map(explain) }
 }
 

@@ -34,10 +34,11 @@ function addTier(tier: Tier, question: Question, seed: number, ranked: Candidate
   for (const indexed of tier.hosts) {
     if (indexed.host.excluded !== undefined) continue
     enabled++
-    if (ranked.length === limit && leastDrawOf(seed, indexed.host) >= draws[limit - 1]!) continue
+    const isCounted = suiting < counted
+    if (!isCounted && ranked.length === limit && leastDrawOf(seed, indexed.host) >= draws[limit - 1]!) continue
     const drawn = drawOf(seed, indexed.host)
     const isBetter = ranked.length < limit || drawn < draws[limit - 1]!
-    if (!isBetter && suiting >= counted) continue
+    if (!isBetter && !isCounted) continue
     if (judgeHost(indexed, question, tier.isOwnNetwork) !== 0) continue
     suiting++
     if (!isBetter || (first > 0 && isRanked(ranked, first, indexed.host.id))) continue

@@ -1,12 +1,19 @@
 // Which rows of the statistics anybody may see. The others are counted together, so that the sums are the same.
 
 import type { View } from '#snapshots/holder.ts'
-import { otherSubject, type SubjectKind } from '#snapshots/statistics.ts'
+import { type Measure, measures, otherSubject, type SubjectKind } from '#snapshots/statistics.ts'
 
 export type Counted = { readonly subject: string; readonly values: readonly number[] }
 
 /** So few answers of a country could be those of one person. */
 const fewestOfCountry = 20
+
+const answers: readonly Measure[] = ['redirects', 'manifests', 'packed', 'origin', 'streams', 'told', 'refused']
+const answerPlaces = answers.map((name) => measures.indexOf(name))
+
+function answersOf(values: readonly number[]): number {
+  return answerPlaces.reduce((sum, place) => sum + values[place]!, 0)
+}
 
 export function foldHidden(rows: readonly Counted[], isShown: (row: Counted) => boolean): Counted[] {
   const shown = rows.filter((row) => row.subject !== otherSubject && isShown(row))
@@ -24,7 +31,7 @@ export function publicRows(kind: SubjectKind, { fleet, publication }: View): (ro
     if (subject.startsWith('(')) return true
     if (kind === 'host') return hosts.has(subject)
     if (kind === 'repository') return repositories?.has(subject) === true
-    if (kind === 'country') return values.reduce((sum, value) => sum + value, 0) >= fewestOfCountry
+    if (kind === 'country') return answersOf(values) >= fewestOfCountry
     const colon = subject.lastIndexOf(':')
     return repositories?.get(subject.slice(0, colon))?.tags.has(subject.slice(colon + 1)) === true
   }

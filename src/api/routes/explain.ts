@@ -10,14 +10,21 @@ const explain = createRoute({
     query: z.object({
       ip: z.string(),
       digest: z.string().optional(),
-      ref: z.string().optional().openapi({ description: 'Instead of a digest: explains its manifest and every layer.' }),
-      seed: z.coerce.number().int().min(0).optional().openapi({ description: 'The time to decide for, in ms; default: now.' }),
+      ref: z
+        .string()
+        .optional()
+        .openapi({ description: 'Instead of a digest: explains its manifest and every layer.' }),
+      seed: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .optional()
+        .openapi({ description: 'The time to decide for, in ms; default: now.' }),
       agent: z.string().max(1000).optional().openapi({ description: 'User-Agent of the client.' }),
       range: z.string().max(1000).optional().openapi({ description: 'Range header of the request, as `bytes=0-99`.' }),
-      tls: z
-        .enum(['true', 'false'])
-        .optional()
-        .openapi({ description: 'Whether it comes over TLS; always where the public address of the front door is https.' }),
+      tls: z.enum(['true', 'false']).optional().openapi({
+        description: 'Whether it comes over TLS; always where the public address of the front door is https.',
+      }),
       method: z.enum(['GET', 'HEAD']).default('GET'),
     }),
   },

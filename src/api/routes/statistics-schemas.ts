@@ -62,12 +62,9 @@ export const statistics = createRoute({
         .optional()
         .openapi({ description: 'Default: a day before `to`. Counted from the beginning of its hour.' }),
       to: time.optional().openapi({ description: 'Exclusive; default: now.' }),
-      step: z
-        .enum(['hour', 'day', 'month'])
-        .optional()
-        .openapi({
-          description: 'A row for each; coarser where the time is no longer kept so finely. Default: one sum.',
-        }),
+      step: z.enum(['hour', 'day', 'month']).optional().openapi({
+        description: 'A row for each; coarser where the time is no longer kept so finely. Default: one sum.',
+      }),
       channel: z.string().optional(),
       limit: z.coerce.number().int().min(1).max(mostRows).default(100).openapi({ description: 'Subjects.' }),
       format: z.enum(['json', 'csv']).optional(),

@@ -93,7 +93,7 @@ export class HostChooser {
         return first
       }
     }
-    const candidates = rankHosts(fleet, client, blob, drawOptions(this.options, nowMs))
+    const candidates = this.rank(asked)
     if (candidates.length === 0) return 'no-host'
     const memory = found ?? asks.recall(client.prefixKey, blob.digest, nowMs)
     const shape = shapeOf(asked.range)
@@ -129,6 +129,11 @@ export class HostChooser {
   proofOf(candidate: Candidate, asked: Asked): 'snapshot' | 'probe' | undefined {
     if (this.#parts.proofs.hasPassed(this.#pairing(candidate, asked), asked.nowMs)) return 'probe'
     return this.stateOf(candidate, asked, 0) === 'proven' ? 'snapshot' : undefined
+  }
+
+  /** All that it may be, best first. */
+  rank({ fleet, client, blob, nowMs }: Asked): readonly Candidate[] {
+    return rankHosts(fleet, client, blob, drawOptions(this.options, nowMs))
   }
 
   /** So short a while ago that a doubt counts for nothing. */

@@ -34,8 +34,24 @@ afterAll(async () => {
 })
 
 const blobs = { layer, config, empty, manifest, otherLayer }
-const agents = [undefined, 'podman/5.0', 'containerd/1.6.20', 'docker/28.5.2 go/go1.24.8', 'skopeo/1.18.0', 'crane/0.20.7']
-const ranges = [undefined, undefined, 'bytes=0-', 'bytes=0-99', 'bytes=1048576-', 'bytes=5000-', 'bytes=1-2,4-5', 'nonsense']
+const agents = [
+  undefined,
+  'podman/5.0',
+  'containerd/1.6.20',
+  'docker/28.5.2 go/go1.24.8',
+  'skopeo/1.18.0',
+  'crane/0.20.7',
+]
+const ranges = [
+  undefined,
+  undefined,
+  'bytes=0-',
+  'bytes=0-99',
+  'bytes=1048576-',
+  'bytes=5000-',
+  'bytes=1-2,4-5',
+  'nonsense',
+]
 
 const ask = fc.record({
   kind: fc.constant('ask' as const),
@@ -133,7 +149,12 @@ async function act(fixture: FrontFixture, one: Act): Promise<string | undefined>
 test('what explain says is what the front door does', async () => {
   const seen = new Map<string, number>()
   const acts = fc.array(
-    fc.oneof({ weight: 10, arbitrary: ask }, { weight: 2, arbitrary: pass }, { weight: 1, arbitrary: fleet }, { weight: 1, arbitrary: faults }),
+    fc.oneof(
+      { weight: 10, arbitrary: ask },
+      { weight: 2, arbitrary: pass },
+      { weight: 1, arbitrary: fleet },
+      { weight: 1, arbitrary: faults },
+    ),
     { minLength: 40, maxLength: 80, size: 'max' },
   )
   await fc.assert(

@@ -13,10 +13,7 @@ export function findImage({ name, reference }: ImageReference, front: FrontDoor)
 }
 
 /** Config and layers of the image, of every platform when it is an index, each once; undefined when it is not published. */
-export async function listImageBlobs(
-  image: ImageReference,
-  front: FrontDoor,
-): Promise<readonly Digest[] | undefined> {
+export async function listImageBlobs(image: ImageReference, front: FrontDoor): Promise<readonly Digest[] | undefined> {
   const repository = front.parts.holder.current.publication?.publication.repositories.get(image.name)
   const manifest = findImage(image, front)
   if (!repository || !manifest) return undefined

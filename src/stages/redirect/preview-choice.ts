@@ -1,9 +1,8 @@
 // What `HostChooser.choose` would answer now, changing nothing and asking nobody. explain-agrees.test.ts holds the two together.
 
-import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import { type Asks, hasTried, isTried, type Memory, shapeOf } from './asks.ts'
-import { type Asked, drawOptions, type HostChooser, type OriginReason } from './choose-host.ts'
+import type { Asked, HostChooser, OriginReason } from './choose-host.ts'
 import type { ProofState } from './proofs.ts'
 
 export type PreviewedCandidate = {
@@ -24,9 +23,9 @@ export function previewChoice(
   asked: Asked,
   { chooser, asks }: { readonly chooser: HostChooser; readonly asks: Asks },
 ): Preview {
-  const { fleet, client, blob, nowMs } = asked
+  const { client, blob, nowMs } = asked
   const memory = asks.peek(client.prefixKey, blob.digest, nowMs)
-  const ranked = rankHosts(fleet, client, blob, drawOptions(chooser.options, nowMs))
+  const ranked = chooser.rank(asked)
   const doubted = memory && doubtedBy(memory, asked, chooser)
   const stateOf = (candidate: Candidate, sinceMs: number): ProofState => {
     const state = chooser.stateOf(candidate, asked, sinceMs)
