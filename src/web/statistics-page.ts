@@ -35,11 +35,12 @@ const layers: Column = {
 }
 const redirects: Column = { title: 'Layers', value: (row) => row.redirects, show: count }
 const manifests: Column = { title: 'Manifests', value: (row) => row.manifests, show: count }
+const refused: Column = { title: 'Refused', value: (row) => row.refused, show: count }
 const looks: Column = { title: 'Looked up', value: (row) => row.told, show: count }
 
 /** The first is drawn as bars. */
 const columnsOf: Readonly<Record<StatisticsView['by'], readonly Column[]>> = {
-  repository: [toHosts, fromHere, layers, manifests],
+  repository: [toHosts, fromHere, layers, manifests, refused],
   tag: [{ ...manifests, title: 'Pulled' }, looks],
   host: [toHosts, redirects],
   country: [toHosts, fromHere, layers, manifests],

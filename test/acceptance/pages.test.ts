@@ -84,7 +84,8 @@ describeWith('status pages', ['chromium'])('status pages', () => {
   const textOf = async (path: string) => await (await get(path)).text()
 
   const pages = ['/', '/?q=team', '/hosts', '/hosts?used=no', '/repositories/fedora', '/repositories/many-tags']
-  const everything = [...pages, `/repositories/${longest}`, '/nothing-here', `/?q=${'x'.repeat(300)}`]
+  const statistics = ['/statistics', '/statistics?by=host&period=month', '/statistics?by=country']
+  const everything = [...pages, ...statistics, `/repositories/${longest}`, '/nothing-here', `/?q=${'x'.repeat(300)}`]
 
   test('the first page says what is served and how to pull it', async () => {
     const page = await browser.open(`${base}/`)
@@ -187,18 +188,21 @@ describeWith('status pages', ['chromium'])('status pages', () => {
     expect(await hidden!.text()).toBe(await missing!.text())
   })
 
-  test.each(['/', '/hosts', '/repositories/fedora', '/icon.svg', '/nothing-here'])('headers of %s', async (path) => {
-    const { headers } = await get(path)
-    const policy = headers.get('content-security-policy')!
-    expect(policy).toContain("default-src 'none'")
-    expect(policy).toContain("frame-ancestors 'none'")
-    expect(policy).toContain("base-uri 'none'")
-    expect(policy).not.toContain('unsafe')
-    expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect(headers.get('referrer-policy')).toBe('no-referrer')
-    const head = await get(path, { method: 'HEAD' })
-    expect([head.status, await head.text()]).toEqual([(await get(path)).status, ''])
-  })
+  test.each(['/', '/hosts', '/statistics', '/repositories/fedora', '/icon.svg', '/nothing-here'])(
+    'headers of %s',
+    async (path) => {
+      const { headers } = await get(path)
+      const policy = headers.get('content-security-policy')!
+      expect(policy).toContain("default-src 'none'")
+      expect(policy).toContain("frame-ancestors 'none'")
+      expect(policy).toContain("base-uri 'none'")
+      expect(policy).not.toContain('unsafe')
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('referrer-policy')).toBe('no-referrer')
+      const head = await get(path, { method: 'HEAD' })
+      expect([head.status, await head.text()]).toEqual([(await get(path)).status, ''])
+    },
+  )
 
   test.each([
     ['/nothing-here', 404],

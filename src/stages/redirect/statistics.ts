@@ -72,11 +72,18 @@ class Tally {
     return row
   }
 
+  /** Written out: it runs between two requests, and an iterator over each row would take ten times as long. */
+  #valuesOf(row: number): number[] {
+    const values = new Array<number>(width)
+    for (let i = 0; i < width; i++) values[i] = this.#values[row * width + i]!
+    return values
+  }
+
   take(kind: SubjectKind): StatisticsRow[] {
     const rows = this.#subjects.map(([before, name], row) => ({
       kind,
       subject: before === '' ? name : `${before}:${name}`,
-      values: [...this.#values.subarray(row * width, (row + 1) * width)],
+      values: this.#valuesOf(row),
     }))
     if (rows.length === 0) return rows
     this.#rows = new Map()
