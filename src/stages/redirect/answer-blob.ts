@@ -20,13 +20,14 @@ export type BlobAsk = {
   readonly publication: PublicationIndex
   readonly view: View
   readonly reference: string
+  /** What `reference` is in the repository. */
+  readonly found: PublishedBlob | undefined
 }
 
 const octets = 'application/octet-stream'
 
 export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer | Promise<Answer> {
-  const { repository, publication, view, reference } = about
-  const blob = repository.blobs.get(reference)
+  const { repository, publication, view, reference, found: blob } = about
   const manifest = blob ? undefined : repository.manifests.get(reference)
   const known = blob ?? manifest
   if (!known) {

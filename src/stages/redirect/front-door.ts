@@ -13,6 +13,7 @@ import { type ClientRule, clientKindReader, defaultClientRules } from './client-
 import { type FrontCounters, makeCounters, makeTallies } from './counters.ts'
 import type { Step } from './decision.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { KnownPaths } from './known-paths.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
 import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
@@ -99,6 +100,7 @@ export class FrontDoor {
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
+  readonly paths = new KnownPaths()
   readonly kindOf: (userAgent: string | undefined) => ClientKind
   /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
   readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
