@@ -100,7 +100,7 @@ export class HostChooser {
     const { last } = memory
     if (last) {
       if (shape === 'part') {
-        const same = candidates.find(({ host }) => host.id === last.host.id)
+        const same = this.sameHost(last, candidates)
         if (same && this.stateOf(same, asked, 0) !== 'bad') return same
       } else this.#noteReturn(memory, last, shape, asked)
     }
@@ -134,6 +134,11 @@ export class HostChooser {
   /** All that it may be, best first. */
   rank({ fleet, client, blob, nowMs }: Asked): readonly Candidate[] {
     return rankHosts(fleet, client, blob, drawOptions(this.options, nowMs))
+  }
+
+  /** The host of the other parts, as far as it still suits. */
+  sameHost(last: Candidate, candidates: readonly Candidate[]): Candidate | undefined {
+    return candidates.find(({ host }) => host.id === last.host.id)
   }
 
   /** So short a while ago that a doubt counts for nothing. */

@@ -46,7 +46,8 @@ export function previewChoice(
   }
   const decide = (): Outcome => {
     if (ranked.length === 0) return { step: 'origin', reason: 'no-host' }
-    const same = shapeOf(asked.range) === 'part' && ranked.find(({ host }) => host.id === memory?.last?.host.id)
+    const last = shapeOf(asked.range) === 'part' ? memory?.last : undefined
+    const same = last && chooser.sameHost(last, ranked)
     if (same && stateOf(same, 0) !== 'bad') return { step: 'same', candidate: same }
     const found = walk(triedNow, sinceMs)
     if (found) return found
