@@ -23,12 +23,15 @@ type ExplainedBlob = {
     readonly url: string
     readonly state: string
     readonly isTried: boolean
+    readonly tier: string
+    readonly distanceKm?: number
+    /** False: it is busy with what it was given. */
+    readonly hasRoom: boolean
   }[]
   readonly hosts?: {
     readonly tiers: readonly {
       readonly tier: string
       readonly of: string
-      readonly isUsed: boolean
       readonly hosts: readonly (Named & { readonly share: number })[]
     }[]
     readonly leftOut: readonly (Named & { readonly reason: string })[]
@@ -70,13 +73,15 @@ function describe({ digest, client, step, decision, answer, isFleetFresh, candid
   if (!hosts) return head
   const stale = isFleetFresh ? '' : '  the snapshots of the hosts are old: each is probed before it is used\n'
   const inOrder = table(
-    ['CANDIDATE', 'ADDRESS', 'PROOF', 'HAD IT'],
-    candidates.map((one) => [one.name, one.url, one.state, one.isTried ? 'a moment ago' : 'no']),
+    ['CANDIDATE', 'ADDRESS', 'TIER', 'KM', 'PROOF', 'HAD IT'],
+    candidates.map(({ name, url, tier, distanceKm, state, hasRoom, isTried }) => {
+      return [name, url, tier, distanceKm, hasRoom ? state : `${state}, busy`, isTried ? 'a moment ago' : 'no']
+    }),
     '  no host suits',
   )
   const near = table(
-    ['TIER', 'OF', 'LEADS', 'HOSTS'],
-    hosts.tiers.map(({ tier, of, isUsed, hosts: inTier }) => [tier, of, isUsed ? 'yes' : 'no', namesOf(inTier)]),
+    ['TIER', 'OF', 'HOSTS'],
+    hosts.tiers.map(({ tier, of, hosts: inTier }) => [tier, of, namesOf(inTier)]),
     '  no tier has a host',
   )
   const leftOut = table(

@@ -1,6 +1,7 @@
 // site, host: for the operator and the admins of hosts.
 
 import { Command } from 'commander'
+import { decimalNumber } from './decimal-number.ts'
 import { describeHost, type Host, holds, stateOf } from './describe-host.ts'
 import { print, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
@@ -54,6 +55,12 @@ function hostCommand(connect: Connect): Command {
     .requiredOption('--url <url>', 'address of its copy; may be repeated, preferred first', collect, [])
     .option('--site <site>', 'who runs it; made when it is not there')
     .option('--country <code>', 'ISO 3166-1, two letters')
+    .option(
+      '--latitude <degrees>',
+      'where it stands, north positive; default: the middle of its country',
+      decimalNumber,
+    )
+    .option('--longitude <degrees>', 'east positive', decimalNumber)
     .option('--bandwidth <mbps>', 'in Mbit/s', wholeNumber, 100)
     .option('--grade <grade>', 'gold, proven or probation', 'probation')
     .option('--netblock <cidr>', 'a network that it serves first; may be repeated', collect, [])
@@ -70,6 +77,8 @@ function hostCommand(connect: Connect): Command {
         urls: flags.url,
         site: flags.site,
         country: flags.country,
+        latitude: flags.latitude,
+        longitude: flags.longitude,
         bandwidthMbps: flags.bandwidth,
         grade: flags.grade,
         netblocks: flags.netblock,

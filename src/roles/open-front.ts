@@ -54,6 +54,7 @@ export async function openFront(
     {
       ...frontDefaults,
       choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
+      headroom: { hostShare: 1 / settings.frontDoors, aheadMs: settings.hostBacklog },
       originUrl,
       tellsDecision: tellsDecision(settings),
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,

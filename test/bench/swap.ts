@@ -48,7 +48,7 @@ async function load(server: PinnedServer, paths: readonly string[], addresses: r
   for (let n = 0; n < seconds * perSecond; ) {
     for (const nowMs = performance.now(); startedMs + (n * 1000) / perSecond <= nowMs; n++)
       due.push(startedMs + (n * 1000) / perSecond)
-    while (due.length > 0 && free.length > 0) running.push(serve(free.pop()!))
+    while (due.length > 0 && free.length > 0) running.push(serve(free.shift()!))
     await pause(0)
   }
   await Promise.all(running)

@@ -5,6 +5,7 @@ import * as first from './0001-first.ts'
 import * as pulls from './0002-pulls.ts'
 import * as checkIns from './0003-check-ins.ts'
 import * as statistics from './0005-statistics.ts'
+import * as hostPlaces from './0007-host-places.ts'
 import type { ColumnTypes } from './column-types.ts'
 
 type Migration = { up(db: Kysely<unknown>, types: ColumnTypes): Promise<void> }
@@ -15,6 +16,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0002-pulls': pulls,
   '0003-check-ins': checkIns,
   '0005-statistics': statistics,
+  '0007-host-places': hostPlaces,
 }
 
 export async function migrate(catalogue: Catalogue, types: ColumnTypes): Promise<void> {

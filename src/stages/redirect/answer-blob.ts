@@ -167,6 +167,7 @@ function redirect(candidate: Candidate, asked: Asked, about: LargeBlob, front: F
   front.tallies.redirectedBytes[grade] += bytes
   front.statistics.note('redirected', asked.client.country, repository, bytes)
   front.statistics.noteHost(candidate.host.name, bytes)
+  front.headroom.book(candidate.host, bytes)
   return {
     status: 307,
     headers: {

@@ -2,6 +2,8 @@
 // client's coming back says about the host it was sent to.
 
 import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
+import { findSuiting } from '#selection/find-suiting.ts'
+import type { Headroom } from '#selection/headroom.ts'
 import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
@@ -54,6 +56,7 @@ export type ChooseParts = {
   readonly asks: Asks
   readonly proofs: Proofs
   readonly report: ReportEvidence
+  readonly headroom: Headroom
   readonly now: () => number
   /** `?t=…` for this host, or ''. */
   readonly ticketQuery: (candidate: Candidate, asked: Asked) => string
@@ -87,7 +90,7 @@ export class HostChooser {
     const found = asks.find(client.prefixKey, blob.digest, nowMs)
     if (!found) {
       // Most asks are the first of their client and go where the draw says: no list, no memory but one place in a table.
-      const first = rankHosts(fleet, client, blob, drawOptions(this.options, nowMs, 1))[0]
+      const first = rankHosts(fleet, client, blob, this.#draw(nowMs, 1))[0]
       if (first && this.stateOf(first, asked, 0) === 'proven') {
         asks.noteFirst(client.prefixKey, blob.digest, first, nowMs)
         return first
@@ -100,7 +103,7 @@ export class HostChooser {
     const { last } = memory
     if (last) {
       if (shape === 'part') {
-        const same = this.sameHost(last, candidates)
+        const same = this.sameHost(last, candidates, asked)
         if (same && this.stateOf(same, asked, 0) !== 'bad') return same
       } else this.#noteReturn(memory, last, shape, asked)
     }
@@ -133,17 +136,28 @@ export class HostChooser {
 
   /** All that it may be, best first. */
   rank({ fleet, client, blob, nowMs }: Asked): readonly Candidate[] {
-    return rankHosts(fleet, client, blob, drawOptions(this.options, nowMs))
+    return rankHosts(fleet, client, blob, this.#draw(nowMs, this.options.maxCandidates))
   }
 
   /** The host of the other parts, as far as it still suits. */
-  sameHost(last: Candidate, candidates: readonly Candidate[]): Candidate | undefined {
-    return candidates.find(({ host }) => host.id === last.host.id)
+  sameHost(
+    last: Candidate,
+    candidates: readonly Candidate[],
+    { fleet, client, blob, nowMs }: Asked,
+  ): Candidate | undefined {
+    const { id } = last.host
+    const draw = this.#draw(nowMs, this.options.maxCandidates)
+    return candidates.find(({ host }) => host.id === id) ?? findSuiting(id, fleet, { client, blob, draw })
   }
 
   /** So short a while ago that a doubt counts for nothing. */
   hasJustPassed(candidate: Candidate, asked: Asked): boolean {
     return this.#parts.proofs.isEcho(this.#pairing(candidate, asked), asked.nowMs)
+  }
+
+  #draw(nowMs: number, limit: number): Draw {
+    const { epochMs, allowHttpHosts } = this.options
+    return { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit, headroom: this.#parts.headroom }
   }
 
   #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {

@@ -4,6 +4,7 @@ import { formatAddress, parseAddress, prefixKey } from '#kit/address.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
 import { type Explanation, explainHosts } from '#selection/explain-hosts.ts'
+import type { TierName } from '#selection/tiers.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
 import { type Asked, drawOptions, isFleetFresh, type OriginReason } from './choose-host.ts'
@@ -33,6 +34,11 @@ export type ExplainedCandidate = {
   readonly state: ProofState
   /** The client was sent there a moment ago. */
   readonly isTried: boolean
+  readonly tier: TierName
+  /** From the middle of the client's country; undefined when one of the two places is not known. */
+  readonly distanceKm: number | undefined
+  /** False: it is busy with what this front door gave it. */
+  readonly hasRoom: boolean
 }
 
 export type ExplainedBlob = {
@@ -133,10 +139,13 @@ function explainChoice(
   front: FrontDoor,
 ): Pick<ExplainedBlob, 'step' | 'answer' | 'decision' | 'candidates' | 'hosts'> {
   const { fleet, client, blob, nowMs } = asked
-  const hosts = explainHosts(fleet, client, blob, drawOptions(front.options.choose, nowMs))
+  const { headroom } = front
+  const hosts = explainHosts(fleet, client, blob, { ...drawOptions(front.options.choose, nowMs), headroom })
+  const told = new Map(hosts.tiers.flatMap(({ tier, hosts: there }) => there.map((one) => [one.id, { ...one, tier }])))
   const { candidates: previewed, outcome } = previewChoice(asked, front)
   const candidates = previewed.map(({ candidate: { host, url }, ...more }) => {
-    return { id: host.id, name: host.name, url, ...more }
+    const { tier, distanceKm, hasRoom } = told.get(host.id)!
+    return { id: host.id, name: host.name, url, ...more, tier, distanceKm, hasRoom }
   })
   return { candidates, hosts, ...explainOutcome(outcome, asked, front) }
 }

@@ -47,7 +47,7 @@ export function previewChoice(
   const decide = (): Outcome => {
     if (ranked.length === 0) return { step: 'origin', reason: 'no-host' }
     const last = shapeOf(asked.range) === 'part' ? memory?.last : undefined
-    const same = last && chooser.sameHost(last, ranked)
+    const same = last && chooser.sameHost(last, ranked, asked)
     if (same && stateOf(same, 0) !== 'bad') return { step: 'same', candidate: same }
     const found = walk(triedNow, sinceMs)
     if (found) return found
