@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '#config/config.ts'
 import type { Handler } from '#http/listener.ts'
+import type { WireOptions } from '#http/wire/acceptor.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import { type DeliverPulls, pullsToFolder, startPullHandOver } from './hand-over-pulls.ts'
-
 import { type AccessLog, openAccessLog } from './open-access-log.ts'
 import { type FrontSurroundings, type OpenFront, openFront } from './open-front.ts'
 import type { Role } from './role.ts'
+import { readTrustedProxies } from './strangers.ts'
 import { withProbes } from './with-probes.ts'
 
 export type FrontdoorRole = Role &
@@ -54,7 +55,6 @@ export async function serveFront(
   opened: OpenFront,
   whyEmpty: () => string = () => 'nothing is published yet',
 ): Promise<FrontdoorRole> {
-  const { host, port } = config.listen.frontdoor
   const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
@@ -62,9 +62,7 @@ export async function serveFront(
   const accessLog = await openAccessLog(config.settings, log)
   const handler: Handler = (ask) => answerFront(ask, front)
   const listener = listenWire(withProbes(accessLog ? accessLog.around(handler, front) : handler, notReady), {
-    host,
-    port,
-    tls: config.tls,
+    ...listenerOptions(config),
     log: (error) => log.error({ err: error }, 'a request to the front door failed'),
   })
   return {
@@ -79,6 +77,24 @@ export async function serveFront(
       await listener.stop(config.settings.drain)
       await opened[Symbol.asyncDispose]()
       await accessLog?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function listenerOptions(config: Config): Omit<WireOptions, 'log'> {
+  const { settings, tls } = config
+  return {
+    ...config.listen.frontdoor,
+    tls,
+    isTrustedProxy: readTrustedProxies(config),
+    proxyProtocol: settings.frontdoorProxyProtocol,
+    limits: {
+      maxConnections: settings.frontdoorMaxConnections,
+      maxConnectionsPerClient: settings.frontdoorMaxConnectionsPerClient,
+      headerTimeoutMs: settings.frontdoorHeaderTimeout,
+      idleTimeoutMs: settings.frontdoorIdleTimeout,
+      sendStallMs: settings.frontdoorSendStall,
+      maxHeadBytes: settings.frontdoorMaxHeadBytes,
     },
   }
 }

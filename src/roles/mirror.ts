@@ -15,6 +15,7 @@ import { crawlAndDecide } from '#stages/mirror/decide-check-ins.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
 import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
+import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
   crawlDefaults,
@@ -24,6 +25,7 @@ import {
   wholeReadDefaults,
 } from './mirror-defaults.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
+import { ownNames } from './own-names.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { every } from './worker.ts'
@@ -77,7 +79,13 @@ export async function startMirror(
       records: fleetRecords(catalogue),
       log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
-    { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
+    {
+      channel,
+      liveness: livenessDefaults,
+      strikes: strikeDefaults,
+      wholeReads: wholeReadDefaults,
+      ownNames: ownNames(config),
+    },
     written,
   )
 
@@ -191,6 +199,7 @@ export async function startMirror(
   ]
   await tell(await watch.rebuild())
   roundAnew()
+  const blockChecks = keepBlockChecks(resources)
   return {
     name: 'mirror',
     listeners: {},
@@ -202,6 +211,7 @@ export async function startMirror(
     describeHost: (hostId) => watch.describe(hostId),
     async stop() {
       for (const timer of timers) clearInterval(timer)
+      await blockChecks.stop()
       await rounding?.catch(() => undefined)
       await telling.catch(() => undefined)
       await client[Symbol.asyncDispose]()

@@ -60,6 +60,10 @@ export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer |
     const miss = queryValue(ask.query, 'miss')
     if (miss !== undefined) return answerMiss(ask, { ...large, miss }, front)
   }
+  if (blob!.isConfig) {
+    front.counters.largeConfigs++
+    return answerFromOrigin(ask, large, { step: 'config' }, front)
+  }
   return sendToHost(ask, large, front)
 }
 
@@ -145,6 +149,7 @@ function answerChoice(ask: Ask, about: LargeBlob, chosen: Chosen, front: FrontDo
   const { counters } = front
   if (choice === 'no-host') counters.originNoHost++
   else if (choice === 'not-proven') counters.originNotProven++
+  else if (choice === 'too-many-held') counters.heldTooMany++
   else counters.originAfterRound++
   return answerFromOrigin(ask, about, { step: 'origin', reason: choice }, front)
 }

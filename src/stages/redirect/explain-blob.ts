@@ -100,6 +100,7 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
   if (withdrawn !== undefined) return plain('withdrawn', `refused: ${withdrawn}`)
   if (ask.method === 'HEAD') return plain('told', 'told about from here, without bytes')
   if (found.blob.small) return plain('packed', 'served from here: it is small, so no host has it')
+  if (found.blob.isConfig) return plain('config', "from here or the origin: it is an image's config")
   if (found.blob.sizeBytes === 0) {
     const decision = decisionText({ step: 'origin', reason: 'empty' })
     return { ...about, step: 'origin', answer: 'from the origin: it is empty', decision }
@@ -131,7 +132,9 @@ function findPublished(
 }
 
 function asSmallBlob(manifest: { digest: Digest; sizeBytes: number; bytes: PublishedBlob['small'] } | undefined) {
-  return manifest && { digest: manifest.digest, sizeBytes: manifest.sizeBytes, generation: 0, small: manifest.bytes }
+  if (!manifest) return undefined
+  const { digest, sizeBytes, bytes } = manifest
+  return { digest, sizeBytes, generation: 0, small: bytes, isConfig: false }
 }
 
 function explainChoice(
@@ -154,6 +157,7 @@ const originReasons: Readonly<Record<OriginReason, string>> = {
   'no-host': 'no host suits',
   'not-proven': 'the last probes of every host failed',
   'after-round': 'the client was sent to every host already',
+  'too-many-held': 'too many clients are held already',
 }
 
 function explainOutcome(
