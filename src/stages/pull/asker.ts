@@ -4,10 +4,10 @@
 import type { Tickets } from '#access/ticket.ts'
 import type { Ask } from '#http/answer.ts'
 import type { ReadClientAddress } from '#http/client-address.ts'
+import { TokenBuckets } from '#kit/token-buckets.ts'
 import type { SelectionClient } from '#selection/client.ts'
 import type { Places } from '#snapshots/places.ts'
 import { isHostName } from '#snapshots/tree-path.ts'
-import { TokenBuckets } from './token-buckets.ts'
 
 export type Replica = {
   /** Its place in our books: the name it gave itself with its network, or its address. */
