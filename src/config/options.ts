@@ -1,5 +1,6 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
+import { frontdoorOptions } from './frontdoor-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 
@@ -252,7 +253,7 @@ export const options = {
   clientPolicy: {
     kind: 'path',
     group: 'Hosts',
-    help: 'table of client kinds by User-Agent (JSON); default: the measured one',
+    help: 'table of client classes by User-Agent (JSON): how each is served, see operate.md; default: the measured one',
   },
 
   copy: {
@@ -271,6 +272,7 @@ export const options = {
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
   ...originOptions,
+  ...frontdoorOptions,
 
   demo: {
     kind: 'flag',

@@ -11,6 +11,7 @@ import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { followSnapshots } from './follow-snapshots.ts'
+import { frontLimits } from './front-limits.ts'
 import type { Strangers } from './strangers.ts'
 
 export type OpenFront = AsyncDisposable & {
@@ -35,11 +36,18 @@ export async function openFront(
   const { settings } = config
   const tree = join(config.tree, config.publicChannel)
   const { holder, follower } = await followSnapshots(config, log, kept)
-  const outbound = new OutboundClient({
-    allowPrivate: settings.allowPrivateHosts || settings.demo,
+  const clientOptions = {
     userAgent: 'flotilla',
     ca: settings.hostCa === undefined ? undefined : await readFile(settings.hostCa, 'utf8'),
+    // Probes need theirs while all streams read from one host.
+    maxConnectionsPerHost: 64 + settings.streamTransfers,
+  }
+  const outbound = new OutboundClient({
+    ...clientOptions,
+    allowPrivate: settings.allowPrivateHosts || settings.demo,
   })
+  // The operator's own address, wherever it is.
+  const originOutbound = new OutboundClient({ ...clientOptions, allowPrivate: true })
   const front = new FrontDoor(
     {
       ...strangers,
@@ -47,11 +55,13 @@ export async function openFront(
       report,
       now: Date.now,
       outbound,
+      originOutbound,
       openBlob: (digest, range) => openBlobFile(tree, digest, range),
       random: Math.random,
     },
     {
       ...frontDefaults,
+      ...frontLimits(config),
       choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
@@ -65,6 +75,7 @@ export async function openFront(
     async [Symbol.asyncDispose]() {
       await follower.stop()
       await outbound[Symbol.asyncDispose]()
+      await originOutbound[Symbol.asyncDispose]()
     },
   }
 }
