@@ -133,6 +133,7 @@ export class BlobStreams {
     const pairing = (candidate: Candidate): Pairing => {
       return { candidate, blob, family: client.address.family, prefixKey }
     }
+    const known = new Set<Candidate>()
     return {
       opened: (source, first, isFirst) => {
         if (!isFirst) counters.streamSwitches++
@@ -145,19 +146,21 @@ export class BlobStreams {
         proofs.failed(pairing(host), { isHostWide })
         report({ kind: 'probe-failed', hostId: host.host.id, digest, reason: message, atMs: now() })
       },
-      wrong: (hosts, isSpoiled) => {
-        counters.streamsWrong++
-        if (isSpoiled) this.#noteSpoiled(asked)
+      wrong: (hosts, isSent) => {
+        if (known.size === 0) counters.streamsWrong++
+        if (isSent) this.#noteSpoiled(asked)
         const isSure = hosts.length === 1
         const reason = isSure ? 'sent wrong bytes' : `it or another of ${hosts.length} hosts sent wrong bytes`
         for (const host of hosts) {
+          if (known.has(host)) continue
+          known.add(host)
           proofs.failed(pairing(host), { isHostWide: false })
           report({ kind: 'wrong-bytes', hostId: host.host.id, digest, prefixKey, isSure, reason, atMs: now() })
         }
       },
-      ended: (sentBytes, isWhole) => {
+      ended: (sentBytes, fate) => {
         onEnd()
-        if (!isWhole && sentBytes > 0) counters.streamsCut++
+        if (fate === 'cut') counters.streamsCut++
         counters.streamedBytes += sentBytes
         transfer.sent(sentBytes)
         transfer.end()

@@ -17,10 +17,10 @@ export type StreamWatch = {
   failed(host: Candidate, why: SourceFailed): void
   /** One goes on where another broke, or begins after another that did not. */
   opened(source: StreamSource, first: number, isFirst: boolean): void
-  /** Of these one or more sent wrong bytes. `isLost`: the client gets a cut, for they are among what was sent. */
-  wrong(hosts: readonly Candidate[], isLost: boolean): void
-  /** Once. */
-  ended(sentBytes: number, isWhole: boolean): void
+  /** Of these one or more sent wrong bytes, among what was sent on or not. */
+  wrong(hosts: readonly Candidate[], isSent: boolean): void
+  /** Once. unbegun: no head came. cut: the client was promised more. */
+  ended(sentBytes: number, fate: 'whole' | 'cut' | 'unbegun'): void
 }
 
 export type StreamedBlobParts = {
@@ -39,6 +39,9 @@ const pauseMs = 5_000
 /** Who sent the bytes from `first` on. */
 type Part = { readonly source: StreamSource; readonly first: number }
 
+/** An end of the blob that was held back and did not make it right; whether it was wrong itself is known when a right one is. */
+type Dropped = { readonly hosts: readonly Candidate[]; readonly digest: string }
+
 export class StreamedBlob implements StoredBody {
   readonly sizeBytes: number
   readonly file = undefined
@@ -53,8 +56,7 @@ export class StreamedBlob implements StoredBody {
   #sentBytes = 0
   #bytes: StreamedBytes | undefined
   #parts: Part[] = []
-  /** Senders of what was dropped; right or wrong is known when the whole is. */
-  readonly #dropped = new Set<Candidate>()
+  readonly #dropped: Dropped[] = []
   readonly #gone = new AbortController()
   #isBegun = false
   #isWhole = false
@@ -105,7 +107,8 @@ export class StreamedBlob implements StoredBody {
     this.#gone.abort()
     this.#bytes?.close()
     this.#held.length = 0
-    this.#watch.ended(this.#sentBytes, this.#isWhole && this.#sentBytes === this.sizeBytes)
+    const isAllSent = this.#isWhole && this.#sentBytes === this.sizeBytes
+    this.#watch.ended(this.#sentBytes, isAllSent ? 'whole' : this.#isBegun ? 'cut' : 'unbegun')
   }
 
   async #next(): Promise<Uint8Array | undefined> {
@@ -132,7 +135,10 @@ export class StreamedBlob implements StoredBody {
 
   #release(): Uint8Array | undefined {
     const first = this.#held[0]
-    if (!first || (!this.#isWhole && this.#heldBytes - first.length < this.#holdBackBytes)) return undefined
+    // Once its end was wrong nothing more leaves on trust.
+    const canLeave =
+      this.#isWhole || (this.#dropped.length === 0 && this.#heldBytes - (first?.length ?? 0) >= this.#holdBackBytes)
+    if (!first || !canLeave) return undefined
     this.#held.shift()
     this.#heldBytes -= first.length
     this.#sentBytes += first.length
@@ -143,7 +149,7 @@ export class StreamedBlob implements StoredBody {
   async #read(): Promise<void> {
     const reachedBytes = this.#sentBytes + this.#heldBytes
     if (!this.#bytes && !(await this.#openNext(reachedBytes))) {
-      if (this.#dropped.size > 0) this.#lose([...this.#dropped, ...this.#senders(0)])
+      if (this.#dropped.length > 0) this.#lose([...this.#dropped.flatMap(({ hosts }) => hosts), ...this.#senders(0)])
       throw new Error(`no source has ${this.#blob.digest} from byte ${reachedBytes} on`)
     }
     try {
@@ -185,26 +191,40 @@ export class StreamedBlob implements StoredBody {
     this.#bytes = undefined
   }
 
-  /** All is here: right, or to be read again from where it was sent. */
+  /** All is here: right, or its end is to be read again. */
   #check(): void {
-    const hash = this.#hash.copy()
-    for (const chunk of this.#held) hash.update(chunk)
-    if (hash.digest('hex') === hexOf(this.#blob.digest)) {
-      this.#isWhole = true
-      this.#closeSource()
-      if (this.#dropped.size > 0) this.#watch.wrong([...this.#dropped], false)
-      return
+    const whole = this.#hash.copy()
+    const end = createHash(algorithmOf(this.#blob.digest))
+    for (const chunk of this.#held) {
+      whole.update(chunk)
+      end.update(chunk)
     }
-    const senders = this.#senders(this.#sentBytes)
+    const endDigest = end.digest('hex')
     this.#closeSource()
-    // Our own bytes are right, so the wrong ones are among those that were sent.
-    if (senders.length === 0 && this.#sentBytes > 0) this.#lose(this.#senders(0))
-    for (const host of senders) this.#dropped.add(host)
+    this.#isWhole = whole.digest('hex') === hexOf(this.#blob.digest)
+    if (this.#isWhole) this.#judgeDropped(endDigest)
+    else this.#drop(endDigest)
+  }
+
+  #drop(digest: string): void {
+    const hosts = this.#senders(this.#sentBytes)
     const last = this.#parts.at(-1)!.source
-    if (!last.host && senders.length > 0) this.#left.unshift(last)
+    if (hosts.length === 0 && this.#sentBytes > 0) {
+      // Our own bytes are right, so the wrong ones are among those that were sent.
+      this.#judgeDropped(digest)
+      this.#lose(this.#senders(0))
+    }
+    this.#dropped.push({ hosts, digest })
+    if (!last.host && hosts.length > 0) this.#left.unshift(last)
     this.#held.length = 0
     this.#heldBytes = 0
     this.#parts = this.#parts.filter(({ first }) => first < this.#sentBytes)
+  }
+
+  #judgeDropped(rightDigest: string): void {
+    for (const { hosts, digest } of this.#dropped) {
+      if (digest !== rightDigest && hosts.length > 0) this.#watch.wrong(hosts, false)
+    }
   }
 
   #lose(hosts: readonly Candidate[]): never {
