@@ -128,8 +128,9 @@ export const brokenBodies: Readonly<Record<string, Break>> = {
   },
   'trickles from the middle on': (asked) => {
     asked.socket.write(rangeHead(asked))
+    let sent = half(asked).length
     asked.socket.write(half(asked))
-    const drip = setInterval(() => asked.socket.write('x'), 20)
+    const drip = setInterval(() => asked.socket.write(part(asked).subarray(sent, ++sent)), 20)
     asked.socket.on('close', () => clearInterval(drip))
   },
 }

@@ -175,7 +175,7 @@ function answerFromOrigin(
   about: LargeBlob,
   asked: Asked,
   front: FrontDoor,
-  findFarther = () => front.chooser.chooseFarther({ ...asked, nowMs: front.parts.now() }),
+  findFarther = () => findFartherNow(asked, front),
 ): Answer | Promise<Answer> {
   const { blob, publication } = about
   const content = new StoredContent(blob, front.parts.openBlob)
@@ -196,6 +196,11 @@ function answerFromOrigin(
       ),
     )
     .then((answer) => count(answer, front)!)
+}
+
+/** Whoever waits looks again at hosts as they are then. */
+function findFartherNow(asked: Asked, { chooser, parts }: FrontDoor): Candidate | undefined {
+  return chooser.chooseFarther({ ...asked, fleet: parts.holder.current.fleet, nowMs: parts.now() })
 }
 
 /** Of the blob, as far as the range tells. */
