@@ -8,9 +8,9 @@ import type { PackedBytes, PublishedBlob, PublishedRepository } from '#snapshots
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { admitOrigin } from './admit-origin.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
-import { answerStream } from './answer-stream.ts'
+import { answerStream, type Streaming } from './answer-stream.ts'
 import { shapeOf } from './asks.ts'
-import type { Asked, Choice } from './choose-host.ts'
+import type { Asked, Choice, OriginReason } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
 import { queryValue } from './query.ts'
 import { contentHeaders } from './v2-headers.ts'
@@ -87,17 +87,23 @@ function sendToHost(ask: Ask, about: LargeBlob, front: FrontDoor): Answer | Prom
   // Before it is known who serves it: a redirect and bytes from here are the same pull.
   if (shapeOf(asked.range) !== 'resume') front.pulls.note(asked.client.prefixKey, about.blob.digest, asked.nowMs)
   const { mode } = front.classOf(asked.userAgent)
-  if (mode === 'stream') return stream(ask, about, asked, front)
   if (mode === 'redirect') return chooseHost(ask, about, asked, front)
+  if (mode === 'stream') {
+    const ordinary = () => chooseHost(ask, about, asked, front)
+    const fromOrigin = () => answerFromOrigin(ask, about, asked, front)
+    return answerStream(ask, streamingOf(about, asked, ordinary, fromOrigin), front)
+  }
   front.counters.originByPolicy++
   return answerFromOrigin(ask, about, asked, front, noFarther)
 }
 
-function stream(ask: Ask, about: LargeBlob, asked: Asked, front: FrontDoor): Answer | Promise<Answer> {
-  const headers = contentHeaders(about.publication, about.blob.digest, octets)
-  const ordinary = () => chooseHost(ask, about, asked, front)
-  const fromOrigin = () => answerFromOrigin(ask, about, asked, front)
-  return answerStream(ask, { asked, headers, ordinary, fromOrigin }, front)
+function streamingOf(
+  { blob, publication }: LargeBlob,
+  asked: Asked,
+  ordinary: Streaming['ordinary'],
+  fromOrigin: Streaming['fromOrigin'],
+): Streaming {
+  return { asked, headers: contentHeaders(publication, blob.digest, octets), ordinary, fromOrigin }
 }
 
 function chooseHost(ask: Ask, about: LargeBlob, asked: Asked, front: FrontDoor): Answer | Promise<Answer> {
@@ -116,16 +122,19 @@ function answerChoice(
   front: FrontDoor,
 ): Answer | Promise<Answer> {
   if (typeof choice === 'object') return redirect(choice, asked, about, front)
-  const { counters, options } = front
   const fromOrigin = () => answerFromOrigin(ask, about, asked, front)
-  if (choice !== 'after-round' && asked.client.kind === 'fragile' && options.streams.isForFragile) {
-    const headers = contentHeaders(about.publication, about.blob.digest, octets)
-    return answerStream(ask, { asked, headers, ordinary: fromOrigin, fromOrigin }, front)
+  const reasoned = () => {
+    countReason(choice, front)
+    return fromOrigin()
   }
-  if (choice === 'no-host') counters.originNoHost++
-  else if (choice === 'not-proven') counters.originNotProven++
+  const isStreamed = choice !== 'after-round' && asked.client.kind === 'fragile' && front.options.streams.isForFragile
+  return isStreamed ? answerStream(ask, streamingOf(about, asked, reasoned, fromOrigin), front) : reasoned()
+}
+
+function countReason(reason: OriginReason, { counters }: FrontDoor): void {
+  if (reason === 'no-host') counters.originNoHost++
+  else if (reason === 'not-proven') counters.originNotProven++
   else counters.originAfterRound++
-  return fromOrigin()
 }
 
 function redirect(candidate: Candidate, asked: Asked, { blob, publication }: LargeBlob, front: FrontDoor): Answer {

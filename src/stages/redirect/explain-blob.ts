@@ -8,6 +8,7 @@ import type { View } from '#snapshots/holder.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
 import { shapeOf } from './asks.ts'
 import { type Asked, drawOptions, isFleetFresh } from './choose-host.ts'
+import type { ClientMode } from './client-kind.ts'
 import type { Step } from './decision.ts'
 import type { FrontDoor } from './front-door.ts'
 import type { ProofState } from './proofs.ts'
@@ -46,6 +47,7 @@ export type ExplainedBlob = {
     readonly country: string | undefined
     readonly asn: number | undefined
     readonly kind: ClientKind
+    readonly mode: ClientMode
     readonly isTls: boolean
   }
   /** False: health or placement is old, so every pair is probed before it is used. */
@@ -78,7 +80,7 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
       generation: found.blob.generation,
       repositories: found.repositories,
     },
-    client: { address: formatAddress(address), country, asn, kind, isTls },
+    client: { address: formatAddress(address), country, asn, kind, mode: front.classOf(ask.userAgent).mode, isTls },
     isFleetFresh: isFleetFresh(view.fleet, front.options.choose, ask.atMs ?? now()),
     candidates: [],
     hosts: undefined,
@@ -126,6 +128,10 @@ function explainChoice(
   const candidates = front.chooser.preview(asked).map(({ candidate: { host, url }, state, isTried }) => {
     return { id: host.id, name: host.name, url, state, isTried }
   })
+  const { mode } = front.classOf(asked.userAgent)
+  if (mode === 'origin')
+    return { step: 'origin', answer: 'from the origin: its class is kept there', candidates, hosts }
+  if (mode === 'stream') return { ...explainStream(asked, front), candidates, hosts }
   const last = front.asks.peek(client.prefixKey, blob.digest, nowMs)?.last
   const same =
     shapeOf(asked.range) === 'part'
@@ -151,4 +157,14 @@ function explainChoice(
         ? 'the client was sent to every host already'
         : 'the last probes of every host failed'
   return { step: 'origin', answer: `from the origin: ${reason}`, candidates, hosts }
+}
+
+function explainStream(asked: Asked, front: FrontDoor): Pick<ExplainedBlob, 'step' | 'answer'> {
+  if (shapeOf(asked.range) !== 'plain') return { step: 'origin', answer: 'from the origin: a part cannot be checked' }
+  const names = front.chooser.listSources(asked).map(({ host }) => host.name)
+  if (names.length === 0) return { step: 'origin', answer: 'from the origin: no host suits' }
+  return {
+    step: 'stream',
+    answer: `through here from the first that answers, and on from the next: ${names.join(', ')}`,
+  }
 }
