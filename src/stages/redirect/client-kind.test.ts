@@ -1,5 +1,7 @@
 // The strings are those that the clients themselves sent.
 import { describe, expect, test } from 'bun:test'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { clientClassOf, clientClassReader, defaultClientRules, parseClientRules } from './client-kind.ts'
 
 test.each([
@@ -63,6 +65,12 @@ describe('a table of the operator', () => {
     const rules = [{ product: 'a', kind: 'fragile', from: '1', below: '2.10', without: 'x' }, ...defaultClientRules]
     expect(parseClientRules(JSON.stringify(rules))).toEqual(rules as never)
     expect(parseClientRules('[]')).toEqual([])
+  })
+
+  test('stands in docs/operate.md as it may be copied', async () => {
+    const page = await readFile(join(import.meta.dir, '../../../docs/operate.md'), 'utf8')
+    const [, shown] = /^```json\n(\[\n.*?)^```$/ms.exec(page)!
+    expect(parseClientRules(shown!)).toHaveLength(7)
   })
 
   test.each([
