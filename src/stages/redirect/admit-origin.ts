@@ -1,5 +1,5 @@
 // The budget before bytes leave from here as origin. There is room, or a farther host is proven, or the client waits its turn.
-import { type Answer, refuse, type StoredBody } from '#http/answer.ts'
+import { type Answer, type Ask, refuse, type StoredBody } from '#http/answer.ts'
 import { isStored } from '#http/listener.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { FrontDoor } from './front-door.ts'
@@ -11,7 +11,7 @@ export type Admission = {
   readonly prefixKey: number
   /** What a redirect will cost there. */
   readonly redirectedBytes: number
-  readonly gone: AbortSignal | undefined
+  readonly ask: Pick<Ask, 'gone'>
   readonly findFarther: () => Candidate | undefined
   readonly redirect: (candidate: Candidate) => Answer
 }
@@ -30,11 +30,11 @@ function bytesOf({ answer: { body, status }, redirectedBytes }: Admission): numb
 }
 
 async function waitForRoom(
-  { answer, prefixKey, gone, findFarther, redirect }: Admission,
+  { answer, prefixKey, ask, findFarther, redirect }: Admission,
   bytes: number,
   { origin, counters }: FrontDoor,
 ): Promise<Answer> {
-  const outcome = await origin.wait({ prefixKey, bytes, gone, instead: findFarther })
+  const outcome = await origin.wait({ prefixKey, bytes, gone: ask.gone, instead: findFarther })
   if (typeof outcome === 'object' && 'transfer' in outcome) {
     counters.originWaited++
     return send(answer, outcome.transfer)

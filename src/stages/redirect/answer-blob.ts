@@ -197,7 +197,7 @@ function answerFromOrigin(
           answer: here ?? sendToOrigin(ask, { digest: blob.digest, publication }, front),
           prefixKey: asked.client.prefixKey,
           redirectedBytes: bytesAsked(asked),
-          gone: ask.gone,
+          ask,
           findFarther,
           redirect: (candidate) => redirect(candidate, asked, about, front),
         },

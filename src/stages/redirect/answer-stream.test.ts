@@ -258,6 +258,12 @@ describe('wrong bytes', () => {
     expect(near.ranges).toEqual([])
   })
 
+  test('are never a whole layer, even where nothing is to be held back', async () => {
+    near.how = far.how = wrongAt(0, -1)
+    const fixture = await open({ streams: { holdBackBytes: 0 } })
+    expect((await bytesBeforeCut(await ask(fixture))).length).toBeLessThan(size)
+  })
+
   test('everywhere but at the origin: cut once, and then the origin', async () => {
     near.how = far.how = wrongAt(0, -1)
     const fixture = await open()
