@@ -1,5 +1,6 @@
-// A front door alone in its process, for redirect.ts: a publication read from a pack, hosts that are alive, and nothing behind it.
-// Arguments: the pack, the port, and which server adapter: `wire` (ours) or `bun` (Bun.serve).
+// A front door alone in its process, for redirect.ts: a publication read from a pack, 1,000 hosts that are alive, the address database
+// that comes with the program, and nothing behind it. Arguments: the pack, the port, the server adapter (`wire`: ours; `bun`: Bun.serve),
+// and whether redirects carry tickets (`query` or `none`).
 
 import { clientAddressReader } from '#http/client-address.ts'
 import { listen } from '#http/serve-bun.ts'
@@ -7,23 +8,17 @@ import { listenWire } from '#http/wire/listen-wire.ts'
 import { parseCidr } from '#kit/address.ts'
 import { applyPack } from '#snapshots/apply-pack.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
-import { noPlaces } from '#snapshots/places.ts'
+import { bundledCountryFile, openPlaces } from '#snapshots/places.ts'
 import { readPack } from '#snapshots/read-pack.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
-import { placed } from '../kit/front-door.ts'
+import { realFleet } from './real-fleet.ts'
 
 const [pack = '', port = '0', adapter = 'wire', ticket = 'none'] = process.argv.slice(2)
 const holder = new SnapshotHolder('bench')
-holder.takePublication(applyPack(undefined, await readPack(pack)))
+holder.takePublication(await applyPack(undefined, await readPack(pack)))
 
-const hosts = Array.from({ length: 30 }, (_, i) =>
-  placed(i + 1, `http://192.0.2.${i + 1}`, {
-    generation: 1,
-    bandwidthMbps: 100 * (i + 1),
-    ticket: ticket === 'query' ? 'query' : 'none',
-  }),
-)
+const hosts = realFleet(1000, { generation: 1000, ticket: ticket === 'query' ? 'query' : 'none' })
 function refresh(): void {
   const builtAtMs = Date.now()
   holder.takePlacement({ format: 1, version: builtAtMs, builtAtMs, channel: 'bench', hosts })
@@ -36,7 +31,7 @@ setInterval(refresh, 10_000)
 const front = new FrontDoor(
   {
     holder,
-    places: noPlaces,
+    places: await openPlaces({ countryFile: bundledCountryFile(), asnFile: undefined, countryOverrides: [] }),
     readClientAddress: clientAddressReader([parseCidr('127.0.0.1/32')!]),
     ticketKey: Buffer.alloc(32, 1),
     report: () => undefined,
@@ -54,6 +49,7 @@ const handler = (ask: Parameters<typeof answerFront>[0]) => answerFront(ask, fro
 const listener = adapter === 'bun' ? listen(handler, options) : listenWire(handler, options)
 console.log(`ready ${listener.port}`)
 process.on('SIGTERM', () => {
-  console.error(JSON.stringify(front.counters))
+  const rssMib = Math.round(process.memoryUsage().rss / 2 ** 20)
+  console.error(JSON.stringify({ adapter, ticket, rssMib, ...front.counters }))
   process.exit(0)
 })

@@ -1,5 +1,6 @@
 // The front door beside nginx's bare `return 307`, each alone on core 0, wrk on core 1, in turn. Every request is the first of its
-// client and blob, so each one is a full decision: client address behind a proxy, kind of client, 30 hosts ranked, memory kept.
+// client and blob, so each one is a full decision: client address behind a proxy, its country by the real database, kind of client, the
+// hosts of 1,000 ranked that are near, memory kept. 1,000,000 blobs are published.
 
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -10,16 +11,20 @@ import type { Digest } from '#oci/digest.ts'
 import { mediaTypes } from '#oci/media-type.ts'
 import type { RepositoryName, Tag } from '#oci/name.ts'
 import { type PackRepository, writePack } from '#snapshots/catalogue-pack.ts'
+import { bundledCountryFile, openPlaces } from '#snapshots/places.ts'
 import { findFreePort } from '../kit/free-port.ts'
 import { digestOf } from '../kit/front-door.ts'
 import { median } from './comparison.ts'
+import { realAddresses } from './real-fleet.ts'
 
-const repositoryCount = 1000
-const tagCount = 20
+const repositoryCount = 2000
+const tagCount = 100
+const blobsPerTag = 5
+const clientCount = 30_000
 const layerBytes = 40_000_000
 const rounds = 3
 const seconds = 3
-const goal = 0.5
+const goal = 0.6
 
 type Server = { readonly name: string; readonly port: number; readonly pid: number; stop(): Promise<void> }
 /** perCpu: requests for each second of processor time that the server took; it stays true while others use the machine. */
@@ -27,12 +32,12 @@ type Sample = { readonly perSecond: number; readonly perCpu: number }
 
 const payloads = new Map<Digest, Uint8Array>()
 
-function makeManifest(): { digest: Digest; sizeBytes: number; layer: Digest } {
-  const layer = digestOf(randomBytes(16))
-  const bytes = Buffer.from(JSON.stringify({ layers: [{ digest: layer }], padding: randomBytes(700).toString('hex') }))
+function makeManifest(): { digest: Digest; sizeBytes: number; layers: readonly Digest[] } {
+  const layers = Array.from({ length: blobsPerTag }, () => digestOf(randomBytes(16)))
+  const bytes = Buffer.from(JSON.stringify({ layers, padding: randomBytes(400).toString('hex') }))
   const digest = digestOf(bytes)
   payloads.set(digest, bytes)
-  return { digest, sizeBytes: bytes.length, layer }
+  return { digest, sizeBytes: bytes.length, layers }
 }
 
 function* makeRepositories(): Generator<PackRepository> {
@@ -46,7 +51,9 @@ function* makeRepositories(): Generator<PackRepository> {
         sizeBytes,
         mediaType: mediaTypes.ociManifest,
       })),
-      blobsAdded: manifests.map(({ layer }) => ({ digest: layer, sizeBytes: layerBytes, generation: 1 })),
+      blobsAdded: manifests.flatMap(({ layers }) =>
+        layers.map((digest) => ({ digest, sizeBytes: layerBytes, generation: 1 + (i % 1000) })),
+      ),
     }
   }
 }
@@ -97,8 +104,8 @@ async function startFront(pack: string, adapter: 'wire' | 'bun', ticket: 'none' 
   return start(`${adapter} ${ticket}`, port, command, answers(port))
 }
 
-/** wrk's requests: every one from another /24 behind a proxy, over all paths; as docker sends them. */
-function writeScript(path: string, paths: readonly string[], method = 'GET'): void {
+/** wrk's requests: every one from another /24 of the world, behind a proxy, over all paths; as docker sends them. */
+function writeScript(path: string, paths: readonly string[], addresses: readonly string[]): void {
   const head = [
     'Host: registry.example.org',
     'User-Agent: docker/28.5.2 go/go1.24.8 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)',
@@ -106,16 +113,18 @@ function writeScript(path: string, paths: readonly string[], method = 'GET'): vo
     'Accept-Encoding: identity',
     '',
   ].join('\\r\\n')
+  const list = (all: readonly string[]) => all.map((one) => `"${one}"`).join(',')
   writeFileSync(
     path,
-    `local paths = { ${paths.map((one) => `"${one}"`).join(',')} }
-local count, n = 0, #paths
+    `local paths = { ${list(paths)} }
+local addresses = { ${list(addresses)} }
+local count, n, clients = 0, #paths, #addresses
 init = function(args) count = tonumber(args[1]) end
 request = function()
   count = count + 1
   local client = math.floor(count / 4)
-  local prefix, turn = client % 65536, math.floor(client / 65536)
-  return "${method} " .. paths[(count * 31 + turn) % n + 1] .. " HTTP/1.1\\r\\n${head}X-Forwarded-For: 10." .. math.floor(prefix / 256) .. "." .. prefix % 256 .. ".9\\r\\n\\r\\n"
+  local turn = math.floor(client / clients)
+  return "GET " .. paths[(count * 31 + turn) % n + 1] .. " HTTP/1.1\\r\\n${head}X-Forwarded-For: " .. addresses[client % clients + 1] .. "\\r\\n\\r\\n"
 end
 `,
   )
@@ -181,7 +190,7 @@ function say(what: string, medians: Map<string, Sample>): void {
 try {
   const pack = join(folder, '1.pack')
   const repositories = [...makeRepositories()]
-  const header = { channel: 'bench', from: 0, to: 1, createdAtMs: 0, smallBlobBytes: 65_536 }
+  const header = { channel: 'bench', from: 0, to: 1000, createdAtMs: 0, smallBlobBytes: 65_536 }
   await writePack(pack, header, repositories, async function* (digest) {
     yield payloads.get(digest)!
   })
@@ -200,8 +209,10 @@ try {
     (name, [tag]) => `/v2/${name}/manifests/${tag}`,
   )
   const scripts = { blobs: join(folder, 'blobs.lua'), tags: join(folder, 'tags.lua') }
-  writeScript(scripts.blobs, blobs)
-  writeScript(scripts.tags, tags)
+  const places = await openPlaces({ countryFile: bundledCountryFile(), asnFile: undefined, countryOverrides: [] })
+  const addresses = realAddresses(clientCount, places)
+  writeScript(scripts.blobs, blobs, addresses)
+  writeScript(scripts.tags, tags, addresses)
 
   const nginx = await startNginx(folder, await findFreePort(), `http://192.0.2.1/blobs/sha256/ab/${'0'.repeat(64)}`)
   running.push(nginx)

@@ -4,7 +4,8 @@ import { chooseRanges } from '#http/range.ts'
 import { blobPath, type Digest, parseDigest } from '#oci/digest.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
-import type { PackedBytes, PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
+import type { PackedBytes } from '#snapshots/packed-table.ts'
+import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { admitOrigin } from './admit-origin.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
@@ -20,13 +21,14 @@ export type BlobAsk = {
   readonly publication: PublicationIndex
   readonly view: View
   readonly reference: string
+  /** What `reference` is in the repository. */
+  readonly found: PublishedBlob | undefined
 }
 
 const octets = 'application/octet-stream'
 
 export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer | Promise<Answer> {
-  const { repository, publication, view, reference } = about
-  const blob = repository.blobs.get(reference)
+  const { repository, publication, view, reference, found: blob } = about
   const manifest = blob ? undefined : repository.manifests.get(reference)
   const known = blob ?? manifest
   if (!known) {

@@ -12,6 +12,7 @@ import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './c
 import { type ClientClass, type ClientRule, clientClassReader, defaultClientRules } from './client-kind.ts'
 import { type FrontCounters, makeCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { KnownPaths } from './known-paths.ts'
 import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
@@ -96,6 +97,7 @@ export class FrontDoor {
   readonly packed: PackedBytesReader
   readonly streams: BlobStreams
   readonly origin: OriginBudget
+  readonly paths = new KnownPaths()
   readonly classOf: (userAgent: string | undefined) => ClientClass
   /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
   readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
