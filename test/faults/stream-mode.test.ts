@@ -45,7 +45,7 @@ async function serve(mode: 'stream' | 'origin' = 'stream'): Promise<Served> {
   const fixture = await openFront(folder, {
     options: {
       clientRules: [{ product: '*', kind: 'normal', mode }],
-      streams: { ...streamDefaults, firstByteMs: 200, stallMs: 200 },
+      streams: { ...streamDefaults, firstByteMs: 1_000, stallMs: 1_000 },
       origin: { ...originLimitDefaults, transfers: 1 },
     },
     parts: { now: Date.now },
