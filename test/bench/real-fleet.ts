@@ -10,7 +10,7 @@ import { seeded } from '../kit/seeded.ts'
 /** Hosts of the shape, again from its start when there are more. */
 export function realFleet(count: number, more: Partial<PlacedHost>): PlacedHost[] {
   return Array.from({ length: count }, (_, i) => {
-    const { country } = shape[i % shape.length]!
+    const country = shape[i % shape.length]!.country ?? undefined
     const name = `mirror${i}.example.net`
     const grade = i % 3 === 0 ? 'gold' : 'proven'
     return placed(i + 1, `http://${name}/flotilla`, {
