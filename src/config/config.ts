@@ -104,7 +104,7 @@ export function makeConfig(settings: Settings): Config {
 
 /** Of a server: the files that it will need, so that none is found missing when some roles run already. */
 export function checkFiles(settings: Settings): void {
-  for (const option of ['tlsCert', 'tlsKey', 'hostCa', 'countries', 'clientPolicy'] as const) {
+  for (const option of ['tlsCert', 'tlsKey', 'hostCa', 'countries', 'asns', 'clientPolicy'] as const) {
     const path = settings[option]
     if (path === undefined || (option === 'countries' && path === 'none')) continue
     try {

@@ -1,6 +1,11 @@
 // What may leave from the front door itself, and how it streams: rows of the table of options.
 
 export const frontdoorOptions = {
+  clientPolicy: {
+    kind: 'path',
+    group: 'Front door',
+    help: 'table of client classes by User-Agent (JSON): how each is served, see operate.md; default: the measured one',
+  },
   frontdoorTransfers: {
     kind: 'count',
     default: '512',

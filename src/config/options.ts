@@ -1,8 +1,10 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import { frontdoorOptions } from './frontdoor-options.ts'
+import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { probeOptions } from './probe-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -250,11 +252,7 @@ export const options = {
     group: 'Hosts',
     help: 'address-to-country database (MaxMind format); default: the one that comes with the program; none: without any',
   },
-  clientPolicy: {
-    kind: 'path',
-    group: 'Hosts',
-    help: 'table of client classes by User-Agent (JSON): how each is served, see operate.md; default: the measured one',
-  },
+  ...nearnessOptions,
 
   copy: {
     kind: 'path',
@@ -271,6 +269,7 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
+  ...probeOptions,
   ...originOptions,
   ...frontdoorOptions,
 

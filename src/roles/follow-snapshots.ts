@@ -58,7 +58,7 @@ export async function followSnapshots(
 
 export type FollowedFleet = {
   readonly config: Config
-  readonly holder: Pick<SnapshotHolder, 'takePlacement' | 'takeHealth'>
+  readonly holder: Pick<SnapshotHolder, 'takePlacementGently' | 'takeHealth'>
   /** Where copies are kept for the next start. */
   readonly kept: string
   readonly log: (error: unknown) => void
@@ -72,7 +72,7 @@ export async function followFleet({ config, holder, kept, log }: FollowedFleet):
       source,
       path: `${config.publicChannel}/placement.json`,
       copy: join(kept, 'placement.json'),
-      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
+      take: (bytes) => holder.takePlacementGently(parseDocument<PlacementDocument>(bytes)),
       log,
     }),
     await followDocument({

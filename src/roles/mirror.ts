@@ -15,6 +15,7 @@ import { crawlAndDecide } from '#stages/mirror/decide-check-ins.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
 import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
+import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
   crawlDefaults,
@@ -191,6 +192,7 @@ export async function startMirror(
   ]
   await tell(await watch.rebuild())
   roundAnew()
+  const blockChecks = keepBlockChecks(resources)
   return {
     name: 'mirror',
     listeners: {},
@@ -202,6 +204,7 @@ export async function startMirror(
     describeHost: (hostId) => watch.describe(hostId),
     async stop() {
       for (const timer of timers) clearInterval(timer)
+      await blockChecks.stop()
       await rounding?.catch(() => undefined)
       await telling.catch(() => undefined)
       await client[Symbol.asyncDispose]()

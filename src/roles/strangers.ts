@@ -22,7 +22,7 @@ export async function openStrangers(config: Config): Promise<Strangers> {
   const countryFile = settings.countries === 'none' ? undefined : (settings.countries ?? bundledCountryFile())
   return {
     readClientAddress: readAddresses(config),
-    places: await openPlaces({ countryFile, asnFile: undefined, countryOverrides: [] }),
+    places: await openPlaces({ countryFile, asnFile: settings.asns, countryOverrides: [] }),
     ticketKey: await ticketKey(config),
   }
 }

@@ -1,6 +1,5 @@
 // A blob: told about, served from here, or sent to a host that is near and proven. README.md draws the order; the numbers are its.
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
-import { chooseRanges } from '#http/range.ts'
 import { blobPath, type Digest, parseDigest } from '#oci/digest.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
@@ -10,6 +9,7 @@ import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { admitOrigin } from './admit-origin.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
 import { answerStream, type Streaming } from './answer-stream.ts'
+import { askedBytes } from './asked-bytes.ts'
 import { shapeOf } from './asks.ts'
 import type { Asked, Choice, OriginReason } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
@@ -136,11 +136,13 @@ function answerChoice(
 function countReason(reason: OriginReason, { counters }: FrontDoor): void {
   if (reason === 'no-host') counters.originNoHost++
   else if (reason === 'not-proven') counters.originNotProven++
+  else if (reason === 'too-many-held') counters.heldTooMany++
   else counters.originAfterRound++
 }
 
 function redirect(candidate: Candidate, asked: Asked, { blob, publication }: LargeBlob, front: FrontDoor): Answer {
   front.counters.redirects++
+  front.headroom.book(candidate.host, askedBytes(asked.range, blob.sizeBytes))
   return {
     status: 307,
     headers: {
@@ -198,7 +200,7 @@ function answerFromOrigin(
         {
           answer: here ?? sendToOrigin(ask, { digest: blob.digest, publication }, front),
           prefixKey: asked.client.prefixKey,
-          redirectedBytes: bytesAsked(asked),
+          redirectedBytes: askedBytes(asked.range, blob.sizeBytes),
           ask,
           findFarther,
           redirect: (candidate) => redirect(candidate, asked, about, front),
@@ -212,13 +214,6 @@ function answerFromOrigin(
 /** Whoever waits looks again at hosts as they are then. */
 function findFartherNow(asked: Asked, { chooser, parts }: FrontDoor): Candidate | undefined {
   return chooser.chooseFarther({ ...asked, fleet: parts.holder.current.fleet, nowMs: parts.now() })
-}
-
-/** Of the blob, as far as the range tells. */
-function bytesAsked({ range, blob: { sizeBytes, digest } }: Asked): number {
-  const chosen = chooseRanges(sizeBytes, { range, ifRange: undefined, etag: digest })
-  if (typeof chosen === 'string') return chosen === 'all' ? sizeBytes : 0
-  return chosen.reduce((sum, { first, last }) => sum + last - first + 1, 0)
 }
 
 function sendToOrigin(

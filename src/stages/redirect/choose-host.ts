@@ -2,6 +2,8 @@
 // client's coming back says about the host it was sent to.
 
 import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
+import { findSuiting } from '#selection/find-suiting.ts'
+import type { Headroom } from '#selection/headroom.ts'
 import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
@@ -23,7 +25,9 @@ export type ChooseOptions = {
   readonly maxPlacementAgeMs: number
   /** The longest that a client is held. */
   readonly holdMs: number
+  /** A probe may take this long, or so many measured round trips of its host if that is longer. */
   readonly minProbeMs: number
+  readonly probeRoundTrips: number
   readonly parallelProbes: number
 }
 
@@ -37,11 +41,12 @@ export const chooseDefaults: ChooseOptions = {
   maxPlacementAgeMs: 4 * 3_600_000,
   holdMs: 5_000,
   minProbeMs: 1_000,
+  probeRoundTrips: 4,
   parallelProbes: 2,
 }
 
-/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried. */
-export type OriginReason = 'no-host' | 'not-proven' | 'after-round'
+/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried; there was no room to wait for a proof. */
+export type OriginReason = 'no-host' | 'not-proven' | 'after-round' | 'too-many-held'
 export type Choice = Candidate | OriginReason
 
 export type Asked = {
@@ -57,6 +62,7 @@ export type ChooseParts = {
   readonly asks: Asks
   readonly proofs: Proofs
   readonly report: ReportEvidence
+  readonly headroom: Headroom
   readonly now: () => number
   /** `?t=…` for this host, or ''. */
   readonly ticketQuery: (candidate: Candidate, asked: Asked) => string
@@ -90,20 +96,23 @@ export class HostChooser {
     const found = asks.find(client.prefixKey, blob.digest, nowMs)
     if (!found) {
       // Most asks are the first of their client and go where the draw says: no list, no memory but one place in a table.
-      const first = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs, 1))[0]
+      const first = rankHosts(fleet, client, blob, this.#draw(nowMs, 1))[0]
       if (first && this.#stateOf(first, asked, 0) === 'proven') {
         asks.noteFirst(client.prefixKey, blob.digest, first, nowMs)
         return first
       }
     }
-    const candidates = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs))
+    const draw = this.#draw(nowMs, this.#options.maxCandidates)
+    const candidates = rankHosts(fleet, client, blob, draw)
     if (candidates.length === 0) return 'no-host'
     const memory = found ?? asks.recall(client.prefixKey, blob.digest, nowMs)
     const shape = shapeOf(asked.range)
     const { last } = memory
     if (last) {
       if (shape === 'part') {
-        const same = candidates.find(({ host }) => host.id === last.host.id)
+        const same =
+          candidates.find(({ host }) => host.id === last.host.id) ??
+          findSuiting(last.host.id, fleet, { client, blob, draw })
         if (same && this.#stateOf(same, asked, 0) !== 'bad') return same
       } else this.#noteReturn(memory, last, shape, asked)
     }
@@ -128,19 +137,23 @@ export class HostChooser {
     if (this.#parts.proofs.doubt(this.#pairing(candidate, asked), asked.nowMs)) void this.#prove(candidate, asked)
   }
 
-  /** Instead of an origin at its limits: a proven host that this client has not had, also behind those that `choose` looks at.
-   *  What is in doubt is probed, for the next look. */
+  /** Instead of an origin at its limits: a proven host that this client has not had, also behind those that `choose` looks at; one that
+   *  is busy only where none has room. What is in doubt is probed, for the next look. */
   chooseFarther(asked: Asked): Candidate | undefined {
+    const { nowMs } = asked
+    const { maxFartherCandidates } = this.#options
+    return (
+      this.#findFarther(asked, this.#draw(nowMs, maxFartherCandidates)) ??
+      this.#findFarther(asked, drawOptions(this.#options, nowMs, maxFartherCandidates))
+    )
+  }
+
+  #findFarther(asked: Asked, draw: Draw): Candidate | undefined {
     const { fleet, client, blob, nowMs } = asked
-    const { maxCandidates, maxFartherCandidates, parallelProbes } = this.#options
+    const { maxCandidates, parallelProbes } = this.#options
     const memory = this.#parts.asks.recall(client.prefixKey, blob.digest, nowMs)
     let probes = 0
-    for (const [i, candidate] of rankHosts(
-      fleet,
-      client,
-      blob,
-      drawOptions(this.#options, nowMs, maxFartherCandidates),
-    ).entries()) {
+    for (const [i, candidate] of rankHosts(fleet, client, blob, draw).entries()) {
       if (isTried(memory, candidate.host.id)) continue
       // Those behind were in no round yet.
       const state = this.#stateOf(candidate, asked, i < maxCandidates ? memory.roundMs : 0)
@@ -155,7 +168,7 @@ export class HostChooser {
   listSources(asked: Asked): readonly Candidate[] {
     const { client, fleet, blob, nowMs } = asked
     const kind = client.kind === 'fragile' ? 'normal' : client.kind
-    const ranked = rankHosts(fleet, { ...client, kind }, blob, drawOptions(this.#options, nowMs))
+    const ranked = rankHosts(fleet, { ...client, kind }, blob, this.#draw(nowMs, this.#options.maxCandidates))
     const states = ranked.map((candidate) => this.#stateOf(candidate, asked, 0))
     return (['proven', 'unproven'] as const).flatMap((state) => ranked.filter((_, i) => states[i] === state))
   }
@@ -166,11 +179,16 @@ export class HostChooser {
   ): readonly { readonly candidate: Candidate; readonly state: ProofState; readonly isTried: boolean }[] {
     const { fleet, client, blob, nowMs } = asked
     const memory = this.#parts.asks.peek(client.prefixKey, blob.digest, nowMs)
-    return rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs)).map((candidate) => ({
+    return rankHosts(fleet, client, blob, this.#draw(nowMs, this.#options.maxCandidates)).map((candidate) => ({
       candidate,
       state: this.#stateOf(candidate, asked, memory?.roundMs ?? 0),
       isTried: memory !== undefined && isTried(memory, candidate.host.id),
     }))
+  }
+
+  #draw(nowMs: number, limit: number): Draw {
+    const { epochMs, allowHttpHosts } = this.#options
+    return { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit, headroom: this.#parts.headroom }
   }
 
   #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {
@@ -204,8 +222,20 @@ export class HostChooser {
     return hasTried(memory) ? 'after-round' : 'not-proven'
   }
 
-  /** Some at a time, the first that passes. Waiting is safe, failing is not; but the client is not held longer than `holdMs`. */
+  /** Waiting is safe, failing is not; but the client is not held longer than `holdMs`, and not when too many are. */
   async #hold(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
+    const { held } = this.#parts.proofs
+    const { prefixKey } = asked.client
+    if (!held.enter(prefixKey)) return 'too-many-held'
+    try {
+      return await this.#firstThatPasses(candidates, memory, asked)
+    } finally {
+      held.leave(prefixKey)
+    }
+  }
+
+  /** Some at a time. */
+  async #firstThatPasses(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
     const deadlineMs = asked.nowMs + this.#options.holdMs
     const waiting = [...candidates]
     const running = new Map<Candidate, Promise<{ candidate: Candidate; isGood: boolean }>>()
@@ -227,7 +257,8 @@ export class HostChooser {
 
   #prove(candidate: Candidate, asked: Asked, leftMs = this.#options.holdMs): Promise<boolean> {
     const roundTripMs = asked.fleet.health.byId.get(candidate.host.id)?.roundTripMs ?? 0
-    const timeoutMs = Math.min(Math.max(this.#options.minProbeMs, 4 * roundTripMs), leftMs)
+    const { minProbeMs, probeRoundTrips } = this.#options
+    const timeoutMs = Math.min(Math.max(minProbeMs, probeRoundTrips * roundTripMs), leftMs)
     const { userAgent = anyAgent } = asked
     const query = this.#parts.ticketQuery(candidate, asked)
     return this.#parts.proofs.prove(this.#pairing(candidate, asked), { timeoutMs, userAgent, query })

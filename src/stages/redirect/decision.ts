@@ -12,7 +12,7 @@ export const steps = {
   host: 'The first host in rank that this round has not had yet and that is proven: 307.',
   held: 'None is proven, some are in doubt: the client is held while two at a time are probed; 307 to the first that passes.',
   origin:
-    'No host suits, none could be proven, the round is over (once in the window), or the class is kept here: bytes from here, else 307 to the origin.',
+    'No host suits, none could be proven, too many wait for a proof, the round is over (once in the window), or the class is kept here: bytes from here, else 307 to the origin.',
   farther: 'The budget of the origin has no room: 307 to a proven host behind those that were looked at.',
   queued: 'There is none: the client waits for its turn; after 20 s (or when too many wait) 503 with Retry-After.',
 } as const

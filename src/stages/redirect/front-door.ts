@@ -3,6 +3,7 @@
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { SelectionClient } from '#selection/client.ts'
+import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Places } from '#snapshots/places.ts'
@@ -15,8 +16,7 @@ import type { ReportEvidence } from './evidence.ts'
 import { KnownPaths } from './known-paths.ts'
 import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
-import type { ProbeParts } from './probe-block.ts'
-import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
+import { type ProofLimits, type ProofParts, Proofs, proofLimitDefaults } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
 
 export type FrontOptions = {
@@ -26,6 +26,7 @@ export type FrontOptions = {
   readonly isBehindTls: boolean
   readonly choose: ChooseOptions
   readonly proofs: ProofLimits
+  readonly headroom: HeadroomOptions
   readonly clientRules: readonly ClientRule[]
   readonly streams: StreamOptions
   readonly origin: OriginLimits
@@ -45,6 +46,7 @@ export const frontDefaults: FrontOptions = {
   isBehindTls: false,
   choose: chooseDefaults,
   proofs: proofLimitDefaults,
+  headroom: headroomDefaults,
   clientRules: defaultClientRules,
   streams: streamDefaults,
   origin: originLimitDefaults,
@@ -56,9 +58,9 @@ export const frontDefaults: FrontOptions = {
   packedCacheBytes: 128 * 1024 * 1024,
 }
 
-export type FrontParts = ProbeParts & {
+export type FrontParts = ProofParts & {
   /** For the origin, which may have a private address; by default that for hosts. */
-  readonly originOutbound?: ProbeParts['outbound']
+  readonly originOutbound?: ProofParts['outbound']
   readonly holder: { readonly current: View }
   readonly places: Places
   readonly readClientAddress: ReadClientAddress
@@ -92,6 +94,7 @@ export class FrontDoor {
   readonly asks: Asks
   readonly pulls: PullCounts
   readonly proofs: Proofs
+  readonly headroom: Headroom
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
@@ -110,19 +113,20 @@ export class FrontDoor {
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
+    this.headroom = new Headroom(options.headroom, now)
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
     this.classOf = clientClassReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    const { tickets, proofs } = this
+    const { asks, proofs, headroom, tickets } = this
     this.origin = new OriginBudget(options.origin, now)
     const chargeOrigin = this.origin.charge.bind(this.origin)
     const { originUrl } = options
     this.streams = new BlobStreams(
-      { ...parts, originUrl, tickets, ticketQuery, proofs, chargeOrigin, counters },
+      { ...parts, originUrl, tickets, ticketQuery, proofs, headroom, chargeOrigin, counters },
       options.streams,
     )
-    this.chooser = new HostChooser({ asks: this.asks, proofs: this.proofs, report, now, ticketQuery }, options.choose)
+    this.chooser = new HostChooser({ asks, proofs, headroom, report, now, ticketQuery }, options.choose)
   }
 
   /** What a redirect to this host carries: `?t=…`, or nothing where a query would break signatures and cache keys. */
