@@ -25,6 +25,7 @@ import {
   wholeReadDefaults,
 } from './mirror-defaults.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
+import { ownNames } from './own-names.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { every } from './worker.ts'
@@ -78,7 +79,13 @@ export async function startMirror(
       records: fleetRecords(catalogue),
       log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
-    { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
+    {
+      channel,
+      liveness: livenessDefaults,
+      strikes: strikeDefaults,
+      wholeReads: wholeReadDefaults,
+      ownNames: ownNames(config),
+    },
     written,
   )
 

@@ -41,6 +41,8 @@ export type FleetWatchOptions = {
   readonly channel: string
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
+  /** Hostnames of our own; hosts that lie under them are left out. */
+  readonly ownNames?: readonly string[]
   /** Whole reads of draining hosts run beside the rounds: none above this size, so many at once, no longer than this. */
   readonly wholeReads: {
     readonly maxBytes: number
@@ -159,8 +161,8 @@ export class FleetWatch {
 
   #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
     const liveness = new Map(this.#liveness?.map((host) => [host.hostId, host]))
-    const { channel } = this.#options
-    this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
+    const { channel, ownNames = [] } = this.#options
+    this.#placement = buildPlacement(channel, { ...facts, liveness, ownNames }, this.#placement, this.#tools.now())
     return this.#placement
   }
 

@@ -56,6 +56,11 @@ export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer |
     const miss = queryValue(ask.query, 'miss')
     if (miss !== undefined) return answerMiss(ask, { blob: blob!, publication, view, miss }, front)
   }
+  if (blob!.isConfig) {
+    front.counters.largeConfigs++
+    const about = { blob: blob!, publication, view }
+    return answerFromOrigin(ask, about, askedOf(ask, about, front), front, noFarther)
+  }
   return sendToHost(ask, { blob: blob!, publication, view }, front)
 }
 

@@ -5,6 +5,8 @@ export type FrontCounters = {
   /** HEAD of a blob, or a 304. */
   blobHeads: number
   smallBlobs: number
+  /** Configs that no pack carries, served here or sent to the origin. */
+  largeConfigs: number
   redirects: number
   /** Redirects that waited for a proof. */
   heldRedirects: number
@@ -61,6 +63,7 @@ export function makeCounters(): FrontCounters {
     lists: 0,
     blobHeads: 0,
     smallBlobs: 0,
+    largeConfigs: 0,
     redirects: 0,
     heldRedirects: 0,
     originNoHost: 0,

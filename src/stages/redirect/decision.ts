@@ -6,6 +6,7 @@ export const steps = {
   told: 'HEAD, or the client has it already (If-None-Match): 200 or 304 from the snapshot.',
   packed: 'It is small, or a manifest: its bytes, from the pack.',
   miss: 'A host sent the client back (`?miss=`): its bytes, never a redirect to a host; a good ticket is evidence.',
+  config: "It is an image's config, too large for the pack: bytes from here, else 307 to the origin.",
   stream:
     'Its class is in stream mode, it asks for the whole, and the budget of streams has room: one answer from here, read from hosts in turn.',
   same: 'A part of a transfer (closed, multi-part, or from a whole MiB): the host of the other parts.',
