@@ -2,6 +2,7 @@
 
 import { frontDoorOptions } from './front-door-options.ts'
 import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
+import { frontdoorOptions } from './frontdoor-options.ts'
 import { listenerOptions } from './listener-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
@@ -174,11 +175,6 @@ export const options = {
     group: 'Hosts',
     help: 'address-to-country database (MaxMind format); default: the one that comes with the program; none: without any',
   },
-  clientPolicy: {
-    kind: 'path',
-    group: 'Hosts',
-    help: 'table of client kinds by User-Agent (JSON); default: the measured one',
-  },
   ...nearnessOptions,
 
   copy: {
@@ -201,6 +197,7 @@ export const options = {
   ...originOptions,
   ...frontDoorOptions,
   ...watchOptions,
+  ...frontdoorOptions,
 
   demo: {
     kind: 'flag',
