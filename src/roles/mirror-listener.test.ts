@@ -7,7 +7,7 @@ import pino from 'pino'
 import { type Config, makeConfig } from '#config/config.ts'
 import { loadSettings } from '#config/load-config.ts'
 import { findFreePort } from '../../test/kit/free-port.ts'
-import { localMirrorUrl, startMirrorListener } from './mirror-listener.ts'
+import { findMirrorListener, startMirrorListener } from './mirror-listener.ts'
 
 let folder: string
 beforeAll(async () => {
@@ -36,6 +36,7 @@ test('where another program has the port that nobody chose, it is left out with 
   const { log, lines } = logOf()
   const config: Config = { ...configOf({}), listen: { ...configOf({}).listen, mirror: { host: '127.0.0.1', port } } }
   expect(await startMirrorListener(config, log, parts())).toBeUndefined()
+  expect(await findMirrorListener(config)).toBeUndefined()
   expect(lines.join()).toMatch(/another program listens on .* mirror-listen chooses another address/)
   free()
 })
@@ -58,12 +59,13 @@ test('where strangers could listen in without TLS, it says so; nobody is let in 
 })
 
 test.each([
-  ['127.0.0.1:5004', {}, 'http://127.0.0.1:5004'],
-  ['0.0.0.0:7004', {}, 'http://127.0.0.1:7004'],
-  ['[::]:7004', {}, 'http://[::1]:7004'],
-  ['127.0.0.1:7004', { tlsCert: 'a', tlsKey: 'b' }, 'http://127.0.0.1:7004'],
-  ['192.0.2.1:7004', { tlsCert: 'a', tlsKey: 'b' }, 'https://192.0.2.1:7004'],
-  ['127.0.0.1:0', {}, undefined],
-])('on %s it is found by front doors of the machine', (mirrorListen, tls, url) => {
-  expect(localMirrorUrl(configOf({ mirrorListen, ...tls }))).toBe(url)
+  ['127.0.0.1', 'http://127.0.0.1'],
+  ['0.0.0.0', 'http://127.0.0.1'],
+  ['[::]', 'http://[::1]'],
+])('on %s and whatever port it is found by front doors that share the data folder', async (host, url) => {
+  const config = configOf({ mirrorListen: `${host}:0` })
+  const listener = (await startMirrorListener(config, logOf().log, parts()))!
+  expect(await findMirrorListener(config)).toBe(`${url}:${listener.port}`)
+  expect((await fetch(`${url}:${listener.port}/livez`)).status).toBe(200)
+  await listener.stop(0)
 })
