@@ -3,6 +3,7 @@
 import { formatCidr, parseAddress, parseCidr } from '#kit/address.ts'
 import { AddressTrie } from '#kit/address-trie.ts'
 import type { HealthDocument, HostHealth } from './health.ts'
+import { Nearness } from './nearness.ts'
 import type { PlacedHost, PlacementDocument } from './placement.ts'
 
 /** A host and the base address to send a client to. */
@@ -39,8 +40,9 @@ export type PlacementIndex = {
   readonly netblocks: AddressTrie<Netblock>
   readonly byAsn: ReadonlyMap<number, readonly IndexedHost[]>
   readonly byPeerAsn: ReadonlyMap<number, readonly IndexedHost[]>
-  readonly byCountry: ReadonlyMap<string, readonly IndexedHost[]>
-  /** Every host that strangers may meet. */
+  /** Every host that strangers may meet, by how near it is to a country. */
+  readonly nearness: Nearness<IndexedHost>
+  /** The same hosts. */
   readonly world: readonly IndexedHost[]
 }
 
@@ -103,7 +105,6 @@ export function indexPlacement(document: PlacementDocument): PlacementIndex {
   const byId = new Map<number, IndexedHost>()
   const byAsn = new Map<number, IndexedHost[]>()
   const byPeerAsn = new Map<number, IndexedHost[]>()
-  const byCountry = new Map<string, IndexedHost[]>()
   const byNetblock = new Map<string, IndexedHost[]>()
   for (const indexed of hosts) {
     const { host } = indexed
@@ -113,13 +114,13 @@ export function indexPlacement(document: PlacementDocument): PlacementIndex {
     if (host.isPrivate) continue
     if (host.asn !== undefined) addTo(byAsn, host.asn, indexed)
     for (const asn of new Set(host.peerAsns)) if (asn !== host.asn) addTo(byPeerAsn, asn, indexed)
-    if (host.country !== undefined) addTo(byCountry, host.country, indexed)
   }
   const netblocks = [...byNetblock].map(([text, there]) => {
     const exclusive = there.filter(({ host }) => host.isPrivate)
     const open = there.filter(({ host }) => !host.isPrivate)
     return [parseCidr(text)!, { text, exclusive, open }] as const
   })
+  const world = hosts.filter(({ host }) => !host.isPrivate)
   return {
     version: document.version,
     builtAtMs: document.builtAtMs,
@@ -130,8 +131,8 @@ export function indexPlacement(document: PlacementDocument): PlacementIndex {
     netblocks: new AddressTrie(netblocks),
     byAsn,
     byPeerAsn,
-    byCountry,
-    world: hosts.filter(({ host }) => !host.isPrivate),
+    nearness: new Nearness(world),
+    world,
   }
 }
 

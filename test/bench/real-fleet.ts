@@ -1,22 +1,25 @@
-// A fleet of the size that we mean to serve, with hosts where a real fleet has them (fixtures/fleet-shape.json), and clients anywhere
+// A fleet of the size that we mean to serve, with hosts where a real fleet has them (fixtures/fleet), and clients anywhere
 // in the world.
 import { ipv4 } from '#kit/address.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
 import type { Places } from '#snapshots/places.ts'
-import shape from '../fixtures/fleet-shape.json'
+import shape from '../fixtures/fleet/hosts.json'
 import { placed } from '../kit/front-door.ts'
 import { seeded } from '../kit/seeded.ts'
 
 /** Hosts of the shape, again from its start when there are more. */
 export function realFleet(count: number, more: Partial<PlacedHost>): PlacedHost[] {
   return Array.from({ length: count }, (_, i) => {
-    const { country } = shape[i % shape.length]!
+    const row = shape[i % shape.length]!
+    const position = 'latitude' in row ? { latitude: row.latitude!, longitude: row.longitude! } : undefined
+    const country = 'country' in row ? row.country : undefined
     const name = `mirror${i}.example.net`
     const grade = i % 3 === 0 ? 'gold' : 'proven'
     return placed(i + 1, `http://${name}/flotilla`, {
       name,
       grade,
       country,
+      position,
       bandwidthMbps: 100 * (1 + (i % 30)),
       ...more,
     })

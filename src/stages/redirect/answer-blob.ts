@@ -7,6 +7,7 @@ import type { PackedBytes } from '#snapshots/packed-table.ts'
 import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
+import { askedBytes } from './asked-bytes.ts'
 import { shapeOf } from './asks.ts'
 import type { Asked, Choice } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
@@ -109,6 +110,7 @@ function answerChoice(
 
 function redirect(candidate: Candidate, asked: Asked, { blob, publication }: LargeBlob, front: FrontDoor): Answer {
   front.counters.redirects++
+  front.headroom.book(candidate.host, askedBytes(asked.range, blob.sizeBytes))
   return {
     status: 307,
     headers: {

@@ -3,6 +3,7 @@
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
+import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Places } from '#snapshots/places.ts'
@@ -24,6 +25,7 @@ export type FrontOptions = {
   readonly isBehindTls: boolean
   readonly choose: ChooseOptions
   readonly proofs: ProofLimits
+  readonly headroom: HeadroomOptions
   readonly clientRules: readonly ClientRule[]
   /** How long a client's coming back is remembered. */
   readonly windowMs: number
@@ -41,6 +43,7 @@ export const frontDefaults: FrontOptions = {
   isBehindTls: false,
   choose: chooseDefaults,
   proofs: proofLimitDefaults,
+  headroom: headroomDefaults,
   clientRules: defaultClientRules,
   windowMs: 300_000,
   maxRemembered: 100_000,
@@ -84,6 +87,7 @@ export class FrontDoor {
   readonly asks: Asks
   readonly pulls: PullCounts
   readonly proofs: Proofs
+  readonly headroom: Headroom
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
@@ -100,11 +104,13 @@ export class FrontDoor {
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
+    this.headroom = new Headroom(options.headroom, now)
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
     this.kindOf = clientKindReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    this.chooser = new HostChooser({ asks: this.asks, proofs: this.proofs, report, now, ticketQuery }, options.choose)
+    const { asks, proofs, headroom } = this
+    this.chooser = new HostChooser({ asks, proofs, headroom, report, now, ticketQuery }, options.choose)
   }
 
   /** What a redirect to this host carries: `?t=…`, or nothing where a query would break signatures and cache keys. */
