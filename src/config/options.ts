@@ -5,6 +5,7 @@ import { frontDoorOptions } from './front-door-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { probeOptions } from './probe-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -259,6 +260,7 @@ export const options = {
   },
   ...nearnessOptions,
   ...copyOptions,
+  ...probeOptions,
   ...originOptions,
   ...frontDoorOptions,
 

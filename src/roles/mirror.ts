@@ -20,6 +20,7 @@ import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
 import { takeEvidence } from '#stages/mirror/take-evidence.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
+import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
   crawlDefaults,
@@ -195,6 +196,7 @@ export async function startMirror(
     takeEvidence: take,
     takePulls: ({ channel: of, day, counts }) => addPulls(catalogue, { channel: of, day }, counts),
   })
+  const blockChecks = keepBlockChecks(resources)
   return {
     name: 'mirror',
     listeners: listener ? { mirror: listener } : {},
@@ -207,6 +209,7 @@ export async function startMirror(
     async stop() {
       for (const timer of timers) clearInterval(timer)
       await listener?.stop(settings.drain)
+      await blockChecks.stop()
       await rounding?.catch(() => undefined)
       await telling.catch(() => undefined)
       await client[Symbol.asyncDispose]()

@@ -14,7 +14,7 @@ import { listCrawlRecords } from './mirror-records.ts'
 import type { OpenFront } from './open-front.ts'
 import { openPages, publicSideOf } from './pages.ts'
 import { startRegistry } from './registry.ts'
-import type { Resources } from './resources.ts'
+import { blockCheckMaker, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { startWorker, type Worker } from './worker.ts'
 
@@ -57,6 +57,7 @@ export async function startControl(
     blobs,
     channel: config.candidateChannel,
     limits: { maxManifestBytes: settings.maxManifestBytes, maxDescriptors: settings.maxDescriptors },
+    blockChecks: blockCheckMaker(resources),
     now,
   }
   let worker: Worker | undefined

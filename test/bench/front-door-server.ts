@@ -28,7 +28,7 @@ const hosts = realFleet(1000, { generation: publication.generation, ticket, miss
 async function takeFleet(): Promise<void> {
   const builtAtMs = Date.now()
   const dated = { format: 1, version: builtAtMs, builtAtMs } as const
-  holder.takePlacement({ ...dated, channel, hosts })
+  await holder.takePlacementGently({ ...dated, channel, hosts })
   const well = { isAlive: true, reason: undefined, checkedAtMs: builtAtMs, roundTripMs: 5, circuit: 'closed' } as const
   holder.takeHealth({ ...dated, hosts: hosts.map(({ id }) => ({ id, ...well })) })
 }

@@ -104,6 +104,7 @@ function answerChoice(
   const { counters } = front
   if (choice === 'no-host') counters.originNoHost++
   else if (choice === 'not-proven') counters.originNotProven++
+  else if (choice === 'too-many-held') counters.heldTooMany++
   else counters.originAfterRound++
   return answerFromOrigin(ask, about, front)
 }

@@ -24,9 +24,15 @@ export type FrontCounters = {
   withdrawn: number
   refused: number
   probesPassed: number
+  /** Of those, the ones where nothing here told what the bytes must be. */
+  probesNotCompared: number
   probesFailed: number
   /** Not made, because too many were running. */
   probesSkipped: number
+  /** Own bytes that a host differed from and that turned out to be the wrong ones. */
+  ownBlobsDamaged: number
+  /** Sent to the origin because too many were held. */
+  heldTooMany: number
 }
 
 export function makeCounters(): FrontCounters {
@@ -49,7 +55,10 @@ export function makeCounters(): FrontCounters {
     withdrawn: 0,
     refused: 0,
     probesPassed: 0,
+    probesNotCompared: 0,
     probesFailed: 0,
     probesSkipped: 0,
+    ownBlobsDamaged: 0,
+    heldTooMany: 0,
   }
 }

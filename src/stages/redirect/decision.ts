@@ -10,7 +10,7 @@ export const steps = {
   host: 'The first host in rank that this round has not had yet and that is proven: 307.',
   held: 'None is proven, some are in doubt: the client is held while two at a time are probed; 307 to the first that passes.',
   origin:
-    'No host suits, none could be proven, or the round is over (once in the window): bytes from here, else 307 to the origin.',
+    'No host suits, none could be proven, too many wait for a proof, or the round is over (once in the window): bytes from here, else 307 to the origin.',
 } as const
 
 export type Step = keyof typeof steps
