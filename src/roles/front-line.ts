@@ -50,6 +50,7 @@ async function followElsewhere(
   const tree = join(config.tree, config.publicChannel)
   const places = {
     documents: link.snapshotsAt(mirrorUrl),
+    isElsewhere: true,
     tree: hasTree
       ? folderSource(tree, { isOurs: true })
       : webSource({ client: stack.use(await ownMachinesClient(config)), url: requireOrigin(config) }),

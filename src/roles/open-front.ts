@@ -37,7 +37,11 @@ export async function openFront(
   const { settings } = config
   const { blobs } = places
   const { holder, follower } = await followSnapshots(config, log, { kept, places })
-  const { blockChecks, follower: checksFollower } = followBlockChecks(config, log)
+  const { blockChecks, follower: checksFollower } = followBlockChecks(
+    config,
+    log,
+    places.isElsewhere ? { source: places.documents, folder: kept } : undefined,
+  )
   const outbound = new OutboundClient({
     allowPrivate: settings.allowPrivateHosts || settings.demo,
     userAgent: 'flotilla',

@@ -78,6 +78,7 @@ const openDoor = async (name: string, port?: number) =>
   startFrontDoorElsewhere(control, control.url('origin'), {
     folder: join(folder, name),
     port: port ?? (await findFreePort()),
+    keepsBlockKey: name === 'door1',
   })
 
 const blobOf = (digest: string) => `/v2/team/app/blobs/${digest}`
@@ -151,6 +152,17 @@ test('a front door with nothing but two keys of the control plane serves all of 
   expect(hosts.map(({ url }) => url)).toEqual(expect.arrayContaining(await pull(door)))
   const notHere = await door.ask(blobOf(image.manifest.digest.replace(/.{8}$/, '00000000')), nextClient())
   expect(notHere.status).toBe(404)
+})
+
+test('one that was given the key of the block checks has them, and the others do without', async () => {
+  const [without, door] = doors as [FrontDoorElsewhere, FrontDoorElsewhere]
+  await waitUntil(() => kept<{ files: unknown[] }>(door, 'block-checks.json').files.length > 0, {
+    what: 'the block checks are here',
+  })
+  expect(door.process.output()).not.toContain('block checks were not taken')
+  await waitUntil(() => without.process.output().includes('copy keys/block.key'), {
+    what: 'the other says what it lacks',
+  })
 })
 
 test('a front door that was given too little says what is missing, and what to do', async () => {
