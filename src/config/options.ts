@@ -2,10 +2,14 @@
 
 import { copyOptions } from './copy-options.ts'
 import { frontDoorOptions } from './front-door-options.ts'
+import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
+import { listenerOptions } from './listener-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 import { probeOptions } from './probe-options.ts'
+import { trustOptions } from './trust-options.ts'
+import { watchOptions } from './watch-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -33,60 +37,7 @@ export const options = {
     help: 'root of the published trees; on the file system of the blob store, so that files can be linked; default: tree in the data folder',
   },
 
-  registryListen: { kind: 'listen', default: '127.0.0.1:5000', group: 'Listeners', help: 'where builders push' },
-  frontdoorListen: { kind: 'listen', default: '127.0.0.1:5001', group: 'Listeners', help: 'where users pull' },
-  apiListen: { kind: 'listen', default: '127.0.0.1:5002', group: 'Listeners', help: 'control API and pages' },
-  originListen: {
-    kind: 'listen',
-    default: '127.0.0.1:5003',
-    group: 'Listeners',
-    help: 'where hosts copy the published tree',
-  },
-  metricsListen: {
-    kind: 'listen',
-    group: 'Listeners',
-    help: 'metrics and health of this process on a listener of their own; default: on the api listener',
-  },
-  registryUrl: { kind: 'url', group: 'Listeners', help: 'public address of the registry; default: from its listener' },
-  frontdoorUrl: {
-    kind: 'url',
-    group: 'Listeners',
-    help: 'public address of the front door; default: from its listener',
-  },
-  apiUrl: {
-    kind: 'url',
-    group: 'Listeners',
-    help: 'public address of the control API, and where commands look for it; default: from its listener',
-  },
-  originUrl: { kind: 'url', group: 'Listeners', help: 'public address of the origin; default: from its listener' },
-  tlsCert: {
-    kind: 'path',
-    group: 'Listeners',
-    help: 'certificate chain (PEM); with tls-key every listener speaks https',
-  },
-  tlsKey: {
-    kind: 'path',
-    group: 'Listeners',
-    help: 'private key (PEM) of tls-cert; new files are taken up without a restart',
-  },
-  stall: {
-    kind: 'duration',
-    default: '60s',
-    group: 'Listeners',
-    help: 'a request body that brings no byte for this long ends',
-  },
-  drain: {
-    kind: 'duration',
-    default: '20s',
-    group: 'Listeners',
-    help: 'how long running requests may go on after a stop was asked for',
-  },
-  trustedProxies: {
-    kind: 'networks',
-    default: '',
-    group: 'Listeners',
-    help: 'networks (CIDR) of our own proxies, whose X-Forwarded-For is believed, counted from the right',
-  },
+  ...listenerOptions,
 
   adminToken: {
     kind: 'text',
@@ -144,36 +95,7 @@ export const options = {
     group: 'Content',
     help: 'how often the list of what is pulled most is made anew',
   },
-  timestampLifetime: {
-    kind: 'lifetime',
-    default: '3d',
-    group: 'Trust',
-    help: 'how long a signed tree counts as news; signed anew without change when half is over',
-  },
-  metadataLifetime: {
-    kind: 'lifetime',
-    default: '90d',
-    group: 'Trust',
-    help: 'how long what the tree says of its contents is good for; signed anew when half is over',
-  },
-  rootLifetime: {
-    kind: 'lifetime',
-    default: '730d',
-    group: 'Trust',
-    help: 'how long a root made here is good for: after that nothing new is believed until the next root',
-  },
-  signer: {
-    kind: 'signer',
-    default: 'file',
-    group: 'Trust',
-    help: 'who holds the signing keys: files in the data folder, a command that is run for each signature, or a flotilla signer at a socket',
-  },
-  signerTimeout: {
-    kind: 'duration',
-    default: '30s',
-    group: 'Trust',
-    help: 'how long one signature by a command or at a socket may take',
-  },
+  ...trustOptions,
   maxManifestBytes: { kind: 'bytes', default: '4MiB', group: 'Content', help: 'largest manifest that is taken' },
   maxDescriptors: { kind: 'count', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },
   maxPageSize: {
@@ -197,9 +119,9 @@ export const options = {
 
   crawlInterval: {
     kind: 'duration',
-    default: '60s',
+    default: '10m',
     group: 'Hosts',
-    help: 'how often each host is looked at for new generations',
+    help: 'how often a host that has everything is crawled without news; a new generation is looked for at once',
   },
   livenessInterval: {
     kind: 'duration',
@@ -261,8 +183,10 @@ export const options = {
   ...nearnessOptions,
   ...copyOptions,
   ...probeOptions,
+  ...frontdoorListenerOptions,
   ...originOptions,
   ...frontDoorOptions,
+  ...watchOptions,
 
   demo: {
     kind: 'flag',

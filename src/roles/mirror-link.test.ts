@@ -20,7 +20,14 @@ import { startMirrorListener } from './mirror-listener.ts'
 const log = pino({ level: 'silent' })
 const digest = makeDigest('sha256', 'ab'.repeat(32))
 const resume = { kind: 'resume', hostId: 7, digest, prefixKey: 9, atMs: Date.now() } as const
-const pulls: PullReport = { channel: 'stable', day: 20_500, counts: new Map([[digest, 3]]) }
+const pulls: PullReport = {
+  channel: 'stable',
+  source: 'ab'.repeat(16),
+  sequence: 1,
+  atMs: 1_800_000_000_000,
+  counts: new Map([[digest, 3]]),
+  statistics: [],
+}
 
 let folder: string
 let evidence: ReportedEvidence[]

@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findLatestGeneration } from '#catalogue/generations.ts'
-import { addPulls } from '#catalogue/pulls.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { listRunningKeys } from '#jobs/queue.ts'
 import type { JobHandler } from '#jobs/runner.ts'
@@ -20,6 +19,7 @@ import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
 import { takeEvidence } from '#stages/mirror/take-evidence.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
+import { pullsToCatalogue } from './hand-over-pulls.ts'
 import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
@@ -32,6 +32,7 @@ import {
 } from './mirror-defaults.ts'
 import { startMirrorListener } from './mirror-listener.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
+import { ownNames } from './own-names.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { every } from './worker.ts'
@@ -78,7 +79,14 @@ export async function startMirror(
       records: misses.over(fleetRecords(catalogue)),
       log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
-    { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
+    {
+      channel,
+      liveness: livenessDefaults,
+      strikes: strikeDefaults,
+      wholeReads: wholeReadDefaults,
+      ownNames: ownNames(config),
+      isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
+    },
     written,
   )
 
@@ -142,6 +150,7 @@ export async function startMirror(
       const state = {
         channel: carried,
         generation: latest?.number ?? 0,
+        publishedAtMs: latest?.publishedAtMs,
         hosts: await kept.listHosts(),
         presence: await kept.listPresence(carried),
         lastCrawls: isForced ? new Map() : await kept.listLastCrawls(carried),
@@ -191,12 +200,12 @@ export async function startMirror(
   ]
   await tell(await watch.rebuild())
   roundAnew()
+  const blockChecks = keepBlockChecks(resources)
   const listener = await startMirrorListener(config, log, {
     folder: paths.folder,
     takeEvidence: take,
-    takePulls: ({ channel: of, day, counts }) => addPulls(catalogue, { channel: of, day }, counts),
+    takePulls: pullsToCatalogue(catalogue, { maxSubjects: settings.statisticsNames, now }),
   })
-  const blockChecks = keepBlockChecks(resources)
   return {
     name: 'mirror',
     listeners: listener ? { mirror: listener } : {},
@@ -208,8 +217,8 @@ export async function startMirror(
     describeHost: (hostId) => watch.describe(hostId),
     async stop() {
       for (const timer of timers) clearInterval(timer)
-      await listener?.stop(settings.drain)
       await blockChecks.stop()
+      await listener?.stop(settings.drain)
       await rounding?.catch(() => undefined)
       await telling.catch(() => undefined)
       await client[Symbol.asyncDispose]()

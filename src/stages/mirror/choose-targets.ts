@@ -14,12 +14,15 @@ const draws = 4
 
 export async function chooseTargets(
   { hosts, presence }: Pick<PlacementFacts, 'hosts' | 'presence'>,
-  channel: string,
+  { channel, isBehindTls }: { readonly channel: string; readonly isBehindTls: boolean },
   tools: TargetTools,
 ): Promise<Map<number, LivenessTarget>> {
   const targets = new Map<number, LivenessTarget>()
   for (const host of hosts) {
-    const urls = urlsOf(host, channel)
+    const declared = urlsOf(host, channel)
+    // Where clients come over https, the https addresses are the ones that they are sent to.
+    const isOurs = (url: string) => url.startsWith('https:') || !isBehindTls
+    const urls = [...declared.filter(isOurs), ...declared.filter((url) => !isOurs(url))]
     if (urls.length === 0 || !host.isAdminActive || !host.isUserActive) continue
     const blob = await pickProven(presence.get(host.id) ?? noPresence, channel, tools)
     targets.set(host.id, { hostId: host.id, urls, blob, hasTicket: host.ticket === 'query' })
@@ -33,10 +36,10 @@ async function pickProven(
   channel: string,
   { tree, random }: TargetTools,
 ): Promise<TreeBlob | undefined> {
-  const missing = new Set(presence.missing)
   for (let i = 0; i < draws && presence.generation > 0; i++) {
     const blob = await tree.pickBlob(channel, presence.generation, random())
-    if (blob && !missing.has(blob.digest)) return blob
+    // Looked through a few times a round: cheaper than a set, where a host lacks much.
+    if (blob && !presence.missing.includes(blob.digest)) return blob
   }
   const extra = presence.extra[Math.floor(random() * presence.extra.length)]
   return extra === undefined ? undefined : tree.findBlob(channel, extra)

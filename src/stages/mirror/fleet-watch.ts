@@ -34,6 +34,12 @@ export type FleetWatchOptions = {
   readonly channel: string
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
+  /** Hostnames of our own; hosts that lie under them are left out. */
+  readonly ownNames?: readonly string[]
+  /** Clients come over https: of a host's addresses the https ones are theirs. */
+  readonly isBehindTls?: boolean
+  /** See build-health.ts, which has the default. */
+  readonly shakyMs?: number
   /** Whole reads of draining hosts run beside the rounds: none above this size, so many at once, no longer than this. */
   readonly wholeReads: {
     readonly maxBytes: number
@@ -192,14 +198,14 @@ export class FleetWatch {
 
   #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
     const liveness = new Map(this.#liveness?.map((host) => [host.hostId, host]))
-    const { channel } = this.#options
-    this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
+    const { channel, ownNames = [] } = this.#options
+    this.#placement = buildPlacement(channel, { ...facts, liveness, ownNames }, this.#placement, this.#tools.now())
     return this.#placement
   }
 
   #buildHealth(): HealthDocument {
     if (!this.#liveness && this.#health) return this.#health
-    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes }
+    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes, shakyMs: this.#options.shakyMs }
     this.#health = buildHealth(facts, this.#health, this.#tools.now())
     return this.#health
   }
@@ -216,7 +222,8 @@ export class FleetWatch {
   }
 
   #chooseTargets(facts: Pick<PlacementFacts, 'hosts' | 'presence'>): Promise<Map<number, LivenessTarget>> {
-    return chooseTargets(facts, this.#options.channel, this.#tools)
+    const { channel, isBehindTls = false } = this.#options
+    return chooseTargets(facts, { channel, isBehindTls }, this.#tools)
   }
 
   async #readDraining(): Promise<void> {

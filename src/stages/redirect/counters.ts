@@ -1,10 +1,16 @@
 // What the front door did, as plain numbers: they are added to on the hot path and read by whoever draws metrics.
+import type { HostGrade } from '#snapshots/placement.ts'
+import { type Step, steps } from './decision.ts'
+import type { Evidence } from './evidence.ts'
+
 export type FrontCounters = {
   manifests: number
   lists: number
   /** HEAD of a blob, or a 304. */
   blobHeads: number
   smallBlobs: number
+  /** Configs that no pack carries, served here or sent to the origin. */
+  largeConfigs: number
   redirects: number
   /** Redirects that waited for a proof. */
   heldRedirects: number
@@ -35,12 +41,30 @@ export type FrontCounters = {
   heldTooMany: number
 }
 
+/** Numbers by words of a closed list: the labels of metrics. */
+export type FrontTallies = {
+  readonly steps: Record<Step, number>
+  readonly redirects: Record<HostGrade, number>
+  readonly redirectedBytes: Record<HostGrade, number>
+  readonly evidence: Record<Evidence['kind'], number>
+}
+
+export function makeTallies(): FrontTallies {
+  return {
+    steps: Object.fromEntries(Object.keys(steps).map((step) => [step, 0])) as Record<Step, number>,
+    redirects: { gold: 0, proven: 0, probation: 0 },
+    redirectedBytes: { gold: 0, proven: 0, probation: 0 },
+    evidence: { resume: 0, miss: 0, 're-ask': 0, 'probe-passed': 0, 'probe-failed': 0 },
+  }
+}
+
 export function makeCounters(): FrontCounters {
   return {
     manifests: 0,
     lists: 0,
     blobHeads: 0,
     smallBlobs: 0,
+    largeConfigs: 0,
     redirects: 0,
     heldRedirects: 0,
     originNoHost: 0,

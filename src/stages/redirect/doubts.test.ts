@@ -7,6 +7,7 @@ import {
   digestOf,
   type FaultyHost,
   type FrontFixture,
+  goodHost,
   layer,
   makeAsk,
   openFront,
@@ -97,7 +98,9 @@ test('a host that lacks just the blob it is asked for is out of doubt, and out o
   hosts[0]!.fault = ({ response }) => response.writeHead(404).end()
   expect(await whereTo()).toBe('origin')
   expect(fixture.evidence).toMatchObject([{ kind: 'probe-failed', isHostWide: false }])
+  // Having failed once it is asked before anything else is left to it.
+  hosts[0]!.fault = goodHost
   expect(await whereTo(paths[1])).toBe(hosts[0]!.url)
   expect(await whereTo()).toBe('origin')
-  expect(probes()).toBe(1)
+  expect(probes()).toBe(2)
 })

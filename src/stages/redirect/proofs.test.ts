@@ -172,7 +172,7 @@ describe('a host that answers with', () => {
       },
     ])
     expect(known.stateOf(pairing(), { ...about, nowMs })).toBe('bad')
-    expect(known.stateOf(pairing({ blob: other }), { ...about, nowMs })).toBe(isHostWide ? 'bad' : 'proven')
+    expect(known.stateOf(pairing({ blob: other }), { ...about, nowMs })).toBe(isHostWide ? 'bad' : 'unproven')
     expect(known.stateOf(pairing({ family: 6 }), { ...about, nowMs })).toBe('proven')
   })
 
@@ -265,6 +265,47 @@ describe('what is known', () => {
     expect(host.requests.length).toBe(1)
     expect(await proofs({ maxRunning: 0 }).prove(pairing(), ask)).toBe(false)
     expect(await proofs({ maxRunningPerPrefix: 0 }).prove(pairing(), ask)).toBe(false)
+  })
+
+  test('a host that failed is shaky: for a while only a probe of just now counts, of whichever blob', async () => {
+    const known = proofs({ shakyMs: 600_000, freshMs: 200 })
+    const otherState = () => known.stateOf(pairing({ blob: other }), { ...about, nowMs })
+    host.fault = ({ response }) => void response.writeHead(404).end()
+    await known.prove(pairing(), ask)
+    nowMs += 30_000
+    expect(otherState()).toBe('unproven')
+    host.fault = goodHost
+    await known.prove(pairing(), ask)
+    expect(otherState()).toBe('proven')
+    nowMs += 200
+    expect([otherState(), known.stateOf(pairing(), { ...about, nowMs })]).toEqual(['unproven', 'unproven'])
+    nowMs += 600_000
+    expect(otherState()).toBe('proven')
+    // The mirror role saw it fail.
+    expect(known.stateOf(pairing({ blob: other, isShaky: true }), { ...about, nowMs })).toBe('unproven')
+  })
+
+  test('clients who wait for a shaky host wait for one probe of it, whatever their blobs', async () => {
+    const known = proofs({ maxRunningPerHost: 1 })
+    const shaky = [
+      pairing({ isShaky: true }),
+      pairing({ isShaky: true, blob: other }),
+      pairing({ isShaky: true, prefixKey: 2 }),
+    ]
+    expect(await Promise.all(shaky.map((one) => known.prove(one, ask)))).toEqual([true, true, true])
+    expect(host.requests.length).toBe(1)
+  })
+
+  test('probes of one host are so many at once and so many a day', async () => {
+    const known = proofs({ burstPerHost: 2, perHostAndDay: 24 })
+    const proveAll = async () => [await known.prove(pairing(), ask), await known.prove(pairing(), ask)]
+    expect(await proveAll()).toEqual([true, true])
+    expect(await proveAll()).toEqual([false, false])
+    expect(host.requests.length).toBe(2)
+    nowMs += 3_600_000
+    expect(await proveAll()).toEqual([true, false])
+    nowMs += 24 * 3_600_000
+    expect([...(await proveAll()), ...(await proveAll())]).toEqual([true, true, false, false])
   })
 
   test('is bounded: the oldest pairs go', () => {

@@ -14,9 +14,16 @@ export type ProofLimits = {
   /** How long a failed one closes, doubled with each in a row. */
   readonly badForMs: number
   readonly maxBadForMs: number
+  /** A host that failed here is shaky for so long: until then what the snapshots say of its life is not enough. */
+  readonly shakyMs: number
+  /** And a probe that passed there, of whichever blob, is enough for so long. */
+  readonly freshMs: number
   /** Doubts about what passed this short a while ago are echoes. */
   readonly echoMs: number
   readonly maxPairs: number
+  /** Probes that this front door spends on a host: so many a day, and so many at once when it spent few before. */
+  readonly perHostAndDay: number
+  readonly burstPerHost: number
   /** Probes that run at once. */
   readonly maxRunning: number
   readonly maxRunningPerHost: number
@@ -27,10 +34,16 @@ export type ProofLimits = {
   readonly maxHeldPerPrefix: number
 }
 
+const dayMs = 86_400_000
+
 export const proofLimitDefaults: ProofLimits = {
   goodForMs: 60_000,
   badForMs: 30_000,
   maxBadForMs: 600_000,
+  shakyMs: 600_000,
+  freshMs: 200,
+  perHostAndDay: 300,
+  burstPerHost: 500,
   echoMs: 2_000,
   maxPairs: 20_000,
   maxRunning: 256,
@@ -49,7 +62,15 @@ export type ProofParts = Omit<ProbeParts, 'own'> & {
 
 type Trouble = { failures: number; badUntilMs: number }
 type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
-type Host = Trouble & { pairs: number; running: number }
+/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob; probesLeft: as of countedMs. */
+type Host = Trouble & {
+  pairs: number
+  running: number
+  goodMs: number
+  failedMs: number
+  probesLeft: number
+  countedMs: number
+}
 type Pair = Trouble & {
   readonly host: Host
   goodMs: number
@@ -66,6 +87,8 @@ export type Pairing = {
   readonly prefixKey: number
   /** The doubt about the whole host that the snapshot of health tells of. */
   readonly doubtSinceMs?: number | undefined
+  /** It says that a look at the host failed a short while ago. */
+  readonly isShaky?: boolean | undefined
 }
 
 export type ProofState = 'proven' | 'unproven' | 'bad'
@@ -77,12 +100,12 @@ export class Proofs {
   /** By family and address: a host may fail over one and not over the other. */
   readonly #hosts = { 4: new Map<string, Host>(), 6: new Map<string, Host>() }
   readonly #pairs = new Map<string, Pair>()
-  /** By host id: the doubt that a probe from here has settled, and the one probe that is about to. */
-  readonly #settled = new Map<number, number>()
-  readonly #settling = new Map<number, Promise<boolean>>()
   readonly #running: BoundedCounts
   /** Clients that wait. */
   readonly held: BoundedCounts
+  /** By host id: the doubt that a probe from here has settled, and the one probe that is about to. */
+  readonly #settled = new Map<number, number>()
+  readonly #settling = new Map<number, Promise<boolean>>()
 
   constructor(
     parts: ProofParts,
@@ -118,11 +141,14 @@ export class Proofs {
   }
 
   #stateAlone(
-    { candidate, blob, family }: Pairing,
+    { candidate, blob, family, isShaky }: Pairing,
     about: { isTrusted: boolean; sinceMs: number; nowMs: number },
   ): ProofState {
-    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0
     const host = this.#hosts[family].get(candidate.url)
+    const { freshMs, shakyMs } = this.#limits
+    const needsLook = isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
+    const isLive = !needsLook || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
     if (host.badUntilMs > about.nowMs) return 'bad'
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
@@ -130,8 +156,22 @@ export class Proofs {
     if (pair.badUntilMs > about.nowMs) return 'bad'
     if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
     const isFresh =
-      pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+      isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
+  }
+
+  /** A probe of ours passed a short while ago, and nothing spoke against the pair since. */
+  hasPassed({ candidate, blob, family }: Pairing, nowMs: number): boolean {
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    if (!pair || pair.goodMs === 0 || pair.doubtedMs > pair.goodMs || pair.host.failures > 0) return false
+    // One that a client was held for passed after the client had asked.
+    return nowMs - pair.goodMs < this.#limits.goodForMs
+  }
+
+  /** A doubt about the pair would be one about a probe that has just passed. */
+  isEcho({ candidate, blob, family }: Pairing, nowMs: number): boolean {
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    return nowMs - (pair?.goodMs ?? 0) < this.#limits.echoMs
   }
 
   /** A client was failed there, perhaps: the pair counts for nothing until a probe has passed. True: it is in doubt now. */
@@ -145,9 +185,9 @@ export class Proofs {
   /** One probe, however many wait for it; where only the host is in doubt, one for all its blobs. False: it failed, or too many were
    *  running. */
   prove(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
-    const { candidate, doubtSinceMs } = pairing
+    const { candidate, doubtSinceMs, isShaky } = pairing
     const { id } = candidate.host
-    if (!this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
+    if (isShaky !== true && !this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
     const settling = this.#settling.get(id)
     if (settling && !this.#isPairTroubled(pairing)) return settling
     const proving = this.#provePair(pairing, ask)
@@ -167,7 +207,8 @@ export class Proofs {
     const { candidate, blob, family, prefixKey } = pairing
     const pair = this.#pairOf(candidate, blob.digest, family)
     if (pair.running) return pair.running
-    if (pair.host.running >= this.#limits.maxRunningPerHost || !this.#running.enter(prefixKey)) {
+    const isHostFull = pair.host.running >= this.#limits.maxRunningPerHost || !this.#spend(pair.host)
+    if (isHostFull || !this.#running.enter(prefixKey)) {
       this.#tell.counters.probesSkipped++
       return Promise.resolve(false)
     }
@@ -178,6 +219,18 @@ export class Proofs {
       pair.host.running--
     })
     return pair.running
+  }
+
+  /** False: this host has had its probes for now. */
+  #spend(host: Host): boolean {
+    const { perHostAndDay, burstPerHost } = this.#limits
+    const nowMs = this.#tell.now()
+    const saved = host.probesLeft + ((nowMs - host.countedMs) * perHostAndDay) / dayMs
+    host.probesLeft = Math.min(saved, burstPerHost)
+    host.countedMs = nowMs
+    if (host.probesLeft < 1) return false
+    host.probesLeft--
+    return true
   }
 
   async #probe(
@@ -197,6 +250,7 @@ export class Proofs {
       const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
       if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
       pair.goodMs = nowMs
+      pair.host.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
         trouble.failures = 0
         trouble.badUntilMs = 0
@@ -226,6 +280,7 @@ export class Proofs {
     const { report, counters, now } = this.#tell
     const nowMs = now()
     counters.probesFailed++
+    pair.host.failedMs = nowMs
     this.#close(pair, nowMs)
     if (verdict.isHostWide) this.#close(pair.host, nowMs)
     const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
@@ -243,7 +298,7 @@ export class Proofs {
     let pair = this.#pairs.get(key)
     if (pair) return pair
     let host = this.#hosts[family].get(url)
-    if (!host) this.#hosts[family].set(url, (host = { failures: 0, badUntilMs: 0, pairs: 0, running: 0 }))
+    if (!host) this.#hosts[family].set(url, (host = newHost(this.#limits.burstPerHost)))
     if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
     pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined, isDisputed: false }
     this.#pairs.set(key, pair)
@@ -256,13 +311,19 @@ export class Proofs {
     for (const [key, pair] of this.#pairs) {
       this.#pairs.delete(key)
       pair.host.pairs--
-      if (pair.host.pairs === 0) {
+      // What is known of a shaky host outlives its pairs: there are no more of those than addresses.
+      if (pair.host.pairs === 0 && this.#tell.now() - pair.host.failedMs >= this.#limits.shakyMs) {
         const family = key.startsWith('4') ? 4 : 6
         this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
       }
       return
     }
   }
+}
+
+function newHost(probesLeft: number): Host {
+  const never = Number.NEGATIVE_INFINITY
+  return { failures: 0, badUntilMs: 0, pairs: 0, running: 0, goodMs: never, failedMs: never, probesLeft, countedMs: 0 }
 }
 
 function pairKey(family: 4 | 6, url: string, digest: string): string {
