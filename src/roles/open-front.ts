@@ -39,7 +39,11 @@ export async function openFront(
   const { settings } = config
   const { blobs } = places
   const { holder, follower } = await followSnapshots(config, log, { kept, places })
-  const { blockChecks, follower: checksFollower } = followBlockChecks(config, log)
+  const { blockChecks, follower: checksFollower } = followBlockChecks(
+    config,
+    log,
+    places.isElsewhere ? { source: places.documents, folder: kept } : undefined,
+  )
   const clientOptions = {
     userAgent: 'flotilla',
     ca: settings.hostCa === undefined ? undefined : await readFile(settings.hostCa, 'utf8'),
