@@ -7,7 +7,7 @@ import { mustRun, runProgram, startProcess } from '../process.ts'
 import { authorize, type RegistryAccess, trusting } from '../registry-token.ts'
 import { getTool } from '../tool.ts'
 import { waitUntil } from '../wait-until.ts'
-import { type ClientOptions, hostOf, type ImageClient, type Login } from './image-client.ts'
+import { type ClientOptions, hostOf, type ImageClient, type Login, pullLimit } from './image-client.ts'
 
 type Part = { readonly mediaType: string; readonly digest: string; readonly size: number }
 
@@ -38,7 +38,8 @@ async function putManifestList(
 
 const daemonOptions = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs']
 
-export async function startDocker({ folder, plainHttp, trust }: ClientOptions): Promise<ImageClient> {
+export async function startDocker(options: ClientOptions): Promise<ImageClient> {
+  const { folder, plainHttp, trust } = options
   mkdirSync(folder, { recursive: true })
   const at = (name: string) => join(folder, name)
   const socket = `unix://${at('docker.sock')}`
@@ -83,7 +84,7 @@ export async function startDocker({ folder, plainHttp, trust }: ClientOptions): 
     },
     async pull(reference) {
       await docker(['image', 'prune', '-af'])
-      await docker(['pull', reference])
+      await mustRun(getTool('docker'), ['pull', reference], { env, ...pullLimit(options) })
       return (await docker(['image', 'inspect', '--format', '{{.Id}}', reference])).trim()
     },
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),

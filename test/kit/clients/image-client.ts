@@ -21,6 +21,13 @@ export type ClientOptions = {
   readonly plainHttp: readonly string[]
   /** The only authority it trusts (PEM file). */
   readonly trust?: string | undefined
+  /** A pull that takes longer is killed. */
+  readonly pullLimitMs?: number | undefined
+}
+
+/** For the program that pulls. */
+export function pullLimit({ pullLimitMs }: ClientOptions): { readonly limitMs?: number } {
+  return pullLimitMs === undefined ? {} : { limitMs: pullLimitMs }
 }
 
 export function hostOf(reference: string): string {

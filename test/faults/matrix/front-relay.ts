@@ -1,0 +1,73 @@
+// The proxy before the front door that gives a client an address of its own, and sees where it is sent. Real clients all come from
+// the same loopback address; the front door believes this proxy and tells them apart.
+
+/** What a client was answered for blobs, by the front door. */
+export type RelayLog = {
+  /** Where it was sent, whole addresses with their tickets. */
+  readonly locations: Set<string>
+  /** How often it asked for blobs. */
+  asks: number
+  /** Bytes of blobs of at least `largeBytes` that came from the front door or the origin behind it. */
+  originBytes: number
+}
+
+/** Called with the address that a client is about to be sent to, before it hears of it; may name another. */
+export type OnRedirect = (location: string) => string | Promise<string>
+
+const blobPath = /^\/v2\/.+\/blobs\//
+const hopByHop = ['host', 'connection', 'keep-alive', 'te', 'upgrade', 'transfer-encoding']
+
+export type RelayOptions = { readonly frontUrl: string; readonly originUrl: string; readonly largeBytes: number }
+
+export class FrontRelay implements AsyncDisposable {
+  readonly #options: RelayOptions
+  readonly #server: Bun.Server<undefined>
+  #address = '10.0.0.1'
+  #log: RelayLog = { locations: new Set(), asks: 0, originBytes: 0 }
+  #onRedirect: OnRedirect = (location) => location
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+    this.#server = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 255, fetch: (request) => this.#pass(request) })
+  }
+
+  /** `host:port` for image references. */
+  get host(): string {
+    return `127.0.0.1:${this.#server.port}`
+  }
+
+  /** The next client. Its log begins empty. */
+  begin(address: string, onRedirect: OnRedirect = (location) => location): RelayLog {
+    this.#address = address
+    this.#onRedirect = onRedirect
+    this.#log = { locations: new Set(), asks: 0, originBytes: 0 }
+    return this.#log
+  }
+
+  async #pass(request: Request): Promise<Response> {
+    const log = this.#log
+    const onRedirect = this.#onRedirect
+    const { pathname, search } = new URL(request.url)
+    const headers = new Headers(request.headers)
+    for (const name of hopByHop) headers.delete(name)
+    headers.set('x-forwarded-for', this.#address)
+    const isBlobAsk = request.method === 'GET' && blobPath.test(pathname)
+    if (isBlobAsk) log.asks++
+    const target = `${this.#options.frontUrl}${pathname}${search}`
+    const answer = await fetch(target, { method: request.method, headers, redirect: 'manual', decompress: false })
+    const passed = new Headers(answer.headers)
+    const location = answer.headers.get('location')
+    if (location !== null && isBlobAsk) {
+      log.locations.add(location)
+      passed.set('location', await onRedirect(location))
+      return new Response(null, { status: answer.status, headers: passed })
+    }
+    const size = Number(answer.headers.get('content-length') ?? 0)
+    if (isBlobAsk && answer.ok && size >= this.#options.largeBytes) log.originBytes += size
+    return new Response(request.method === 'HEAD' ? null : answer.body, { status: answer.status, headers: passed })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.stop(true)
+  }
+}

@@ -1,0 +1,85 @@
+// One client with a relay of its own, that pulls one cell after the other. A pull that never ends is killed, and its client with it:
+// docker's daemon goes on with a transfer that nobody waits for, and the next pull would wait behind it.
+
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { startContainerd } from '../../kit/clients/containerd.ts'
+import { makeBuildah, makePodman, makeSkopeo } from '../../kit/clients/containers-image.ts'
+import { startDocker } from '../../kit/clients/docker.ts'
+import type { ClientOptions, ImageClient } from '../../kit/clients/image-client.ts'
+import { FrontRelay, type OnRedirect, type RelayLog } from './front-relay.ts'
+import { largeBytes, type MatrixFleet, repository } from './matrix-fleet.ts'
+
+export type ClientName = 'docker' | 'podman' | 'skopeo' | 'buildah' | 'ctr'
+type Starter = (options: ClientOptions) => ImageClient | Promise<ImageClient>
+
+export const starters: Readonly<Record<ClientName, Starter>> = {
+  docker: startDocker,
+  podman: makePodman,
+  skopeo: makeSkopeo,
+  buildah: makeBuildah,
+  ctr: startContainerd,
+}
+export const clientNames = Object.keys(starters) as ClientName[]
+
+export type PullOutcome = {
+  readonly result: 'ok' | 'failed' | 'hang'
+  readonly log: RelayLog
+  readonly seconds: number
+  /** What the client said when it failed. */
+  readonly said: string
+}
+
+export class Lane implements AsyncDisposable {
+  readonly client: ClientName
+  readonly #start: () => Promise<ImageClient>
+  readonly #relay: FrontRelay
+  readonly #fleet: MatrixFleet
+  readonly #limitMs: number
+  #running: ImageClient | undefined
+
+  constructor(client: ClientName, fleet: MatrixFleet, about: { folder: string; limitMs: number; start?: Starter }) {
+    const { flotilla } = fleet
+    const urls = { frontUrl: flotilla.url('frontdoor'), originUrl: flotilla.url('origin') }
+    this.client = client
+    this.#fleet = fleet
+    this.#limitMs = about.limitMs
+    this.#relay = new FrontRelay({ ...urls, largeBytes })
+    const start = about.start ?? starters[client]
+    let count = 0
+    this.#start = async () => {
+      const folder = join(about.folder, `${count++}`)
+      rmSync(folder, { recursive: true, force: true })
+      const options = { folder, plainHttp: [this.#relay.host], trust: fleet.authority.bundle, pullLimitMs: this.#limitMs }
+      return await start(options)
+    }
+  }
+
+  /** Pulls the image anew as a client of that address. */
+  async pull(clientAddress: string, onRedirect?: OnRedirect): Promise<PullOutcome> {
+    const client = (this.#running ??= await this.#start())
+    const log = this.#relay.begin(clientAddress, onRedirect)
+    const startedMs = performance.now()
+    const took = () => (performance.now() - startedMs) / 1000
+    try {
+      const got = await client.pull(`${this.#relay.host}/${repository}:latest`)
+      const isRight = got === this.#fleet.image.config.digest
+      return { result: isRight ? 'ok' : 'failed', log, seconds: took(), said: isRight ? '' : `it has ${got}` }
+    } catch (error) {
+      const isHang = took() * 1000 >= this.#limitMs
+      if (isHang) await this.#restart()
+      return { result: isHang ? 'hang' : 'failed', log, seconds: took(), said: String(error) }
+    }
+  }
+
+  async #restart(): Promise<void> {
+    const client = this.#running
+    this.#running = undefined
+    await client?.[Symbol.asyncDispose]()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#restart()
+    await this.#relay[Symbol.asyncDispose]()
+  }
+}
