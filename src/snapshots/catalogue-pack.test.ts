@@ -66,7 +66,7 @@ const second: PackRepository = { name: name('another'), tagsSet: [[tag('x'), one
 
 async function firstPublication() {
   const written = await write(header(), [first, second])
-  return applyPack(undefined, await readPack(written.path))
+  return await applyPack(undefined, await readPack(written.path))
 }
 
 describe('a whole pack', () => {
@@ -79,7 +79,7 @@ describe('a whole pack', () => {
     expect(file.toString()).not.toContain('a layer of')
     expect((await stat(written.path)).mode & 0o777).toBe(0o644)
 
-    const publication = applyPack(undefined, await readPack(written.path))
+    const publication = await applyPack(undefined, await readPack(written.path))
     expect(publication.generation).toBe(1)
     expect([...publication.repositories.keys()]).toEqual(['another', 'fedora/base'])
     const base = publication.repositories.get('fedora/base')!
@@ -104,7 +104,7 @@ describe('a whole pack', () => {
 
   test('may hold nothing', async () => {
     const written = await write(header(), [])
-    expect(applyPack(undefined, await readPack(written.path)).repositories.size).toBe(0)
+    expect((await applyPack(undefined, await readPack(written.path))).repositories.size).toBe(0)
   })
 
   test('is not left half-written when an item turns out wrong', async () => {
@@ -117,7 +117,7 @@ describe('a whole pack', () => {
   test('longer than one read of the index', async () => {
     const tags = Array.from({ length: 40_000 }, (_, i) => [tag(`t${i}`), one.digest] as const)
     const written = await write(header(), [{ ...second, tagsSet: tags }, first])
-    const publication = applyPack(undefined, await readPack(written.path))
+    const publication = await applyPack(undefined, await readPack(written.path))
     expect(publication.repositories.get('another')!.tags.size).toBe(40_000)
     await expect(readPack(written.path, { verifyPayload: true, maxIndexBytes: 100_000 })).rejects.toThrow(PackRefused)
   })
@@ -138,7 +138,7 @@ describe('a delta', () => {
       },
       { name: name('zeta'), manifestsAdded: [three] },
     ])
-    const next = applyPack(base, await readPack(written.path))
+    const next = await applyPack(base, await readPack(written.path))
     expect(next.repositories.get('another')).toBe(base.repositories.get('another')!)
     const changed = next.repositories.get('fedora/base')!
     expect([...changed.tags.keys()]).toEqual(['44', 'latest'])
@@ -147,27 +147,29 @@ describe('a delta', () => {
     expect(base.repositories.get('fedora/base')!.tags.has('43')).toBe(true)
 
     const gone = await write(header({ from: 2, to: 3 }), [{ name: name('zeta'), isRemoved: true }])
-    expect([...applyPack(next, await readPack(gone.path)).repositories.keys()]).toEqual(['another', 'fedora/base'])
+    expect([...(await applyPack(next, await readPack(gone.path))).repositories.keys()]).toEqual([
+      'another',
+      'fedora/base',
+    ])
   })
 
   test('that begins before what is held sets what is there and removes what is not', async () => {
     const base = await firstPublication()
     const forward = await write(header({ from: 1, to: 3 }), [{ name: name('zeta'), manifestsAdded: [one] }, second])
-    const held = applyPack(base, await readPack(forward.path))
+    const held = await applyPack(base, await readPack(forward.path))
     const span: PackRepository[] = [
       { ...second, tagsRemoved: [tag('no')], manifestsRemoved: [two.digest], blobsRemoved: [large.digest] },
       { name: name('never-seen'), isRemoved: true },
       { name: name('zeta'), tagsSet: [[tag('a'), one.digest]], manifestsAdded: [one] },
     ]
     const written = await write(header({ from: 2, to: 7 }), span)
-    const next = applyPack(held, await readPack(written.path))
+    const next = await applyPack(held, await readPack(written.path))
     expect(next.generation).toBe(7)
     expect([...next.repositories.keys()]).toEqual(['another', 'fedora/base', 'zeta'])
     expect([...next.repositories.get('another')!.tags]).toEqual([['x', one.digest]])
     expect([...next.repositories.get('zeta')!.tags]).toEqual([['a', one.digest]])
-    expect(() => applyPack(next, { path: written.path, header: header({ from: 2, to: 7 }), repositories: [] })).toThrow(
-      'does not fit on 7',
-    )
+    const again = { path: written.path, header: header({ from: 2, to: 7 }), repositories: [] }
+    await expect(applyPack(next, again)).rejects.toThrow('does not fit on 7')
   })
 
   test.each<[string, PackHeader, PackRepository]>([
@@ -184,7 +186,7 @@ describe('a delta', () => {
   ])('%s is refused', async (_, about, repository) => {
     const base = await firstPublication()
     const pack = await readPack((await write(about, [repository])).path)
-    expect(() => applyPack(base, pack)).toThrow(PackRefused)
+    await expect(applyPack(base, pack)).rejects.toThrow(PackRefused)
   })
 })
 

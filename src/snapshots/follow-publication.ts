@@ -146,7 +146,7 @@ export class PublicationFollower {
     for (const pack of packs) {
       try {
         await this.#fetch(pack)
-        publication = applyPack(publication, await readPack(this.#local(pack)))
+        publication = await applyPack(publication, await readPack(this.#local(pack)))
       } catch (error) {
         if (!isOfThePack(error)) throw error
         return { unusable: pack, error }
@@ -157,7 +157,7 @@ export class PublicationFollower {
 
   async #build(packs: Chain): Promise<Publication> {
     let publication: Publication | undefined
-    for (const pack of packs) publication = applyPack(publication, await readPack(this.#local(pack)))
+    for (const pack of packs) publication = await applyPack(publication, await readPack(this.#local(pack)))
     if (!publication) throw new PackRefused('a chain of no packs')
     return publication
   }

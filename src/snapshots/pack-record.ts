@@ -3,7 +3,9 @@ import { type Digest, parseDigest } from '#oci/digest.ts'
 import { isMediaType } from '#oci/media-type.ts'
 import { parseName, parseTag, type RepositoryName, type Tag } from '#oci/name.ts'
 import type { PackHeader } from './catalogue-pack.ts'
-import type { PublishedBlob, PublishedManifest } from './publication.ts'
+import { type Packed, type PackedKind, PackedTable, type PackFile } from './packed-table.ts'
+import type { BlobTable, ManifestDetail, ManifestTable } from './publication.ts'
+import { blobKind, manifestKind } from './published-tables.ts'
 
 /** The pack is not one, or is damaged, or does not fit; the reason is for the operator's log. */
 export class PackRefused extends Error {
@@ -15,9 +17,9 @@ export type DecodedRepository = {
   readonly isRemoved: boolean
   readonly tagsSet: ReadonlyMap<Tag, Digest>
   readonly tagsRemoved: ReadonlySet<Tag>
-  readonly manifestsAdded: ReadonlyMap<Digest, PublishedManifest>
+  readonly manifestsAdded: ManifestTable
   readonly manifestsRemoved: ReadonlySet<Digest>
-  readonly blobsAdded: ReadonlyMap<Digest, PublishedBlob>
+  readonly blobsAdded: BlobTable
   readonly blobsRemoved: ReadonlySet<Digest>
 }
 
@@ -73,10 +75,14 @@ function unique<T>(items: readonly T[], what: string): ReadonlySet<T> {
   return set
 }
 
-function byDigest<T extends { readonly digest: Digest }>(items: readonly T[], what: string): ReadonlyMap<Digest, T> {
-  const map = new Map(items.map((item) => [item.digest, item]))
-  if (map.size !== items.length) throw new PackRefused(`${what} names a digest twice`)
-  return map
+function tableOf<T, D>(
+  kind: PackedKind<T, D>,
+  items: readonly Packed<D>[],
+  about: { readonly pack: PackFile; readonly what: string },
+): PackedTable<T, D> {
+  const table = PackedTable.of(kind, items, about.pack)
+  if (table.size !== items.length) throw new PackRefused(`${about.what} names a digest twice`)
+  return table
 }
 
 function annotationsOf(value: unknown): Readonly<Record<string, string>> | undefined {
@@ -87,23 +93,24 @@ function annotationsOf(value: unknown): Readonly<Record<string, string>> | undef
   return fields as Record<string, string>
 }
 
-function manifestOf(value: unknown, pack: string): PublishedManifest {
+function manifestOf(value: unknown): Packed<ManifestDetail> {
   const fields = fieldsOf(value, 'a manifest')
   const mediaType = text(fields.mediaType, 'a media type', 255)
   if (!isMediaType(mediaType)) throw new PackRefused(`${mediaType} is no media type`)
-  const sizeBytes = whole(fields.sizeBytes, "a manifest's size")
   return {
     digest: digestOf(fields.digest, "a manifest's digest"),
-    mediaType,
-    sizeBytes,
-    bytes: { pack, offset: whole(fields.offset, 'an offset'), sizeBytes },
-    artifactType: fields.artifactType === undefined ? undefined : text(fields.artifactType, 'an artifact type', 255),
-    annotations: annotationsOf(fields.annotations),
-    subject: fields.subject === undefined ? undefined : digestOf(fields.subject, 'a subject'),
+    sizeBytes: whole(fields.sizeBytes, "a manifest's size"),
+    offset: whole(fields.offset, 'an offset'),
+    detail: {
+      mediaType,
+      artifactType: fields.artifactType === undefined ? undefined : text(fields.artifactType, 'an artifact type', 255),
+      annotations: annotationsOf(fields.annotations),
+      subject: fields.subject === undefined ? undefined : digestOf(fields.subject, 'a subject'),
+    },
   }
 }
 
-function blobOf(value: unknown, pack: string, header: PackHeader): PublishedBlob {
+function blobOf(value: unknown, header: PackHeader): Packed<number> {
   const fields = fieldsOf(value, 'a blob')
   const sizeBytes = whole(fields.sizeBytes, "a blob's size")
   const generation = whole(fields.generation, "a blob's generation")
@@ -115,8 +122,8 @@ function blobOf(value: unknown, pack: string, header: PackHeader): PublishedBlob
   return {
     digest: digestOf(fields.digest, "a blob's digest"),
     sizeBytes,
-    generation,
-    small: fields.offset === undefined ? undefined : { pack, offset: whole(fields.offset, 'an offset'), sizeBytes },
+    offset: fields.offset === undefined ? undefined : whole(fields.offset, 'an offset'),
+    detail: generation,
   }
 }
 
@@ -133,8 +140,14 @@ export function parseHeader(line: string): PackHeader {
   return header
 }
 
-/** `pack` is the path that the bytes' places will name. */
-export function parseRepository(fields: Fields, pack: string, header: PackHeader): DecodedRepository {
+/** Something whose bytes lie in the payload. */
+export type PayloadItem = { readonly digest: Digest; readonly sizeBytes: number; readonly offset: number }
+
+/** `take` gets what lies in the payload, in the order in which it was placed there. */
+export function parseRepository(
+  fields: Fields,
+  { pack, header, take }: { readonly pack: PackFile; readonly header: PackHeader; take(item: PayloadItem): void },
+): DecodedRepository {
   const name = parseName(text(fields.name, 'a repository name', 255))
   if (!name) throw new PackRefused('a repository name is not well formed')
   const isRemoved = fields.isRemoved === true
@@ -150,20 +163,18 @@ export function parseRepository(fields: Fields, pack: string, header: PackHeader
       list(value, what).map((one) => digestOf(one, what)),
       what,
     )
+  const manifests = list(fields.manifestsAdded, 'manifestsAdded').map(manifestOf)
+  const blobs = list(fields.blobsAdded, 'blobsAdded').map((one) => blobOf(one, header))
+  for (const { digest, sizeBytes, offset } of [...manifests, ...blobs])
+    if (offset !== undefined) take({ digest, sizeBytes, offset })
   return {
     name,
     isRemoved,
     tagsSet: tags,
     tagsRemoved: unique(list(fields.tagsRemoved, 'tagsRemoved').map(tagOf), 'tagsRemoved'),
-    manifestsAdded: byDigest(
-      list(fields.manifestsAdded, 'manifestsAdded').map((one) => manifestOf(one, pack)),
-      'manifestsAdded',
-    ),
+    manifestsAdded: tableOf(manifestKind, manifests, { pack, what: 'manifestsAdded' }),
     manifestsRemoved: digests(fields.manifestsRemoved, 'manifestsRemoved'),
-    blobsAdded: byDigest(
-      list(fields.blobsAdded, 'blobsAdded').map((one) => blobOf(one, pack, header)),
-      'blobsAdded',
-    ),
+    blobsAdded: tableOf(blobKind, blobs, { pack, what: 'blobsAdded' }),
     blobsRemoved: digests(fields.blobsRemoved, 'blobsRemoved'),
   }
 }

@@ -1,9 +1,7 @@
 // The publication snapshot: what a front door serves. Built from catalogue packs (catalogue-pack.ts), immutable, replaced whole.
 
 import type { Digest } from '#oci/digest.ts'
-
-/** Bytes inside a pack file on this machine. */
-export type PackedBytes = { readonly pack: string; readonly offset: number; readonly sizeBytes: number }
+import type { PackedBytes, PackedTable } from './packed-table.ts'
 
 export type PublishedManifest = {
   readonly digest: Digest
@@ -24,13 +22,18 @@ export type PublishedBlob = {
   readonly small: PackedBytes | undefined
 }
 
+export type ManifestDetail = Pick<PublishedManifest, 'mediaType' | 'artifactType' | 'annotations' | 'subject'>
+export type ManifestTable = PackedTable<PublishedManifest, ManifestDetail>
+/** The detail is the generation. */
+export type BlobTable = PackedTable<PublishedBlob, number>
+
 export type PublishedRepository = {
   readonly name: string
   /** Sorted by tag, ASCII order. */
   readonly tags: ReadonlyMap<string, Digest>
-  readonly manifests: ReadonlyMap<string, PublishedManifest>
+  readonly manifests: ManifestTable
   /** Blobs that some manifest of this repository refers to: membership, so that no repository reads another's. */
-  readonly blobs: ReadonlyMap<string, PublishedBlob>
+  readonly blobs: BlobTable
   /** Manifests by the subject they refer to. */
   readonly referrers: ReadonlyMap<string, readonly PublishedManifest[]>
 }

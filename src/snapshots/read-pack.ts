@@ -1,10 +1,19 @@
 // Reads a catalogue pack (its layout is in catalogue-pack.ts). A pack is hostile until it has been read to its end here.
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
+import { Breather } from '#kit/breather.ts'
 import { algorithmOf, type Digest, hexOf } from '#oci/digest.ts'
 import { type PackHeader, packMagic } from './catalogue-pack.ts'
-import { type DecodedRepository, PackRefused, parseHeader, parseLine, parseRepository, whole } from './pack-record.ts'
-import type { PackedBytes } from './publication.ts'
+import {
+  type DecodedRepository,
+  PackRefused,
+  type PayloadItem,
+  parseHeader,
+  parseLine,
+  parseRepository,
+  whole,
+} from './pack-record.ts'
+import type { PackFile } from './packed-table.ts'
 
 export type Pack = {
   readonly path: string
@@ -20,7 +29,7 @@ export type ReadPackOptions = {
 
 export const readPackDefaults: ReadPackOptions = { verifyPayload: true, maxIndexBytes: 1024 * 1024 * 1024 }
 
-const chunkBytes = 1024 * 1024
+const chunkBytes = 256 * 1024
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function decode(bytes: Uint8Array): string {
@@ -67,75 +76,67 @@ class IndexReader {
   }
 }
 
-type Item = { readonly digest: Digest; readonly bytes: PackedBytes }
+/** The distinct items of the payload, which they must cover in their order without gap or overlap: no byte travels unnamed. */
+class Tiling {
+  readonly items: PayloadItem[] = []
+  readonly #offsets = new Map<Digest, PayloadItem>()
+  #end = 0
 
-function* itemsOf(repositories: readonly DecodedRepository[]): Generator<Item> {
-  for (const repository of repositories) {
-    for (const { digest, bytes } of repository.manifestsAdded.values()) yield { digest, bytes }
-    for (const { digest, small } of repository.blobsAdded.values()) if (small) yield { digest, bytes: small }
-  }
-}
-
-/** The distinct items in the order of the payload, which they must cover without gap or overlap: no byte travels unnamed. */
-function tile(repositories: readonly DecodedRepository[], payloadBytes: number): readonly Item[] {
-  const distinct = new Map<Digest, Item>()
-  for (const item of itemsOf(repositories)) {
-    const known = distinct.get(item.digest)
-    if (!known) distinct.set(item.digest, item)
-    else if (known.bytes.offset !== item.bytes.offset || known.bytes.sizeBytes !== item.bytes.sizeBytes) {
-      throw new PackRefused(`${item.digest} is in two places`)
+  take(item: PayloadItem): void {
+    const { digest, offset, sizeBytes } = item
+    const known = this.#offsets.get(digest)
+    if (known) {
+      if (known.offset !== offset || known.sizeBytes !== sizeBytes) throw new PackRefused(`${digest} is in two places`)
+      return
     }
+    if (offset !== this.#end) throw new PackRefused(`${digest} lies at ${offset}, expected ${this.#end}`)
+    this.#offsets.set(digest, item)
+    this.items.push(item)
+    this.#end += sizeBytes
   }
-  const items = [...distinct.values()].sort(
-    (a, b) => a.bytes.offset - b.bytes.offset || a.bytes.sizeBytes - b.bytes.sizeBytes,
-  )
-  let end = 0
-  for (const { digest, bytes } of items) {
-    if (bytes.offset !== end) throw new PackRefused(`${digest} lies at ${bytes.offset}, expected ${end}`)
-    end += bytes.sizeBytes
-  }
-  if (end !== payloadBytes) throw new PackRefused(`the payload has ${payloadBytes} bytes, its items ${end}`)
-  return items
-}
 
-async function verifyItem(handle: FileHandle, { digest, bytes }: Item, buffer: Buffer): Promise<void> {
-  const hash = createHash(algorithmOf(digest))
-  for (let done = 0; done < bytes.sizeBytes; ) {
-    const want = Math.min(buffer.length, bytes.sizeBytes - done)
-    const { bytesRead } = await handle.read(buffer, 0, want, bytes.offset + done)
-    if (bytesRead === 0) throw new PackRefused(`${digest} is cut off`)
-    hash.update(buffer.subarray(0, bytesRead))
-    done += bytesRead
-  }
-  if (hash.digest('hex') !== hexOf(digest)) throw new PackRefused(`the bytes of ${digest} have another digest`)
-}
-
-/** Offsets in the index count from the payload; from here on they count from the start of the file, as a reader wants them. */
-function rebase(repository: DecodedRepository, start: number): DecodedRepository {
-  const moved = (bytes: PackedBytes): PackedBytes => ({ ...bytes, offset: bytes.offset + start })
-  return {
-    ...repository,
-    manifestsAdded: new Map(
-      [...repository.manifestsAdded].map(([digest, one]) => [digest, { ...one, bytes: moved(one.bytes) }]),
-    ),
-    blobsAdded: new Map(
-      [...repository.blobsAdded].map(([digest, one]) => [
-        digest,
-        one.small ? { ...one, small: moved(one.small) } : one,
-      ]),
-    ),
+  requireEnd(payloadBytes: number): void {
+    if (this.#end !== payloadBytes)
+      throw new PackRefused(`the payload has ${payloadBytes} bytes, its items ${this.#end}`)
   }
 }
 
-async function readIndex(index: IndexReader, path: string) {
+/** In the order of the payload, read in large pieces. */
+async function verifyPayload(handle: FileHandle, items: readonly PayloadItem[], payloadStart: number): Promise<void> {
+  const breather = new Breather()
+  const buffer = Buffer.allocUnsafe(chunkBytes)
+  let [start, end] = [0, 0]
+  for (const { digest, offset, sizeBytes } of items) {
+    const hash = createHash(algorithmOf(digest))
+    for (let done = 0; done < sizeBytes; ) {
+      const at = offset + done
+      if (at >= end) {
+        const { bytesRead } = await handle.read(buffer, 0, buffer.length, payloadStart + at)
+        if (bytesRead === 0) throw new PackRefused(`${digest} is cut off`)
+        ;[start, end] = [at, at + bytesRead]
+      }
+      const piece = buffer.subarray(at - start, Math.min(end - start, at - start + sizeBytes - done))
+      hash.update(piece)
+      done += piece.length
+    }
+    if (hash.digest('hex') !== hexOf(digest)) throw new PackRefused(`the bytes of ${digest} have another digest`)
+    if (breather.isDue) await breather.pause()
+  }
+}
+
+async function readIndex(index: IndexReader, pack: PackFile) {
   const lines = index.lines()
   const next = async (): Promise<string> => (await lines.next()).value ?? ''
   if ((await next()) !== packMagic) throw new PackRefused(`not a pack of a format that is known here (${packMagic})`)
   const header = parseHeader(await next())
+  const tiling = new Tiling()
+  const reading = { pack, header, take: (item: PayloadItem) => tiling.take(item) }
   const repositories: DecodedRepository[] = []
   const names = new Set<string>()
+  const breather = new Breather()
   let trailer: { readonly repositories: number; readonly payloadBytes: number } | undefined
   for await (const line of lines) {
+    if (breather.isDue) await breather.pause()
     if (trailer) throw new PackRefused('the index goes on after its last line')
     const fields = parseLine(line)
     if (fields.name === undefined) {
@@ -145,13 +146,14 @@ async function readIndex(index: IndexReader, path: string) {
       }
       continue
     }
-    const repository = parseRepository(fields, path, header)
+    const repository = parseRepository(fields, reading)
     if (names.has(repository.name)) throw new PackRefused(`${repository.name} is named twice`)
     names.add(repository.name)
     repositories.push(repository)
   }
   if (trailer?.repositories !== repositories.length) throw new PackRefused('the index does not count what it holds')
-  return { header, repositories, payloadBytes: trailer.payloadBytes }
+  tiling.requireEnd(trailer.payloadBytes)
+  return { header, repositories, items: tiling.items, payloadBytes: trailer.payloadBytes }
 }
 
 /** Throws PackRefused for any pack that is not exactly what `writePack` makes. */
@@ -159,19 +161,15 @@ export async function readPack(path: string, options: ReadPackOptions = readPack
   const handle = await open(path, 'r')
   try {
     const index = new IndexReader(handle, options.maxIndexBytes)
-    const { header, repositories, payloadBytes } = await readIndex(index, path)
+    const pack = { path, payloadStart: 0 }
+    const { header, repositories, items, payloadBytes } = await readIndex(index, pack)
+    pack.payloadStart = index.payloadStart
     const { size } = await handle.stat()
     if (size !== index.payloadStart + payloadBytes) {
       throw new PackRefused(`the file has ${size} bytes, its index speaks of ${index.payloadStart + payloadBytes}`)
     }
-    const items = tile(repositories, payloadBytes)
-    if (options.verifyPayload) {
-      const buffer = Buffer.allocUnsafe(chunkBytes)
-      for (const { digest, bytes } of items) {
-        await verifyItem(handle, { digest, bytes: { ...bytes, offset: bytes.offset + index.payloadStart } }, buffer)
-      }
-    }
-    return { path, header, repositories: repositories.map((one) => rebase(one, index.payloadStart)) }
+    if (options.verifyPayload) await verifyPayload(handle, items, index.payloadStart)
+    return { path, header, repositories }
   } finally {
     await handle.close()
   }

@@ -15,7 +15,7 @@ import { placed } from '../kit/front-door.ts'
 
 const [pack = '', port = '0', adapter = 'wire', ticket = 'none'] = process.argv.slice(2)
 const holder = new SnapshotHolder('bench')
-holder.takePublication(applyPack(undefined, await readPack(pack)))
+holder.takePublication(await applyPack(undefined, await readPack(pack)))
 
 const hosts = Array.from({ length: 30 }, (_, i) =>
   placed(i + 1, `http://192.0.2.${i + 1}`, {

@@ -85,7 +85,7 @@ export async function publish(folder: string, holder: SnapshotHolder, smallBlobB
       yield byDigest.get(digest)!
     },
   )
-  holder.takePublication(applyPack(undefined, await readPack(written.path)))
+  holder.takePublication(await applyPack(undefined, await readPack(written.path)))
 }
 
 export function placed(id: number, url: string, more: Partial<PlacedHost> = {}): PlacedHost {

@@ -8,7 +8,8 @@ import { blobPath, type Digest } from '#oci/digest.ts'
 import { isForeign, parseManifest } from '#oci/manifest.ts'
 import { applyPack } from '#snapshots/apply-pack.ts'
 import { readBlobList } from '#snapshots/blob-list.ts'
-import type { PackedBytes, Publication } from '#snapshots/publication.ts'
+import type { PackedBytes } from '#snapshots/packed-table.ts'
+import type { Publication } from '#snapshots/publication.ts'
 import { readPack } from '#snapshots/read-pack.ts'
 import { cheapestChain, filesOf, type TreeContents, type TreeFile, timestampPath } from '#snapshots/tree-contents.ts'
 import { readContents } from './read-contents.ts'
@@ -26,7 +27,7 @@ async function follow(root: string, contents: TreeContents, base: Publication | 
   let publication = base
   for (const file of chain) {
     const pack = await readPack(join(root, file.path))
-    publication = applyPack(pack.header.from === 0 ? undefined : publication, pack)
+    publication = await applyPack(pack.header.from === 0 ? undefined : publication, pack)
   }
   return publication!
 }

@@ -1,27 +1,28 @@
 import { describe, expect, test } from 'bun:test'
 import { type Digest, makeDigest } from '#oci/digest.ts'
 import { mediaTypes } from '#oci/media-type.ts'
-import type { PublishedManifest, PublishedRepository } from '#snapshots/publication.ts'
+import { PackedTable } from '#snapshots/packed-table.ts'
+import type { PublishedRepository } from '#snapshots/publication.ts'
+import { blobKind, manifestKind } from '#snapshots/published-tables.ts'
 import { ImageReader } from './describe-image.ts'
 import { describeRepository, describeTag, summarizeRepository } from './describe-repository.ts'
 
 const digest = (n: number): Digest => makeDigest('sha256', n.toString(16).padStart(64, '0'))
-const packed = { pack: 'nowhere', offset: 0, sizeBytes: 0 }
+const pack = { path: 'nowhere', payloadStart: 0 }
 
 /** A repository whose manifests are what `documents` says, and the reader of them. */
 function makeRepository(documents: ReadonlyMap<Digest, object>, tags: Readonly<Record<string, Digest>>) {
-  const manifests = new Map<string, PublishedManifest>()
-  for (const [of, document] of documents) {
+  const manifests = [...documents].map(([of, document]) => {
     const { mediaType = mediaTypes.ociManifest } = document as { mediaType?: string }
-    const sizeBytes = JSON.stringify(document).length
-    const rest = { artifactType: undefined, annotations: undefined, subject: undefined }
-    manifests.set(of, { digest: of, mediaType, sizeBytes, bytes: packed, ...rest })
-  }
+    const detail = { mediaType, artifactType: undefined, annotations: undefined, subject: undefined }
+    return { digest: of, sizeBytes: JSON.stringify(document).length, offset: 0, detail }
+  })
+  const blob = { digest: digest(90), sizeBytes: 4000, offset: undefined, detail: 1 }
   const repository: PublishedRepository = {
     name: 'team/app',
     tags: new Map(Object.entries(tags)),
-    manifests,
-    blobs: new Map([[digest(90), { digest: digest(90), sizeBytes: 4000, generation: 1, small: undefined }]]),
+    manifests: PackedTable.of(manifestKind, manifests, pack),
+    blobs: PackedTable.of(blobKind, [blob], pack),
     referrers: new Map(),
   }
   let reads = 0

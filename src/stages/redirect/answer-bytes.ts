@@ -3,7 +3,7 @@ import type { BlobBody, ByteRange } from '#blobs/blob-store.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { chooseRanges, ifNoneMatchHits } from '#http/range.ts'
 import type { Digest } from '#oci/digest.ts'
-import type { PackedBytes } from '#snapshots/publication.ts'
+import type { PackedBytes } from '#snapshots/packed-table.ts'
 import type { PackedBytesReader } from './packed-bytes.ts'
 import type { OpenBlob } from './probe-block.ts'
 

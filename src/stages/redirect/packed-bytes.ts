@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { BytesCache } from '#kit/bytes-cache.ts'
 import { algorithmOf, type Digest, hexOf } from '#oci/digest.ts'
-import type { PackedBytes } from '#snapshots/publication.ts'
+import type { PackedBytes } from '#snapshots/packed-table.ts'
 
 export class PackedBytesReader {
   readonly #cache: BytesCache

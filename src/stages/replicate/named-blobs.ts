@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import type { Digest } from '#oci/digest.ts'
 import { type Manifest, parseManifest } from '#oci/manifest.ts'
 import { applyPack } from '#snapshots/apply-pack.ts'
-import type { PackedBytes, Publication, PublishedRepository } from '#snapshots/publication.ts'
+import type { PackedBytes } from '#snapshots/packed-table.ts'
+import type { Publication, PublishedRepository } from '#snapshots/publication.ts'
 import { readPack, readPackDefaults } from '#snapshots/read-pack.ts'
 import { cheapestChain, type TreeContents } from '#snapshots/tree-contents.ts'
 import { matchesGlob, matchesPlatform, type NamedPlatform } from './selection.ts'
@@ -45,7 +46,7 @@ async function readPublication(folder: string, { packs, generation }: TreeConten
   let publication: Publication | undefined
   for (const { path } of cheapestChain(packs, 0, generation)!) {
     const pack = await readPack(join(folder, path), { ...readPackDefaults, verifyPayload: false })
-    publication = applyPack(pack.header.from === 0 ? undefined : publication, pack)
+    publication = await applyPack(pack.header.from === 0 ? undefined : publication, pack)
   }
   return publication!
 }
