@@ -7,7 +7,7 @@ import type { Listen } from './option-kinds.ts'
 import { namesOf } from './options.ts'
 
 export type TlsFiles = { readonly cert: string; readonly key: string }
-export type ListenerName = 'registry' | 'frontdoor' | 'api' | 'origin'
+export type ListenerName = 'registry' | 'frontdoor' | 'api' | 'origin' | 'mirror'
 
 export type Config = {
   readonly settings: Settings
@@ -37,6 +37,9 @@ const neverZero = [
   'signerTimeout',
 ] as const
 
+/** Where the mirror role listens when nobody says where. */
+const mirrorListenDefault: Listen = { host: '127.0.0.1', port: 5004 }
+
 const loopback = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/
 
 export function isLoopbackHost(host: string): boolean {
@@ -53,14 +56,18 @@ export function makeConfig(settings: Settings): Config {
     frontdoor: settings.frontdoorListen,
     api: settings.apiListen,
     origin: settings.originListen,
+    mirror: settings.mirrorListen ?? mirrorListenDefault,
   }
   const urls = {
     registry: settings.registryUrl,
     frontdoor: settings.frontdoorUrl,
     api: settings.apiUrl,
     origin: settings.originUrl,
+    mirror: settings.mirrorUrl,
   }
-  for (const name of Object.keys(listen) as ListenerName[]) checkPublicUrl(name, listen[name], urls[name])
+  // The mirror's is for our own front doors, which are told its address and show their key.
+  for (const name of Object.keys(listen) as ListenerName[])
+    if (name !== 'mirror') checkPublicUrl(name, listen[name], urls[name])
   const candidateChannel = settings.channels[0]
   const publicChannel = settings.publicChannels.at(-1)
   if (!candidateChannel) throw new ConfigError('channels: at least one is needed, pushes land in the first')
@@ -104,7 +111,15 @@ export function makeConfig(settings: Settings): Config {
 
 /** Of a server: the files that it will need, so that none is found missing when some roles run already. */
 export function checkFiles(settings: Settings): void {
-  for (const option of ['tlsCert', 'tlsKey', 'hostCa', 'countries', 'clientPolicy'] as const) {
+  for (const option of [
+    'tlsCert',
+    'tlsKey',
+    'hostCa',
+    'countries',
+    'clientPolicy',
+    'frontdoorKey',
+    'ticketKey',
+  ] as const) {
     const path = settings[option]
     if (path === undefined || (option === 'countries' && path === 'none')) continue
     try {

@@ -1,5 +1,6 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
+import { frontDoorOptions } from './front-door-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 
@@ -271,6 +272,7 @@ export const options = {
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
   ...originOptions,
+  ...frontDoorOptions,
 
   demo: {
     kind: 'flag',

@@ -1,4 +1,5 @@
-// The three snapshots of the data plane, followed from folders of this machine; copies in `kept` let the next start need nobody.
+// The three snapshots of the data plane, followed from folders of this machine or from other machines of ours; copies in `kept` let
+// the next start need nobody.
 
 import { join } from 'node:path'
 import type { Logger } from 'pino'
@@ -10,7 +11,9 @@ import { type Follower, startFollower } from '#snapshots/follower.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
 import type { PlacementDocument } from '#snapshots/placement.ts'
-import { folderSource } from '#snapshots/snapshot-source.ts'
+import { folderSource, type SnapshotSource } from '#snapshots/snapshot-source.ts'
+import type { WithdrawalsDocument } from '#snapshots/withdrawals.ts'
+import { type GivenRoot, requireSameRoot } from './first-root.ts'
 import { TreeNews } from './tree-news.ts'
 
 /** How often data planes look for news in a folder. */
@@ -18,22 +21,44 @@ export const followPace = { intervalMs: 1000, maxBackoffMs: 30_000 } as const
 /** A chain of more packs than this is made shorter. */
 const maxPacks = 64
 
-/** Resolves when it has what there is. */
+/** Where snapshots are followed. */
+export type SnapshotPlaces = {
+  /** Placement, health and withdrawals. */
+  readonly documents: SnapshotSource
+  readonly tree: SnapshotSource
+  /** What the tree must begin with; undefined: the first root that is seen is kept. */
+  readonly root: GivenRoot | undefined
+  /** The folder of the tree whose blobs can be opened here; undefined: they lie at the origin only. */
+  readonly blobs: string | undefined
+}
+
+/** The data folder, where control plane and data plane share one. */
+export function placesInFolder(config: Config): SnapshotPlaces {
+  const tree = join(config.tree, config.publicChannel)
+  return {
+    documents: folderSource(join(config.data, 'snapshots')),
+    tree: folderSource(tree, { isOurs: true }),
+    root: undefined,
+    blobs: tree,
+  }
+}
+
+/** Resolves when it has what there is. Throws ConfigError when another root was trusted before than the one that is given. */
 export async function followSnapshots(
   config: Config,
   log: Logger,
-  kept: string,
+  { kept, places }: { readonly kept: string; readonly places: SnapshotPlaces },
 ): Promise<{ holder: SnapshotHolder; follower: Follower }> {
-  const tree = join(config.tree, config.publicChannel)
   await makeFolder(kept)
+  if (places.root !== undefined) await requireSameRoot(join(kept, 'metadata'), places.root)
   const logError = (error: unknown) => log.warn({ err: error }, 'a snapshot was not taken; the one before stays')
   const holder = new SnapshotHolder(config.publicChannel)
-  const source = folderSource(tree, { isOurs: true })
+  const source = places.tree
   const chain = {
     source,
     folder: join(kept, 'metadata'),
     channel: config.publicChannel,
-    root: undefined,
+    root: places.root,
     now: Date.now,
   }
   const publication = await PublicationFollower.open({
@@ -44,7 +69,7 @@ export async function followSnapshots(
     log: logError,
     maxPacks,
   })
-  const documents = await followFleet({ config, holder, kept, log: logError })
+  const documents = await followFleet({ config, holder, source: places.documents, kept, log: logError })
   // Each for itself: a tree that is refused must not keep news of the hosts away.
   const options = { ...followPace, random: Math.random, log: logError }
   const followers = [
@@ -58,15 +83,21 @@ export async function followSnapshots(
 
 export type FollowedFleet = {
   readonly config: Config
-  readonly holder: Pick<SnapshotHolder, 'takePlacement' | 'takeHealth'>
+  readonly holder: Pick<SnapshotHolder, 'takePlacement' | 'takeHealth' | 'takeWithdrawals'>
+  readonly source: SnapshotSource
   /** Where copies are kept for the next start. */
   readonly kept: string
   readonly log: (error: unknown) => void
 }
 
-/** The steps that look for a new placement and for new health; what the last run left is taken at once. */
-export async function followFleet({ config, holder, kept, log }: FollowedFleet): Promise<(() => Promise<void>)[]> {
-  const source = folderSource(join(config.data, 'snapshots'))
+/** The steps that look for what is new of hosts and withdrawals; what the last run left is taken at once. */
+export async function followFleet({
+  config,
+  holder,
+  source,
+  kept,
+  log,
+}: FollowedFleet): Promise<(() => Promise<void>)[]> {
   return [
     await followDocument({
       source,
@@ -80,6 +111,13 @@ export async function followFleet({ config, holder, kept, log }: FollowedFleet):
       path: 'health.json',
       copy: join(kept, 'health.json'),
       take: (bytes) => holder.takeHealth(parseDocument<HealthDocument>(bytes)),
+      log,
+    }),
+    await followDocument({
+      source,
+      path: 'withdrawals.json',
+      copy: join(kept, 'withdrawals.json'),
+      take: (bytes) => holder.takeWithdrawals(parseDocument<WithdrawalsDocument>(bytes)),
       log,
     }),
   ]

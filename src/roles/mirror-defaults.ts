@@ -1,6 +1,7 @@
 // How hard the mirror role looks at hosts. Figures that no operator had to change yet; those that they do are options.
 
 import type { LivenessOptions } from '#stages/mirror/check-liveness.ts'
+import type { MissOptions } from '#stages/mirror/check-misses.ts'
 import type { CrawlOptions } from '#stages/mirror/crawl-host.ts'
 import type { CheckInOptions } from '#stages/mirror/decide-check-ins.ts'
 import type { CrawlPace } from '#stages/mirror/due-crawls.ts'
@@ -40,6 +41,8 @@ export const strikeDefaults: StrikeOptions = {
   maxDrainsPerPrefix: 3,
   maxDraining: 16,
   probeEveryMs: 2_000,
+  repeatMs: 30_000,
+  doubtMs: 30_000,
   openMs: 30_000,
   maxPrefixesPerHost: 1_000,
   maxPrefixes: 100_000,
@@ -57,4 +60,17 @@ export const wholeReadDefaults: FleetWatchOptions['wholeReads'] = {
   concurrency: 4,
   idleMs: 10_000,
   totalMs: 600_000,
+}
+
+/** A blob that a host is said to lack. */
+export const missDefaults: MissOptions = {
+  everyMs: 2_000,
+  againMs: 60_000,
+  maxRunning: 16,
+  maxPerHost: 1_000,
+  blocksPerBlob: 1,
+  blockBytes: 256,
+  idleMs: 5_000,
+  totalMs: 10_000,
+  family: undefined,
 }

@@ -5,36 +5,35 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findLatestGeneration } from '#catalogue/generations.ts'
+import { addPulls } from '#catalogue/pulls.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { listRunningKeys } from '#jobs/queue.ts'
 import type { JobHandler } from '#jobs/runner.ts'
 import { makeFolder, writeFileAtomically } from '#kit/atomic-file.ts'
+import type { ReportedEvidence } from '#snapshots/evidence-report.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
 import type { PlacementDocument } from '#snapshots/placement.ts'
+import { MissChecks } from '#stages/mirror/check-misses.ts'
 import { crawlAndDecide } from '#stages/mirror/decide-check-ins.ts'
 import { dueCrawls } from '#stages/mirror/due-crawls.ts'
 import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
+import { takeEvidence } from '#stages/mirror/take-evidence.ts'
+import type { Evidence } from '#stages/redirect/evidence.ts'
 import {
   checkInDefaults,
   crawlDefaults,
   livenessDefaults,
+  missDefaults,
   retryDefaults,
   strikeDefaults,
   wholeReadDefaults,
 } from './mirror-defaults.ts'
+import { startMirrorListener } from './mirror-listener.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { every } from './worker.ts'
-
-/** What a front door saw of a host; the shape of the redirect stage's evidence. */
-export type Evidence = {
-  readonly kind: string
-  readonly hostId: number
-  readonly prefixKey?: number
-  readonly atMs: number
-}
 
 export type Mirror = Role & {
   readonly jobs: Readonly<Record<string, JobHandler>>
@@ -67,6 +66,7 @@ export async function startMirror(
     placement: await restore<PlacementDocument>(paths.placement),
     health: await restore<HealthDocument>(paths.health),
   }
+  const misses = new MissChecks(channel, { client, blobs, random: Math.random, records, tree, now }, missDefaults)
   const watch = new FleetWatch(
     {
       client,
@@ -74,7 +74,7 @@ export async function startMirror(
       random: Math.random,
       now,
       tree,
-      records: fleetRecords(catalogue),
+      records: misses.over(fleetRecords(catalogue)),
       log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
     { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
@@ -154,12 +154,11 @@ export async function startMirror(
     nudge.jobs()
   }
 
-  const report = ({ kind, hostId, prefixKey }: Evidence) => {
-    if (prefixKey === undefined || kind === 're-ask') return
-    watch
-      .strike(hostId, prefixKey)
-      .then((health) => health && tell({ health }))
-      .catch((error) => log.error({ err: error }, 'a probe on evidence failed'))
+  const logEvidence = (error: unknown) => log.error({ err: error }, 'a look at a host on evidence failed')
+  const take = (evidence: readonly ReportedEvidence[]) =>
+    takeEvidence(evidence, { watch, misses, tell, log: logEvidence })
+  const report = (one: Evidence) => {
+    if (one.kind !== 're-ask' && one.kind !== 'probe-passed') take([one])
   }
 
   let rounding: Promise<void> | undefined
@@ -191,9 +190,14 @@ export async function startMirror(
   ]
   await tell(await watch.rebuild())
   roundAnew()
+  const listener = await startMirrorListener(config, log, {
+    folder: paths.folder,
+    takeEvidence: take,
+    takePulls: ({ channel: of, day, counts }) => addPulls(catalogue, { channel: of, day }, counts),
+  })
   return {
     name: 'mirror',
-    listeners: {},
+    listeners: listener ? { mirror: listener } : {},
     jobs: { [crawlJobKind]: crawl },
     notReady: () => undefined,
     lookAround: () => lookAnew(false),
@@ -202,6 +206,7 @@ export async function startMirror(
     describeHost: (hostId) => watch.describe(hostId),
     async stop() {
       for (const timer of timers) clearInterval(timer)
+      await listener?.stop(settings.drain)
       await rounding?.catch(() => undefined)
       await telling.catch(() => undefined)
       await client[Symbol.asyncDispose]()
@@ -212,7 +217,7 @@ export async function startMirror(
 async function snapshotPaths(data: string, channel: string) {
   const folder = join(data, 'snapshots')
   await makeFolder(join(folder, channel))
-  return { placement: join(folder, channel, 'placement.json'), health: join(folder, 'health.json') }
+  return { folder, placement: join(folder, channel, 'placement.json'), health: join(folder, 'health.json') }
 }
 
 async function restore<T>(path: string): Promise<T | undefined> {

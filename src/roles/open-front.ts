@@ -1,7 +1,6 @@
 // A front door's decision without its listener: the front door role puts one before it, the manager asks it to explain itself.
 
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { openBlobFile } from '#blobs/disk/open-blob-file.ts'
 import type { Config } from '#config/config.ts'
@@ -10,7 +9,7 @@ import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
-import { followSnapshots } from './follow-snapshots.ts'
+import { followSnapshots, placesInFolder, type SnapshotPlaces } from './follow-snapshots.ts'
 import type { Strangers } from './strangers.ts'
 
 export type OpenFront = AsyncDisposable & {
@@ -25,16 +24,18 @@ export type FrontSurroundings = {
   readonly report: ReportEvidence
   readonly originUrl: string | undefined
   readonly strangers: Strangers
+  /** Undefined: in the data folder. */
+  readonly places?: SnapshotPlaces | undefined
 }
 
 export async function openFront(
   config: Config,
   log: Logger,
-  { kept, report, originUrl, strangers }: FrontSurroundings,
+  { kept, report, originUrl, strangers, places = placesInFolder(config) }: FrontSurroundings,
 ): Promise<OpenFront> {
   const { settings } = config
-  const tree = join(config.tree, config.publicChannel)
-  const { holder, follower } = await followSnapshots(config, log, kept)
+  const { blobs } = places
+  const { holder, follower } = await followSnapshots(config, log, { kept, places })
   const outbound = new OutboundClient({
     allowPrivate: settings.allowPrivateHosts || settings.demo,
     userAgent: 'flotilla',
@@ -47,7 +48,7 @@ export async function openFront(
       report,
       now: Date.now,
       outbound,
-      openBlob: (digest, range) => openBlobFile(tree, digest, range),
+      openBlob: blobs === undefined ? undefined : (digest, range) => openBlobFile(blobs, digest, range),
       random: Math.random,
     },
     {

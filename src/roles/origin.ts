@@ -18,7 +18,7 @@ import { GenerationWaiters } from '#stages/pull/generation-waiters.ts'
 import { makeOriginCounters, type OriginCounters } from '#stages/pull/origin-counters.ts'
 import { ReplicaGate } from '#stages/pull/replica-gate.ts'
 import { ReplicaStreams } from '#stages/pull/replica-streams.ts'
-import { followFleet, followPace, together } from './follow-snapshots.ts'
+import { followFleet, followPace, placesInFolder, together } from './follow-snapshots.ts'
 import { originLimits } from './origin-defaults.ts'
 import { watchOwnTree } from './own-tree.ts'
 import type { Role } from './role.ts'
@@ -80,7 +80,7 @@ async function openRush(config: Config, log: Logger, { strangers, counters, port
   const holder = new SnapshotHolder(config.publicChannel)
   const kept = join(config.data, 'origin', String(port))
   await makeFolder(kept)
-  const steps = await followFleet({ config, holder, kept, log: logError })
+  const steps = await followFleet({ config, holder, source: placesInFolder(config).documents, kept, log: logError })
   const streams = new ReplicaStreams(limits.streams, now)
   const channels = config.settings.publicChannels.map((name): Channel => {
     const folder = join(config.tree, name)

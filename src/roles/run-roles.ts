@@ -8,6 +8,7 @@ import type { Config } from '#config/config.ts'
 import type { RoleName } from '#flow.ts'
 import { lockFolder } from '#kit/folder-lock.ts'
 import { type Demo, type DemoSurroundings, publishDemoImage, startDemoHosts } from './demo.ts'
+import { openFrontLine } from './front-line.ts'
 import { startFrontdoor } from './frontdoor.ts'
 import { pullsToCatalogue } from './hand-over-pulls.ts'
 import { startHealthListener } from './health-listener.ts'
@@ -57,17 +58,24 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const resources = isControl ? ground.use(await openResources(config, log)) : undefined
 
     const meetsStrangers = names.some((name) => name === 'origin' || name === 'frontdoor' || name === 'manager')
-    const strangers = meetsStrangers ? await openStrangers(config) : undefined
+    const isElsewhere = !isControl && config.urls.mirror !== undefined
+    const strangers = meetsStrangers ? await openStrangers(config, isElsewhere) : undefined
     const origin = await start('origin', () => startOrigin(config, log, strangers!))
     const originUrl =
       config.urls.origin ?? (origin ? addressOf(config, 'origin', origin.listeners.origin!.port) : undefined)
     let mirror: Mirror | undefined
+    const hasTree = names.includes('origin') || config.settings.tree !== undefined
+    const line =
+      names.includes('frontdoor') && !names.includes('mirror')
+        ? ground.use(await openFrontLine(config, log, { isElsewhere, hasTree }))
+        : undefined
     const frontdoor = await start('frontdoor', () =>
       startFrontdoor(config, log, {
-        report: (evidence) => mirror?.report(evidence),
+        report: line?.report ?? ((evidence) => mirror?.report(evidence)),
+        places: line?.places,
         originUrl,
         strangers: strangers!,
-        deliverPulls: resources && pullsToCatalogue(resources.catalogue),
+        deliverPulls: resources ? pullsToCatalogue(resources.catalogue) : line?.deliverPulls,
       }),
     )
     const metrics = makeMetrics({

@@ -2,13 +2,11 @@
 // front doors give them. Opened once for all roles of a process.
 
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Config } from '#config/config.ts'
 import { clientAddressReader, type ReadClientAddress } from '#http/client-address.ts'
 import { parseCidr } from '#kit/address.ts'
-import { createFileAtomically, makeFolder } from '#kit/atomic-file.ts'
 import { bundledCountryFile, openPlaces, type Places } from '#snapshots/places.ts'
+import { openTicketKey, requireTicketKey } from './front-door-key.ts'
 
 export type Strangers = {
   readonly readClientAddress: ReadClientAddress
@@ -17,13 +15,15 @@ export type Strangers = {
   readonly ticketKey: Uint8Array
 }
 
-export async function openStrangers(config: Config): Promise<Strangers> {
+/** `isElsewhere`: the data folder is not the one of the control plane, so that a key of its own would be another. */
+export async function openStrangers(config: Config, isElsewhere = false): Promise<Strangers> {
   const { settings } = config
   const countryFile = settings.countries === 'none' ? undefined : (settings.countries ?? bundledCountryFile())
   return {
     readClientAddress: readAddresses(config),
     places: await openPlaces({ countryFile, asnFile: undefined, countryOverrides: [] }),
-    ticketKey: await ticketKey(config),
+    // A host may send a client back to another front door than it came from, and the origin knows by it whom they sent.
+    ticketKey: isElsewhere ? await requireTicketKey(config) : await openTicketKey(config, () => randomBytes(32)),
   }
 }
 
@@ -35,12 +35,4 @@ function requireCidr(text: string) {
   const cidr = parseCidr(text.includes('/') ? text : `${text}/${text.includes(':') ? 128 : 32}`)
   if (!cidr) throw new Error(`trusted-proxies: ${JSON.stringify(text)} is no network`)
   return cidr
-}
-
-/** A host may send a client back to another front door than it came from, and the origin knows by it whom they sent. */
-async function ticketKey(config: Config): Promise<Uint8Array> {
-  await makeFolder(config.keys, 0o700)
-  const path = join(config.keys, 'ticket.key')
-  await createFileAtomically(path, randomBytes(32), 0o600)
-  return await readFile(path)
 }

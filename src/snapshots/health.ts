@@ -11,6 +11,11 @@ export type HostHealth = {
   readonly families?: readonly (4 | 6)[] | undefined
   /** open: takes nothing; draining: weight 0 until whole reads passed. */
   readonly circuit: 'closed' | 'open' | 'draining'
+  /** Client networks that it failed lately, as front doors told. */
+  readonly strikes?: number
+  /** By the clock of the mirror role, and to be compared with nothing: another number is another doubt. A front door sends nobody
+   *  there until a probe of its own has passed since it heard of this one. */
+  readonly doubtSinceMs?: number | undefined
 }
 
 export type HealthDocument = {

@@ -48,6 +48,8 @@ export type HealthIndex = {
   readonly version: number
   readonly builtAtMs: number
   readonly byId: ReadonlyMap<number, HostHealth>
+  /** By host id, only those in doubt: nearly always nobody. */
+  readonly doubts: ReadonlyMap<number, number>
 }
 
 function familiesOf(urls: readonly string[]): number {
@@ -145,5 +147,8 @@ export function indexHealth(document: HealthDocument): HealthIndex {
     version: document.version,
     builtAtMs: document.builtAtMs,
     byId: new Map(document.hosts.map((host) => [host.id, host])),
+    doubts: new Map(
+      document.hosts.flatMap(({ id, doubtSinceMs }) => (typeof doubtSinceMs === 'number' ? [[id, doubtSinceMs]] : [])),
+    ),
   }
 }

@@ -20,6 +20,8 @@ const options: FleetWatchOptions = {
     maxDrainsPerPrefix: 3,
     maxDraining: 2,
     probeEveryMs: 1_000,
+    repeatMs: 1_000,
+    doubtMs: 30_000,
     openMs: 30_000,
     maxPrefixesPerHost: 64,
     maxPrefixes: 1_000,

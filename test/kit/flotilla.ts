@@ -47,6 +47,7 @@ export async function findPorts(): Promise<Record<ListenerName, number>> {
 export async function startFlotilla(options: FlotillaOptions): Promise<Flotilla> {
   const { folder, https, before = [], args = ['up'], waitFor = listeners } = options
   const ports = await findPorts()
+  const mirrorPort = await findFreePort()
   const address = (listener: ListenerName) => `127.0.0.1:${ports[listener]}`
   const url = (listener: ListenerName) =>
     `${https?.listeners.includes(listener) ? 'https' : 'http'}://${address(listener)}`
@@ -56,6 +57,7 @@ export async function startFlotilla(options: FlotillaOptions): Promise<Flotilla>
     FLOTILLA_DATA: data,
     FLOTILLA_API_URL: url('api'),
     ...Object.fromEntries(listeners.map((name) => [`FLOTILLA_${name.toUpperCase()}_LISTEN`, address(name)])),
+    FLOTILLA_MIRROR_LISTEN: `127.0.0.1:${mirrorPort}`,
     ...(https && { NODE_EXTRA_CA_CERTS: https.trust }),
     ...options.env,
   }

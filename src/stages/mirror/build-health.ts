@@ -6,7 +6,7 @@ import type { StrikeBook } from './strikes.ts'
 
 export type HealthFacts = {
   readonly liveness: readonly HostLiveness[]
-  readonly strikes: Pick<StrikeBook, 'circuitOf' | 'reasonOf'>
+  readonly strikes: Pick<StrikeBook, 'circuitOf' | 'reasonOf' | 'evidenceOf'>
 }
 
 /** Unchanged verdicts are told again after this long, so that readers can tell a calm fleet from a dead maker. */
@@ -14,13 +14,13 @@ const freshMs = 30_000
 
 /** The previous document itself when it still holds and is fresh. */
 export function buildHealth(facts: HealthFacts, previous: HealthDocument | undefined, nowMs: number): HealthDocument {
-  const hosts = facts.liveness.map((one) => healthOf(one, facts)).sort((a, b) => a.id - b.id)
+  const hosts = facts.liveness.map((one) => healthOf(one, facts, nowMs)).sort((a, b) => a.id - b.id)
   const isFresh = previous !== undefined && nowMs - previous.builtAtMs < freshMs
   if (isFresh && verdictsOf(previous.hosts) === verdictsOf(hosts)) return previous
   return { format: 1, version: (previous?.version ?? 0) + 1, builtAtMs: nowMs, hosts }
 }
 
-function healthOf({ hostId, urls }: HostLiveness, { strikes }: HealthFacts): HostHealth {
+function healthOf({ hostId, urls }: HostLiveness, { strikes }: HealthFacts, nowMs: number): HostHealth {
   const alive = urls.filter(({ isAlive }) => isAlive)
   const failed = urls.find(({ isAlive }) => !isAlive)
   const circuit = strikes.circuitOf(hostId)
@@ -32,12 +32,15 @@ function healthOf({ hostId, urls }: HostLiveness, { strikes }: HealthFacts): Hos
     roundTripMs: alive.length > 0 ? Math.min(...alive.map(({ roundTripMs }) => roundTripMs)) : 0,
     families: [...new Set(alive.flatMap(({ families }) => families))].sort(),
     circuit,
+    ...strikes.evidenceOf(hostId, nowMs),
   }
 }
 
 /** What readers act on; times of day and round trips change every round. */
 function verdictsOf(hosts: readonly HostHealth[]): string {
   return JSON.stringify(
-    hosts.map(({ id, isAlive, reason, families, circuit }) => [id, isAlive, reason, families, circuit]),
+    hosts.map(({ id, isAlive, reason, families, circuit, strikes, doubtSinceMs }) => {
+      return [id, isAlive, reason, families, circuit, strikes, doubtSinceMs]
+    }),
   )
 }

@@ -125,7 +125,8 @@ describe('placement', () => {
 })
 
 describe('health', () => {
-  const calm = { circuitOf: () => 'closed' as const, reasonOf: () => undefined }
+  const noEvidence = { strikes: 0, doubtSinceMs: undefined }
+  const calm = { circuitOf: () => 'closed' as const, reasonOf: () => undefined, evidenceOf: () => noEvidence }
   const liveness = (...urls: UrlLiveness[]): HostLiveness[] => [{ hostId: 1, urls }]
 
   test('a host is alive with one address that is, over the families of those', () => {
@@ -142,6 +143,8 @@ describe('health', () => {
       roundTripMs: 12,
       families: [4],
       circuit: 'closed',
+      strikes: 0,
+      doubtSinceMs: undefined,
     })
     expect(indexHealth(document).byId.get(1)!.isAlive).toBe(true)
   })
@@ -152,7 +155,7 @@ describe('health', () => {
       isAlive: false,
       reason: 'connection refused',
     })
-    const open = { circuitOf: () => 'open' as const, reasonOf: () => 'other bytes' }
+    const open = { circuitOf: () => 'open' as const, reasonOf: () => 'other bytes', evidenceOf: () => noEvidence }
     expect(
       buildHealth({ liveness: liveness(urlAt('http://a', true)), strikes: open }, undefined, 0).hosts[0],
     ).toMatchObject({
@@ -171,5 +174,15 @@ describe('health', () => {
     })
     const dead = liveness(urlAt('http://a', false))
     expect(buildHealth({ liveness: dead, strikes: calm }, first, 10_000)).toMatchObject({ version: 2 })
+  })
+
+  test('a doubt is told at once, and is found among the few without a look at the many', () => {
+    const alive = liveness(urlAt('http://a', true))
+    const first = buildHealth({ liveness: alive, strikes: calm }, undefined, 0)
+    expect(indexHealth(first).doubts.size).toBe(0)
+    const struck = { ...calm, evidenceOf: () => ({ strikes: 2, doubtSinceMs: 5 }) }
+    const told = buildHealth({ liveness: alive, strikes: struck }, first, 6)
+    expect(told).toMatchObject({ version: 2, hosts: [{ strikes: 2, doubtSinceMs: 5, circuit: 'closed' }] })
+    expect([...indexHealth(JSON.parse(JSON.stringify(told))).doubts]).toEqual([[1, 5]])
   })
 })

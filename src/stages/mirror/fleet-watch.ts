@@ -142,11 +142,40 @@ export class FleetWatch {
     return { liveness, circuit: this.#strikes.circuitOf(hostId), reason: this.#strikes.reasonOf(hostId) }
   }
 
-  /** Evidence of a front door. Resolves to the health snapshot when a probe was made, else at once to undefined. */
+  /** A client was failed there. Resolves to the health snapshot when a probe was made or it drains now, else to undefined. */
   async strike(hostId: number, prefixKey: number): Promise<HealthDocument | undefined> {
+    if (!this.#targets.has(hostId)) return undefined
+    const circuit = this.#strikes.circuitOf(hostId)
+    const isProbed = this.#strikes.strike(hostId, prefixKey, this.#tools.now())
+    if (isProbed) return await this.#probe(hostId)
+    return this.#strikes.circuitOf(hostId) === circuit ? undefined : this.tellHealth()
+  }
+
+  /** A front door's own probe failed there, for a reason that touches every blob. */
+  async suspect(hostId: number): Promise<HealthDocument | undefined> {
+    const isProbed = this.#targets.has(hostId) && this.#strikes.suspect(hostId, this.#tools.now())
+    return isProbed ? await this.#probe(hostId) : undefined
+  }
+
+  /** It was seen from here to do what would break clients. */
+  fail(hostId: number, failure: string): void {
+    if (this.#targets.has(hostId)) this.#strikes.probed(hostId, failure, this.#tools.now())
+  }
+
+  /** Where clients are sent; undefined: nowhere. */
+  targetOf(hostId: number): { readonly hostId: number; readonly url: string; readonly hasTicket: boolean } | undefined {
     const target = this.#targets.get(hostId)
-    if (!target || !this.#strikes.strike(hostId, prefixKey, this.#tools.now())) return undefined
-    const told = await this.#watch.probe(target)
+    const [url] = target?.urls ?? []
+    return target && url !== undefined ? { hostId, url, hasTicket: target.hasTicket ?? false } : undefined
+  }
+
+  /** The snapshot of what is known at this moment. */
+  tellHealth(): HealthDocument {
+    return this.#buildHealth()
+  }
+
+  async #probe(hostId: number): Promise<HealthDocument> {
+    const told = await this.#watch.probe(this.#targets.get(hostId)!)
     this.#liveness = this.#liveness?.map((host) => (host.hostId === hostId ? told.host : host))
     this.#strikes.probed(hostId, told.failure, this.#tools.now())
     return this.#buildHealth()

@@ -7,6 +7,8 @@ const options: StrikeOptions = {
   maxDrainsPerPrefix: 2,
   maxDraining: 3,
   probeEveryMs: 1_000,
+  repeatMs: 1_000,
+  doubtMs: 30_000,
   openMs: 30_000,
   maxPrefixesPerHost: 8,
   maxPrefixes: 100,
@@ -27,7 +29,34 @@ describe('evidence', () => {
     expect(book.strike(1, 10, 0)).toBe(true)
     expect(book.strike(1, 11, 500)).toBe(false)
     expect(book.strike(2, 11, 500)).toBe(true)
-    expect(book.strike(1, 11, 1_000)).toBe(true)
+    expect(book.strike(1, 12, 1_000)).toBe(true)
+  })
+
+  test('of a network that struck a moment ago starts nothing more', () => {
+    const book = bookOf({ repeatMs: 30_000 })
+    expect(book.strike(1, 10, 0)).toBe(true)
+    for (let ms = 2_000; ms < 30_000; ms += 2_000) expect(book.strike(1, 10, ms)).toBe(false)
+    expect(book.strike(1, 10, 30_000)).toBe(true)
+  })
+
+  test('is told as networks and as one doubt at a time, however much comes', () => {
+    const book = bookOf({ doubtMs: 10_000 })
+    expect(book.evidenceOf(1, 0)).toEqual({ strikes: 0, doubtSinceMs: undefined })
+    const doubts = new Set<number | undefined>()
+    for (let ms = 0; ms < 20_000; ms += 100) {
+      book.strike(1, ms % 700, ms)
+      doubts.add(book.evidenceOf(1, ms).doubtSinceMs)
+    }
+    expect([...doubts]).toEqual([0, 10_000])
+    expect(book.evidenceOf(1, 19_999).strikes).toBe(7)
+    expect(book.evidenceOf(1, 20_000).doubtSinceMs).toBeUndefined()
+  })
+
+  test('of a third network drains at once when a probe has passed a moment ago', () => {
+    const book = bookOf()
+    strikeAll(book, 1, [10, 11])
+    expect(book.strike(1, 12, 2_500)).toBe(false)
+    expect(book.circuitOf(1)).toBe('draining')
   })
 
   test('alone closes nothing, however much of it one network brings', () => {

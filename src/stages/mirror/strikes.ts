@@ -15,6 +15,10 @@ export type StrikeOptions = {
   readonly maxDraining: number
   /** Probes of one host are at least so far apart. */
   readonly probeEveryMs: number
+  /** So long a network that struck a host says nothing new of it: nobody brings about probes by asking on and on. */
+  readonly repeatMs: number
+  /** A doubt that front doors are told of lasts so long, and then another may follow. */
+  readonly doubtMs: number
   /** An open circuit stays so at least this long, then closes after two probes that passed. */
   readonly openMs: number
   readonly maxPrefixesPerHost: number
@@ -27,12 +31,17 @@ type HostState = {
   reason: string | undefined
   passes: number
   probedAtMs: number
-  /** When each client network struck last. */
+  doubtedAtMs: number
+  /** When each client network struck last, repetitions not counted. */
   readonly strikes: Map<number, number>
 }
 
+export type HostEvidence = { readonly strikes: number; readonly doubtSinceMs: number | undefined }
+
 const dayMs = 86_400_000
 const neededPasses = 2
+const never = Number.NEGATIVE_INFINITY
+const noEvidence: HostEvidence = { strikes: 0, doubtSinceMs: undefined }
 
 export class StrikeBook {
   readonly #options: StrikeOptions
@@ -52,16 +61,45 @@ export class StrikeBook {
     return this.#hosts.get(hostId)?.reason
   }
 
+  /** What front doors are told: client networks that struck it lately, and since when it is in doubt. */
+  evidenceOf(hostId: number, nowMs: number): HostEvidence {
+    const host = this.#hosts.get(hostId)
+    if (!host) return noEvidence
+    let strikes = 0
+    for (const atMs of host.strikes.values()) if (nowMs - atMs <= this.#options.windowMs) strikes++
+    return { strikes, doubtSinceMs: this.#isInDoubt(host, nowMs) ? host.doubtedAtMs : undefined }
+  }
+
   /** True when the host is to be probed now; tell `probed` what came of it. */
   strike(hostId: number, prefixKey: number, nowMs: number): boolean {
     const host = this.#stateOf(hostId)
     // A network that has used up its day still starts probes: they harm nobody.
+    const before = host.strikes.get(prefixKey) ?? never
+    if (nowMs - before < this.#options.repeatMs) return false
     host.strikes.delete(prefixKey)
     if (host.strikes.size >= this.#options.maxPrefixesPerHost) host.strikes.delete(host.strikes.keys().next().value!)
     host.strikes.set(prefixKey, nowMs)
+    const isProbed = this.#doubt(host, nowMs)
+    // The probe of a moment ago speaks for this strike too.
+    if (!isProbed && host.circuit === 'closed' && host.passes > 0) this.#considerDrain(hostId, host, nowMs)
+    return isProbed
+  }
+
+  /** A front door's own probe failed for whatever blob: true when the host is to be probed from here now. */
+  suspect(hostId: number, nowMs: number): boolean {
+    return this.#doubt(this.#stateOf(hostId), nowMs)
+  }
+
+  #doubt(host: HostState, nowMs: number): boolean {
+    if (!this.#isInDoubt(host, nowMs)) host.doubtedAtMs = nowMs
     if (nowMs - host.probedAtMs < this.#options.probeEveryMs) return false
     host.probedAtMs = nowMs
+    host.passes = 0
     return true
+  }
+
+  #isInDoubt({ doubtedAtMs }: HostState, nowMs: number): boolean {
+    return nowMs - doubtedAtMs < this.#options.doubtMs
   }
 
   /** Any probe of the host, on evidence or in its turn. */
@@ -140,13 +178,13 @@ export class StrikeBook {
   #stateOf(hostId: number): HostState {
     let host = this.#hosts.get(hostId)
     if (!host) {
-      const never = Number.NEGATIVE_INFINITY
       host = {
         circuit: 'closed',
         changedAtMs: never,
         reason: undefined,
         passes: 0,
         probedAtMs: never,
+        doubtedAtMs: never,
         strikes: new Map(),
       }
       this.#hosts.set(hostId, host)

@@ -202,12 +202,14 @@ export class HostChooser {
     const { fleet, nowMs, client } = asked
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
     const { proofs } = this.#parts
-    if (isTrusted && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family)) return 'proven'
+    if (isTrusted && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts))
+      return 'proven'
     return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
   }
 
-  #pairing(candidate: Candidate, { blob, client }: Asked): Pairing {
-    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey }
+  #pairing(candidate: Candidate, { fleet, blob, client }: Asked): Pairing {
+    const doubtSinceMs = fleet.health.doubts.get(candidate.host.id)
+    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs }
   }
 }
 

@@ -2,8 +2,8 @@
 
 export type Evidence =
   | {
-      /** resume: a broken transfer, one strike. miss: the host itself says that it lacks the blob. re-ask: weak, a client came again. */
-      readonly kind: 'resume' | 'miss' | 're-ask'
+      /** resume: a broken transfer, one strike. miss: the host itself says that it lacks the blob. */
+      readonly kind: 'resume' | 'miss'
       readonly hostId: number
       readonly digest: string
       /** The /24 or /48 that saw it. */
@@ -11,11 +11,27 @@ export type Evidence =
       readonly atMs: number
     }
   | {
-      readonly kind: 'probe-passed' | 'probe-failed'
+      /** Weak: a client came again. */
+      readonly kind: 're-ask'
+      readonly hostId: number
+      readonly digest: string
+      readonly prefixKey: number
+      readonly atMs: number
+    }
+  | {
+      readonly kind: 'probe-passed'
+      readonly hostId: number
+      readonly digest: string
+      readonly atMs: number
+    }
+  | {
+      readonly kind: 'probe-failed'
       readonly hostId: number
       readonly digest: string
       /** In words for the host's admin. */
       readonly reason: string
+      /** It would have failed for every other blob as well. */
+      readonly isHostWide: boolean
       readonly atMs: number
     }
 

@@ -178,6 +178,7 @@ describe('a host that answers with', () => {
         digest: blob.digest,
         atMs: nowMs,
         reason: expect.stringMatching(reason) as never,
+        isHostWide,
       },
     ])
     expect(known.stateOf(pairing(), { ...about, nowMs })).toBe('bad')

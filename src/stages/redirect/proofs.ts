@@ -45,6 +45,8 @@ export type Pairing = {
   readonly blob: { readonly digest: Digest; readonly sizeBytes: number }
   readonly family: 4 | 6
   readonly prefixKey: number
+  /** The doubt about the whole host that the snapshot of health tells of. */
+  readonly doubtSinceMs?: number | undefined
 }
 
 export type ProofState = 'proven' | 'unproven' | 'bad'
@@ -57,6 +59,9 @@ export class Proofs {
   readonly #hosts = { 4: new Map<string, Host>(), 6: new Map<string, Host>() }
   readonly #pairs = new Map<string, Pair>()
   readonly #runningOf = new Map<number, number>()
+  /** By host id: the doubt that a probe from here has settled, and the one probe that is about to. */
+  readonly #settled = new Map<number, number>()
+  readonly #settling = new Map<number, Promise<boolean>>()
   #running = 0
 
   constructor(
@@ -70,15 +75,27 @@ export class Proofs {
   }
 
   /** Nothing is known here about this host: the usual case, and one lookup. */
-  isUntroubled({ url }: Candidate, family: 4 | 6): boolean {
+  isUntroubled({ url, host }: Candidate, family: 4 | 6, doubts: ReadonlyMap<number, number>): boolean {
+    if (doubts.size > 0 && this.#isInDoubt(host.id, doubts.get(host.id))) return false
     return !this.#hosts[family].has(url)
+  }
+
+  /** Others saw clients fail there, and no probe from here has answered since. */
+  #isInDoubt(hostId: number, doubtSinceMs: number | undefined): boolean {
+    return doubtSinceMs !== undefined && this.#settled.get(hostId) !== doubtSinceMs
   }
 
   /**
    * `isTrusted`: the snapshots are fresh, so what they say is a proof where nothing here speaks against it.
    * `sinceMs`: only a proof newer than this counts; 0: any.
    */
-  stateOf(
+  stateOf(pairing: Pairing, about: { isTrusted: boolean; sinceMs: number; nowMs: number }): ProofState {
+    const state = this.#stateAlone(pairing, about)
+    const isInDoubt = state === 'proven' && this.#isInDoubt(pairing.candidate.host.id, pairing.doubtSinceMs)
+    return isInDoubt ? 'unproven' : state
+  }
+
+  #stateAlone(
     { candidate, blob, family }: Pairing,
     about: { isTrusted: boolean; sinceMs: number; nowMs: number },
   ): ProofState {
@@ -103,8 +120,28 @@ export class Proofs {
     return true
   }
 
-  /** One probe, however many wait for it. False: it failed, or too many were running. */
+  /** One probe, however many wait for it; where only the host is in doubt, one for all its blobs. False: it failed, or too many were
+   *  running. */
   prove(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
+    const { candidate, doubtSinceMs } = pairing
+    const { id } = candidate.host
+    if (!this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
+    const settling = this.#settling.get(id)
+    if (settling && !this.#isPairTroubled(pairing)) return settling
+    const proving = this.#provePair(pairing, ask)
+    if (!settling) {
+      this.#settling.set(id, proving)
+      void proving.finally(() => this.#settling.delete(id))
+    }
+    return proving
+  }
+
+  #isPairTroubled({ candidate, blob, family }: Pairing): boolean {
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    return pair !== undefined && (pair.failures > 0 || pair.doubtedMs > pair.goodMs)
+  }
+
+  #provePair(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
     const { candidate, blob, family, prefixKey } = pairing
     const pair = this.#pairOf(candidate, blob.digest, family)
     if (pair.running) return pair.running
@@ -129,7 +166,7 @@ export class Proofs {
   }
 
   async #probe(
-    { candidate, blob, family }: Pairing,
+    { candidate, blob, family, doubtSinceMs }: Pairing,
     pair: Pair,
     ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>,
   ): Promise<boolean> {
@@ -137,9 +174,12 @@ export class Proofs {
     const { report, counters, now } = this.#tell
     const nowMs = now()
     const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
+    // What it lacks of one blob settles as much as a right block: the host answers.
+    if (doubtSinceMs !== undefined && (verdict.isGood || !verdict.isHostWide))
+      this.#settled.set(candidate.host.id, doubtSinceMs)
     if (verdict.isGood) {
       counters.probesPassed++
-      if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed', reason: 'a block was right' })
+      if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
       pair.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
         trouble.failures = 0
@@ -151,7 +191,7 @@ export class Proofs {
     pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
     this.#close(pair, nowMs)
     if (verdict.isHostWide) this.#close(pair.host, nowMs)
-    report({ ...about, kind: 'probe-failed', reason: verdict.reason })
+    report({ ...about, kind: 'probe-failed', reason: verdict.reason, isHostWide: verdict.isHostWide })
     return false
   }
 
