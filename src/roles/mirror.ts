@@ -22,6 +22,7 @@ import { takeEvidence } from '#stages/mirror/take-evidence.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
 import {
   checkInDefaults,
+  clientReadDefaults,
   crawlDefaults,
   livenessDefaults,
   missDefaults,
@@ -77,7 +78,13 @@ export async function startMirror(
       records: misses.over(fleetRecords(catalogue)),
       log: (error) => log.error({ err: error }, 'a look at hosts failed'),
     },
-    { channel, liveness: livenessDefaults, strikes: strikeDefaults, wholeReads: wholeReadDefaults },
+    {
+      channel,
+      liveness: livenessDefaults,
+      strikes: strikeDefaults,
+      clientReads: clientReadDefaults,
+      wholeReads: wholeReadDefaults,
+    },
     written,
   )
 
@@ -158,7 +165,7 @@ export async function startMirror(
   const take = (evidence: readonly ReportedEvidence[]) =>
     takeEvidence(evidence, { watch, misses, tell, log: logEvidence })
   const report = (one: Evidence) => {
-    if (one.kind !== 're-ask' && one.kind !== 'probe-passed') take([one])
+    if (one.kind !== 'probe-passed') take([one])
   }
 
   let rounding: Promise<void> | undefined

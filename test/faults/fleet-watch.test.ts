@@ -23,8 +23,18 @@ const options: FleetWatchOptions = {
     repeatMs: 1_000,
     doubtMs: 30_000,
     openMs: 30_000,
+    maxOutMs: 3_600_000,
     maxPrefixesPerHost: 64,
     maxPrefixes: 1_000,
+  },
+  clientReads: {
+    maxBytes: 1_000_000,
+    maxRunning: 2,
+    idleMs: 500,
+    totalMs: 2_000,
+    firstWaitMs: 10_000,
+    strikeWaitMs: 20_000,
+    longestWaitMs: 60_000,
   },
   wholeReads: { maxBytes: 1_000_000, concurrency: 2, idleMs: 1_000, totalMs: 5_000 },
 }

@@ -10,6 +10,7 @@ const options: StrikeOptions = {
   repeatMs: 1_000,
   doubtMs: 30_000,
   openMs: 30_000,
+  maxOutMs: 3_600_000,
   maxPrefixesPerHost: 8,
   maxPrefixes: 100,
 }

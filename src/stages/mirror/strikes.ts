@@ -1,6 +1,7 @@
 // Evidence from front doors: clients that came back for a blob were probably failed by the host they had been sent to. Evidence
 // starts a probe, and only a failed probe closes a host. Strikes of several client networks whose probes passed drain it: it takes
-// nobody new until a whole read passed. What one network can bring about in a day is bounded, and so is what is remembered.
+// nobody new until a whole read passed. One that is good to probes and bad to a client's read comes back by a whole read only, and one
+// that has to be taken out again stays out longer. What one network can bring about in a day is bounded, and so is what is remembered.
 
 export type Circuit = 'closed' | 'open' | 'draining'
 
@@ -21,6 +22,8 @@ export type StrikeOptions = {
   readonly doubtMs: number
   /** An open circuit stays so at least this long, then closes after two probes that passed. */
   readonly openMs: number
+  /** A host that drains again stays out for `openMs`, doubled with each time up to this, before it is read whole. */
+  readonly maxOutMs: number
   readonly maxPrefixesPerHost: number
   readonly maxPrefixes: number
 }
@@ -30,6 +33,8 @@ type HostState = {
   changedAtMs: number
   reason: string | undefined
   passes: number
+  /** Probes prove nothing about it: only a whole read does. */
+  isTwoFaced: boolean
   probedAtMs: number
   doubtedAtMs: number
   /** When each client network struck last, repetitions not counted. */
@@ -48,6 +53,8 @@ export class StrikeBook {
   readonly #hosts = new Map<number, HostState>()
   /** Hosts that a network helped to drain, on one day. */
   readonly #drains = new Map<number, { day: number; count: number }>()
+  /** How often a host that passed its probes was taken out, and when last; after a day without, it begins anew. */
+  readonly #relapses = new Map<number, { count: number; atMs: number }>()
 
   constructor(options: StrikeOptions) {
     this.#options = options
@@ -115,7 +122,8 @@ export class StrikeBook {
     known.passes++
     if (known.circuit === 'open') {
       const isOver = nowMs - known.changedAtMs >= this.#options.openMs && known.passes >= neededPasses
-      if (isOver) this.#close(hostId)
+      if (isOver && known.isTwoFaced) this.#change(known, 'draining', nowMs, known.reason ?? '')
+      else if (isOver) this.#close(hostId)
       return
     }
     if (known.circuit === 'closed') this.#considerDrain(hostId, known, nowMs)
@@ -126,7 +134,19 @@ export class StrikeBook {
     const host = this.#hosts.get(hostId)
     if (host?.circuit !== 'draining') return
     if (failure === undefined) this.#close(hostId)
-    else this.#change(host, 'open', nowMs, failure)
+    else this.#open(host, failure, nowMs)
+  }
+
+  /** It passes probes and failed a read like a client's. */
+  expose(hostId: number, failure: string, nowMs: number): void {
+    const host = this.#stateOf(hostId)
+    if (host.circuit === 'closed') this.#noteRelapse(hostId, nowMs)
+    this.#open(host, failure, nowMs)
+  }
+
+  /** Draining hosts whose time is over. */
+  listToRead(nowMs: number): number[] {
+    return this.listDraining().filter((hostId) => nowMs - this.#hosts.get(hostId)!.changedAtMs >= this.#outMs(hostId))
   }
 
   listDraining(): number[] {
@@ -135,7 +155,9 @@ export class StrikeBook {
 
   /** Forgets hosts that are gone. */
   keepOnly(hostIds: ReadonlySet<number>): void {
-    for (const hostId of this.#hosts.keys()) if (!hostIds.has(hostId)) this.#hosts.delete(hostId)
+    for (const known of [this.#hosts, this.#relapses]) {
+      for (const hostId of known.keys()) if (!hostIds.has(hostId)) known.delete(hostId)
+    }
   }
 
   #considerDrain(hostId: number, host: HostState, nowMs: number): void {
@@ -150,7 +172,26 @@ export class StrikeBook {
     const counted = [...host.strikes.keys()].filter((prefixKey) => this.#mayDrain(prefixKey, day))
     if (counted.length < this.#options.drainPrefixes || this.listDraining().length >= this.#options.maxDraining) return
     for (const prefixKey of counted) this.#charge(prefixKey, day)
+    this.#noteRelapse(hostId, nowMs)
     this.#change(host, 'draining', nowMs, `clients of ${counted.length} networks failed there, though probes pass`)
+  }
+
+  #open(host: HostState, failure: string, nowMs: number): void {
+    host.passes = 0
+    host.isTwoFaced = true
+    this.#change(host, 'open', nowMs, failure)
+  }
+
+  #noteRelapse(hostId: number, nowMs: number): void {
+    const before = this.#relapses.get(hostId)
+    this.#relapses.set(hostId, { count: before && nowMs - before.atMs < dayMs ? before.count + 1 : 0, atMs: nowMs })
+  }
+
+  /** Nothing the first time: a crowd behind one address may have looked like failures, and a whole read tells. */
+  #outMs(hostId: number): number {
+    const { openMs, maxOutMs } = this.#options
+    const count = this.#relapses.get(hostId)?.count ?? 0
+    return count === 0 ? 0 : Math.min(openMs * 2 ** (count - 1), maxOutMs)
   }
 
   #mayDrain(prefixKey: number, day: number): boolean {
@@ -183,6 +224,7 @@ export class StrikeBook {
         changedAtMs: never,
         reason: undefined,
         passes: 0,
+        isTwoFaced: false,
         probedAtMs: never,
         doubtedAtMs: never,
         strikes: new Map(),

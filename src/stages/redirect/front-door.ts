@@ -15,6 +15,7 @@ import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
 import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
+import { PullsBegun } from './pulls-begun.ts'
 
 export type FrontOptions = {
   /** Where blobs that this front door cannot open are: a base address as hosts have one. Undefined: nowhere else. */
@@ -82,6 +83,7 @@ export class FrontDoor {
   readonly counters: FrontCounters = makeCounters()
   readonly asks: Asks
   readonly pulls: PullCounts
+  readonly begun: PullsBegun
   readonly proofs: Proofs
   readonly chooser: HostChooser
   readonly tickets: Tickets
@@ -97,12 +99,14 @@ export class FrontDoor {
     const { counters } = this
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
+    this.begun = new PullsBegun({ windowMs: options.windowMs, maxNetworks: options.maxRemembered })
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
     this.kindOf = clientKindReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    this.chooser = new HostChooser({ asks: this.asks, proofs: this.proofs, report, now, ticketQuery }, options.choose)
+    const { asks, proofs, begun } = this
+    this.chooser = new HostChooser({ asks, proofs, begun, report, now, ticketQuery }, options.choose)
   }
 
   /** What a redirect to this host carries: `?t=…`, or nothing where a query would break signatures and cache keys. */

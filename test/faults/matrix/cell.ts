@@ -20,12 +20,19 @@ export type Cell = {
 
 /** What a host sent to this client: it alone was given these addresses. */
 export function sentBy(host: FaultyHost, { log }: PullOutcome): number {
-  const targets = new Set([...log.locations].filter((one) => one.startsWith(host.url)).map((one) => one.slice(host.url.length)))
+  const targets = new Set(
+    [...log.locations].filter((one) => one.startsWith(host.url)).map((one) => one.slice(host.url.length)),
+  )
   return host.served.filter(({ target }) => targets.has(target)).reduce((sum, { bytes }) => sum + bytes, 0)
 }
 
 export function cellOf(
-  about: { readonly fault: FaultName; readonly client: ClientName; readonly good: FaultyHost; readonly bad: FaultyHost },
+  about: {
+    readonly fault: FaultName
+    readonly client: ClientName
+    readonly good: FaultyHost
+    readonly bad: FaultyHost
+  },
   outcome: PullOutcome,
 ): Cell {
   const { fault, client, good, bad } = about

@@ -26,7 +26,12 @@ export type HostMode =
   | { readonly is: 'liar'; readonly fault: FaultName }
 
 /** One line of what it served: path and query, and how much of the body went out. */
-export type Served = { readonly target: string; readonly method: string; readonly range: string | undefined; bytes: number }
+export type Served = {
+  readonly target: string
+  readonly method: string
+  readonly range: string | undefined
+  bytes: number
+}
 
 /** What probes ask for at once. */
 const largestProbeBytes = 64 * 1024

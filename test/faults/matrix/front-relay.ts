@@ -28,7 +28,12 @@ export class FrontRelay implements AsyncDisposable {
 
   constructor(options: RelayOptions) {
     this.#options = options
-    this.#server = Bun.serve({ hostname: '127.0.0.1', port: 0, idleTimeout: 255, fetch: (request) => this.#pass(request) })
+    this.#server = Bun.serve({
+      hostname: '127.0.0.1',
+      port: 0,
+      idleTimeout: 255,
+      fetch: (request) => this.#pass(request),
+    })
   }
 
   /** `host:port` for image references. */

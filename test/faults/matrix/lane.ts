@@ -50,7 +50,12 @@ export class Lane implements AsyncDisposable {
     this.#start = async () => {
       const folder = join(about.folder, `${count++}`)
       rmSync(folder, { recursive: true, force: true })
-      const options = { folder, plainHttp: [this.#relay.host], trust: fleet.authority.bundle, pullLimitMs: this.#limitMs }
+      const options = {
+        folder,
+        plainHttp: [this.#relay.host],
+        trust: fleet.authority.bundle,
+        pullLimitMs: this.#limitMs,
+      }
       return await start(options)
     }
   }

@@ -80,7 +80,12 @@ export async function startMatrixFleet(
   const flotilla = stack.use(await startFlotilla({ folder, env: settings(folder, policy, authority, more) }))
   // What a small image is to its user: a base, what was added, and a crumb that never travels.
   const image = makeImage([makeLayer(300 * 1024), makeLayer(2 * 1024 * 1024), makeLayer(2000)])
-  await pushImage({ registry: flotilla.url('registry'), user: 'admin', secret: adminToken }, repository, 'latest', image)
+  await pushImage(
+    { registry: flotilla.url('registry'), user: 'admin', secret: adminToken },
+    repository,
+    'latest',
+    image,
+  )
   await flotilla.run('promote', `${repository}:latest`, '--to', 'stable')
   await flotilla.run('publish', '--now')
   const tree = join(folder, 'tree')

@@ -14,7 +14,8 @@ export function printCells(
   clients: readonly ClientName[],
   faults: readonly FaultName[],
 ): string {
-  const find = (fault: FaultName, client: ClientName) => cells.find((one) => one.fault === fault && one.client === client)
+  const find = (fault: FaultName, client: ClientName) =>
+    cells.find((one) => one.fault === fault && one.client === client)
   const rows = faults.map((fault) => [
     fault,
     ...clients.map((client) => {

@@ -56,7 +56,10 @@ function faultyReply(fault: FaultName, file: Uint8Array | undefined, request: Ho
     case 'short':
       return replyWith(file?.subarray(0, file.length >> 1), request)
     case 'wrong bytes':
-      return replyWith(file?.map((byte) => byte ^ 0xff), request)
+      return replyWith(
+        file?.map((byte) => byte ^ 0xff),
+        request,
+      )
     case 'trailing junk':
       return replyWith(file && Buffer.concat([file, Buffer.alloc(1024, '!')]), request)
     case 'html 200':
@@ -74,11 +77,18 @@ function faultyReply(fault: FaultName, file: Uint8Array | undefined, request: Ho
       return replyWith(file, whole)
     case 'cut, Range 416':
       if (request.range === undefined) return replyWith(file, whole)
-      return { status: '416 Range Not Satisfiable', headers: { 'content-range': `bytes */${file?.length}` }, body: none }
+      return {
+        status: '416 Range Not Satisfiable',
+        headers: { 'content-range': `bytes */${file?.length}` },
+        body: none,
+      }
     case 'cut, wrong Content-Range': {
       const reply = replyWith(file, request)
       if (request.range === undefined) return reply
-      return { ...reply, headers: { ...reply.headers, 'content-range': `bytes 0-${reply.body.length - 1}/${file?.length}` } }
+      return {
+        ...reply,
+        headers: { ...reply.headers, 'content-range': `bytes 0-${reply.body.length - 1}/${file?.length}` },
+      }
     }
     default:
       return replyWith(file, request)
@@ -88,7 +98,9 @@ function faultyReply(fault: FaultName, file: Uint8Array | undefined, request: Ho
 export type Sent = { readonly bytes: number; readonly isKept: boolean }
 
 function headOf({ status, headers, body }: Reply): string {
-  const lines = Object.entries({ ...headers, 'content-length': body.length }).map(([name, value]) => `${name}: ${value}\r\n`)
+  const lines = Object.entries({ ...headers, 'content-length': body.length }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  )
   return `HTTP/1.1 ${status}\r\n${lines.join('')}\r\n`
 }
 
