@@ -34,21 +34,25 @@ export type MatrixFleet = AsyncDisposable & {
   readonly image: Image
   readonly good: FaultyHost
   readonly authority: Authority
+  listHosts(): Promise<ReadonlyMap<string, HostState>>
+  /** One that nobody is told of. */
+  startHost(about: { readonly address: string; readonly isTls: boolean }): Promise<FaultyHost>
   /** Registers hosts, one for each place, and waits until clients would be sent there. `width`: how wide a network each serves. */
   addHosts(table: number, places: readonly CellPlace[], width?: 16 | 24): Promise<readonly MatrixHost[]>
   /** Waits until the mirror role holds all of them for unfit. Resolves to those that it still trusts when that takes too long. */
   waitUntilOut(hosts: readonly MatrixHost[]): Promise<readonly MatrixHost[]>
 }
 
-type HostState = {
+export type HostState = {
   readonly name: string
   readonly state?: {
     readonly liveness?: { readonly urls: readonly { readonly isAlive: boolean }[] }
     readonly circuit?: string
+    readonly reason?: string
   }
 }
 
-function isTrusted(host: HostState | undefined): boolean {
+export function isTrusted(host: HostState | undefined): boolean {
   const isAlive = host?.state?.liveness?.urls.some((url) => url.isAlive) ?? false
   return isAlive && (host?.state?.circuit ?? 'closed') === 'closed'
 }
@@ -94,8 +98,15 @@ export async function startMatrixFleet(
   const register = (name: string, url: string, about: object) =>
     askApi(flotilla, 'POST', '/api/v1/hosts', { name, urls: [url], bandwidthMbps: 1000, ...about })
 
-  async function listHosts(): Promise<Map<string, HostState>> {
-    return new Map((await flotilla.runJson<HostState[]>('host', 'list')).map((host) => [host.name, host]))
+  let listing: Promise<Map<string, HostState>> | undefined
+  /** One request for all who wait. */
+  const listHosts = () => {
+    listing ??= askApi<{ hosts: HostState[] }>(flotilla, 'GET', '/api/v1/hosts')
+      .then(({ hosts }) => new Map(hosts.map((host) => [host.name, host])))
+      .finally(() => {
+        listing = undefined
+      })
+    return listing
   }
   await register('good', good.url, { grade: 'gold' })
   const owned = stack.move()
@@ -104,6 +115,9 @@ export async function startMatrixFleet(
     image,
     good,
     authority,
+    listHosts,
+    startHost: async ({ address, isTls }) =>
+      owned.use(await FaultyHost.start({ address, tree, ...(isTls && { tls }) })),
     async addHosts(table, places, width = 24) {
       const added = await Promise.all(
         places.map(async ({ fault, column }) => {
