@@ -17,7 +17,12 @@ export type OnRedirect = (location: string) => string | Promise<string>
 const blobPath = /^\/v2\/.+\/blobs\//
 const hopByHop = ['host', 'connection', 'keep-alive', 'te', 'upgrade', 'transfer-encoding']
 
-export type RelayOptions = { readonly frontUrl: string; readonly originUrl: string; readonly largeBytes: number }
+export type RelayOptions = {
+  readonly frontUrl: string
+  readonly largeBytes: number
+  /** PEM files of its own certificate: clients over https check those of the hosts as well. */
+  readonly tls: { readonly cert: string; readonly key: string }
+}
 
 export class FrontRelay implements AsyncDisposable {
   readonly #options: RelayOptions
@@ -28,7 +33,9 @@ export class FrontRelay implements AsyncDisposable {
 
   constructor(options: RelayOptions) {
     this.#options = options
+    const { cert, key } = options.tls
     this.#server = Bun.serve({
+      tls: { cert: Bun.file(cert), key: Bun.file(key) },
       hostname: '127.0.0.1',
       port: 0,
       idleTimeout: 255,

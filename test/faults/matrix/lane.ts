@@ -1,5 +1,5 @@
-// One client with a relay of its own, that pulls one cell after the other. A pull that never ends is killed, and its client with it:
-// docker's daemon goes on with a transfer that nobody waits for, and the next pull would wait behind it.
+// One client with a relay of its own, that pulls one cell after the other. After a pull that failed it begins anew: docker's daemon goes
+// on with a transfer that nobody waits for, and containerd keeps what a failed one left and begins the next with it.
 
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -39,12 +39,11 @@ export class Lane implements AsyncDisposable {
   #running: ImageClient | undefined
 
   constructor(client: ClientName, fleet: MatrixFleet, about: { folder: string; limitMs: number; start?: Starter }) {
-    const { flotilla } = fleet
-    const urls = { frontUrl: flotilla.url('frontdoor'), originUrl: flotilla.url('origin') }
+    const frontUrl = fleet.flotilla.url('frontdoor')
     this.client = client
     this.#fleet = fleet
     this.#limitMs = about.limitMs
-    this.#relay = new FrontRelay({ ...urls, largeBytes })
+    this.#relay = new FrontRelay({ frontUrl, largeBytes, tls: fleet.authority })
     const start = about.start ?? starters[client]
     let count = 0
     this.#start = async () => {
@@ -52,7 +51,7 @@ export class Lane implements AsyncDisposable {
       rmSync(folder, { recursive: true, force: true })
       const options = {
         folder,
-        plainHttp: [this.#relay.host],
+        plainHttp: [],
         trust: fleet.authority.bundle,
         pullLimitMs: this.#limitMs,
       }
@@ -72,7 +71,7 @@ export class Lane implements AsyncDisposable {
       return { result: isRight ? 'ok' : 'failed', log, seconds: took(), said: isRight ? '' : `it has ${got}` }
     } catch (error) {
       const isHang = took() * 1000 >= this.#limitMs
-      if (isHang) await this.#restart()
+      await this.#restart()
       return { result: isHang ? 'hang' : 'failed', log, seconds: took(), said: String(error) }
     }
   }
