@@ -1,6 +1,7 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import { frontDoorOptions } from './front-door-options.ts'
+import { frontdoorOptions } from './frontdoor-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 
@@ -253,7 +254,7 @@ export const options = {
   clientPolicy: {
     kind: 'path',
     group: 'Hosts',
-    help: 'table of client kinds by User-Agent (JSON); default: the measured one',
+    help: 'table of client classes by User-Agent (JSON): how each is served, see operate.md; default: the measured one',
   },
 
   copy: {
@@ -273,6 +274,7 @@ export const options = {
   },
   ...originOptions,
   ...frontDoorOptions,
+  ...frontdoorOptions,
 
   demo: {
     kind: 'flag',

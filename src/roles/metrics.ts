@@ -25,6 +25,7 @@ export function makeMetrics({ front, tree, origin, catalogue, expiries }: Metric
   if (front) {
     addCounters(registry, 'frontdoor', front.counters)
     addGenerationGauge(registry, front)
+    addTransferGauges(registry, front)
   }
   if (tree) addTreeGauges(registry, tree)
   if (origin) addCounters(registry, 'origin', origin)
@@ -63,6 +64,24 @@ function addGenerationGauge(registry: Registry, front: FrontDoor): void {
       this.set(front.parts.holder.current.publication?.generation ?? 0)
     },
   })
+}
+
+function addTransferGauges(registry: Registry, { origin, streams }: FrontDoor): void {
+  const gauges = [
+    ['origin_transfers', 'layers that leave the front door as origin now', () => origin.running],
+    ['origin_waiting', 'clients that wait for room in the budget of the origin', () => origin.waiting],
+    ['stream_transfers', 'layers that come through the front door from hosts now', () => streams.running],
+  ] as const
+  for (const [name, help, read] of gauges) {
+    new Gauge({
+      name: `flotilla_frontdoor_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
 }
 
 function addTreeGauges(registry: Registry, tree: NonNullable<MetricsParts['tree']>): void {

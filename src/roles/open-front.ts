@@ -10,6 +10,7 @@ import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { followSnapshots, placesInFolder, type SnapshotPlaces } from './follow-snapshots.ts'
+import { frontLimits } from './front-limits.ts'
 import type { Strangers } from './strangers.ts'
 
 export type OpenFront = AsyncDisposable & {
@@ -36,11 +37,18 @@ export async function openFront(
   const { settings } = config
   const { blobs } = places
   const { holder, follower } = await followSnapshots(config, log, { kept, places })
-  const outbound = new OutboundClient({
-    allowPrivate: settings.allowPrivateHosts || settings.demo,
+  const clientOptions = {
     userAgent: 'flotilla',
     ca: settings.hostCa === undefined ? undefined : await readFile(settings.hostCa, 'utf8'),
+    // Probes need theirs while all streams read from one host.
+    maxConnectionsPerHost: 64 + settings.streamTransfers,
+  }
+  const outbound = new OutboundClient({
+    ...clientOptions,
+    allowPrivate: settings.allowPrivateHosts || settings.demo,
   })
+  // The operator's own address, wherever it is.
+  const originOutbound = new OutboundClient({ ...clientOptions, allowPrivate: true })
   const front = new FrontDoor(
     {
       ...strangers,
@@ -48,11 +56,13 @@ export async function openFront(
       report,
       now: Date.now,
       outbound,
+      originOutbound,
       openBlob: blobs === undefined ? undefined : (digest, range) => openBlobFile(blobs, digest, range),
       random: Math.random,
     },
     {
       ...frontDefaults,
+      ...frontLimits(config),
       choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
@@ -66,6 +76,7 @@ export async function openFront(
     async [Symbol.asyncDispose]() {
       await follower.stop()
       await outbound[Symbol.asyncDispose]()
+      await originOutbound[Symbol.asyncDispose]()
     },
   }
 }

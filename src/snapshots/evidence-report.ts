@@ -19,9 +19,10 @@ const maxReasonLength = 500
 type About = { readonly hostId: number; readonly digest: string; readonly atMs: number }
 
 /** resume: a transfer broke, return: a blob was asked for again within one pull; one strike. miss: a host sent a client back. re-ask:
- *  somebody of that network asked again, no strike. Those say which client network saw it. */
+ *  somebody of that network asked again, no strike. wrong-bytes: what a front door streamed from it had another digest. Those say which client network saw it. */
 export type ReportedEvidence =
   | (About & { readonly kind: 'resume' | 'return' | 'miss' | 're-ask'; readonly prefixKey: number })
+  | (About & { readonly kind: 'wrong-bytes'; readonly prefixKey: number; readonly isSure: boolean; readonly reason: string })
   | (About & { readonly kind: 'probe-failed'; readonly reason: string; readonly isHostWide: boolean })
 
 export class EvidenceRefused extends Error {
@@ -30,7 +31,7 @@ export class EvidenceRefused extends Error {
 
 export function encodeEvidence(evidence: readonly ReportedEvidence[], nowMs: number): string {
   const rows = evidence.slice(-maxEvidence).map(({ atMs, ...one }) => {
-    const reason = one.kind === 'probe-failed' ? { reason: one.reason.slice(0, maxReasonLength) } : {}
+    const reason = 'reason' in one ? { reason: one.reason.slice(0, maxReasonLength) } : {}
     return { ...one, ...reason, agoMs: Math.max(0, Math.round(nowMs - atMs)) }
   })
   return JSON.stringify({ format: 1, evidence: rows })
@@ -51,6 +52,13 @@ const report = z.strictObject({
     .array(
       z.discriminatedUnion('kind', [
         z.strictObject({ kind: z.enum(['resume', 'return', 'miss', 're-ask']), ...about, prefixKey: z.int().min(0) }),
+        z.strictObject({
+          kind: z.literal('wrong-bytes'),
+          ...about,
+          prefixKey: z.int().min(0),
+          isSure: z.boolean(),
+          reason: z.string().max(maxReasonLength),
+        }),
         z.strictObject({
           kind: z.literal('probe-failed'),
           ...about,

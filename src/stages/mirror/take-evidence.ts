@@ -17,7 +17,7 @@ export type EvidenceParts = {
 export function takeEvidence(evidence: readonly ReportedEvidence[], { watch, misses, tell, log }: EvidenceParts): void {
   const probes: Promise<HealthDocument | undefined>[] = []
   for (const one of evidence) {
-    if (one.kind === 'resume' || one.kind === 'return') {
+    if (one.kind === 'resume' || one.kind === 'return' || one.kind === 'wrong-bytes') {
       probes.push(
         watch.strike(one.hostId, one.prefixKey),
         watch.readAsClient(one.hostId, one.digest, { isStrike: true }),

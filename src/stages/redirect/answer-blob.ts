@@ -1,12 +1,15 @@
 // A blob: told about, served from here, or sent to a host that is near and proven. README.md draws the order; the numbers are its.
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
+import { chooseRanges } from '#http/range.ts'
 import { blobPath, type Digest, parseDigest } from '#oci/digest.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PackedBytes } from '#snapshots/packed-table.ts'
 import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
+import { admitOrigin } from './admit-origin.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
+import { answerStream } from './answer-stream.ts'
 import { shapeOf } from './asks.ts'
 import type { Asked, Choice } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
@@ -79,11 +82,26 @@ function askedOf(ask: Ask, { blob, view }: LargeBlob, front: FrontDoor): Asked {
 }
 
 function sendToHost(ask: Ask, about: LargeBlob, front: FrontDoor): Answer | Promise<Answer> {
-  // An empty blob has no block that could prove it.
-  if (about.blob.sizeBytes === 0) return answerFromOrigin(ask, about, front)
   const asked = askedOf(ask, about, front)
+  // An empty blob has no block that could prove it.
+  if (about.blob.sizeBytes === 0) return answerFromOrigin(ask, about, asked, front)
   // Before it is known who serves it: a redirect and bytes from here are the same pull.
   if (shapeOf(asked.range) !== 'resume') front.pulls.note(asked.client.prefixKey, about.blob.digest, asked.nowMs)
+  const { mode } = front.classOf(asked.userAgent)
+  if (mode === 'stream') return stream(ask, about, asked, front)
+  if (mode === 'redirect') return chooseHost(ask, about, asked, front)
+  front.counters.originByPolicy++
+  return answerFromOrigin(ask, about, asked, front, noFarther)
+}
+
+function stream(ask: Ask, about: LargeBlob, asked: Asked, front: FrontDoor): Answer | Promise<Answer> {
+  const headers = contentHeaders(about.publication, about.blob.digest, octets)
+  const ordinary = () => chooseHost(ask, about, asked, front)
+  const fromOrigin = () => answerFromOrigin(ask, about, asked, front)
+  return answerStream(ask, { asked, headers, ordinary, fromOrigin }, front)
+}
+
+function chooseHost(ask: Ask, about: LargeBlob, asked: Asked, front: FrontDoor): Answer | Promise<Answer> {
   const choice = front.chooser.choose(asked)
   if (!(choice instanceof Promise)) return answerChoice(ask, about, { asked, choice }, front)
   return choice.then((later) => {
@@ -99,11 +117,16 @@ function answerChoice(
   front: FrontDoor,
 ): Answer | Promise<Answer> {
   if (typeof choice === 'object') return redirect(choice, asked, about, front)
-  const { counters } = front
+  const { counters, options } = front
+  const fromOrigin = () => answerFromOrigin(ask, about, asked, front)
+  if (choice !== 'after-round' && asked.client.kind === 'fragile' && options.streams.isForFragile) {
+    const headers = contentHeaders(about.publication, about.blob.digest, octets)
+    return answerStream(ask, { asked, headers, ordinary: fromOrigin, fromOrigin }, front)
+  }
   if (choice === 'no-host') counters.originNoHost++
   else if (choice === 'not-proven') counters.originNotProven++
   else counters.originAfterRound++
-  return answerFromOrigin(ask, about, front)
+  return fromOrigin()
 }
 
 function redirect(candidate: Candidate, asked: Asked, { blob, publication }: LargeBlob, front: FrontDoor): Answer {
@@ -142,17 +165,50 @@ export function answerMiss(
     const { last } = memory
     if (last?.host.id === hostId) front.chooser.doubt(last, asked)
   }
-  return answerFromOrigin(ask, about, front)
+  return answerFromOrigin(ask, about, asked, front, noFarther)
 }
 
-/** The origin: bytes from here when they are here, else where they are. */
-function answerFromOrigin(ask: Ask, { blob, publication }: LargeBlob, front: FrontDoor): Answer | Promise<Answer> {
+const noFarther = () => undefined
+
+/** The origin, within its budget: bytes from here when they are here, else where they are. */
+function answerFromOrigin(
+  ask: Ask,
+  about: LargeBlob,
+  asked: Asked,
+  front: FrontDoor,
+  findFarther = () => findFartherNow(asked, front),
+): Answer | Promise<Answer> {
+  const { blob, publication } = about
   const content = new StoredContent(blob, front.parts.openBlob)
   const headers = contentHeaders(publication, blob.digest, octets)
-  const served = counted(answerBytes(ask, content, { digest: blob.digest, headers }), front)
-  return Promise.resolve(served).then(
-    (answer) => answer ?? sendToOrigin(ask, { digest: blob.digest, publication }, front),
-  )
+  const served = answerBytes(ask, content, { digest: blob.digest, headers })
+  return Promise.resolve(served)
+    .then((here) =>
+      admitOrigin(
+        {
+          answer: here ?? sendToOrigin(ask, { digest: blob.digest, publication }, front),
+          prefixKey: asked.client.prefixKey,
+          redirectedBytes: bytesAsked(asked),
+          gone: ask.gone,
+          findFarther,
+          redirect: (candidate) => redirect(candidate, asked, about, front),
+        },
+        front,
+      ),
+    )
+    .then((answer) => count(answer, front)!)
+}
+
+/** Whoever waits looks again at hosts as they are then. */
+function findFartherNow(asked: Asked, { chooser, parts }: FrontDoor): Candidate | undefined {
+  return chooser.chooseFarther({ ...asked, fleet: parts.holder.current.fleet, nowMs: parts.now() })
+}
+
+/** Of the blob, as far as the range tells. */
+function bytesAsked({ range, blob: { sizeBytes, digest } }: Asked): number {
+  const chosen = chooseRanges(sizeBytes, { range, ifRange: undefined, etag: digest })
+  if (typeof chosen === 'string') return chosen === 'all' ? sizeBytes : 0
+  return chosen.reduce((sum, { first, last }) => sum + last - first + 1, 0)
 }
 
 function sendToOrigin(

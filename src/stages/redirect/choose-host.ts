@@ -15,6 +15,8 @@ export type ChooseOptions = {
   /** For so long the same client meets the same hosts for the same blob. */
   readonly epochMs: number
   readonly maxCandidates: number
+  /** When the origin is at its limits. */
+  readonly maxFartherCandidates: number
   /** Asks closer together are one. */
   readonly echoMs: number
   /** Health older than this proves nothing: the hosts are probed from here. */
@@ -30,6 +32,7 @@ export const chooseDefaults: ChooseOptions = {
   allowHttpHosts: false,
   epochMs: 600_000,
   maxCandidates: 5,
+  maxFartherCandidates: 32,
   echoMs: 2_000,
   maxHealthAgeMs: 60_000,
   maxPlacementAgeMs: 4 * 3_600_000,
@@ -127,6 +130,38 @@ export class HostChooser {
   /** Puts the pair in doubt and probes it behind the client's back. */
   doubt(candidate: Candidate, asked: Asked): void {
     if (this.#parts.proofs.doubt(this.#pairing(candidate, asked), asked.nowMs)) void this.#prove(candidate, asked)
+  }
+
+  /** Instead of an origin at its limits: a proven host that this client has not had, also behind those that `choose` looks at.
+   *  What is in doubt is probed, for the next look. */
+  chooseFarther(asked: Asked): Candidate | undefined {
+    const { fleet, client, blob, nowMs } = asked
+    const { maxCandidates, maxFartherCandidates, parallelProbes } = this.#options
+    const memory = this.#parts.asks.recall(client.prefixKey, blob.digest, nowMs)
+    let probes = 0
+    for (const [i, candidate] of rankHosts(
+      fleet,
+      client,
+      blob,
+      drawOptions(this.#options, nowMs, maxFartherCandidates),
+    ).entries()) {
+      if (isTried(memory, candidate.host.id)) continue
+      // Those behind were in no round yet.
+      const state = this.#stateOf(candidate, asked, i < maxCandidates ? memory.roundMs : 0)
+      if (state === 'proven') return give(candidate, memory)
+      if (state === 'unproven' && probes++ < parallelProbes) void this.#prove(candidate, asked)
+    }
+    return undefined
+  }
+
+  /** Whom to read from for a client, best first: here a fault is ours to mend, so none needs a proof first. A fragile client meets what
+   *  a normal one does. */
+  listSources(asked: Asked): readonly Candidate[] {
+    const { client, fleet, blob, nowMs } = asked
+    const kind = client.kind === 'fragile' ? 'normal' : client.kind
+    const ranked = rankHosts(fleet, { ...client, kind }, blob, drawOptions(this.#options, nowMs))
+    const states = ranked.map((candidate) => this.#stateOf(candidate, asked, 0))
+    return (['proven', 'unproven'] as const).flatMap((state) => ranked.filter((_, i) => states[i] === state))
   }
 
   /** What `choose` would look at now, changing nothing. */

@@ -65,7 +65,7 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
     prefixKey: prefixKey(address),
     country: places.countryOf(address),
     asn: places.asnOf(address),
-    kind: front.kindOf(ask.userAgent),
+    kind: front.classOf(ask.userAgent).kind,
     isTls: ask.isTls ?? front.options.isBehindTls,
   }
   const { country, asn, kind, isTls } = client

@@ -2,15 +2,17 @@
 // lie here.
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
-import type { ClientKind, SelectionClient } from '#selection/client.ts'
+import type { SelectionClient } from '#selection/client.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Places } from '#snapshots/places.ts'
 import { Asks } from './asks.ts'
+import { BlobStreams, type StreamOptions, streamDefaults } from './blob-streams.ts'
 import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './choose-host.ts'
-import { type ClientRule, clientKindReader, defaultClientRules } from './client-kind.ts'
+import { type ClientClass, type ClientRule, clientClassReader, defaultClientRules } from './client-kind.ts'
 import { type FrontCounters, makeCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
 import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
@@ -25,6 +27,8 @@ export type FrontOptions = {
   readonly choose: ChooseOptions
   readonly proofs: ProofLimits
   readonly clientRules: readonly ClientRule[]
+  readonly streams: StreamOptions
+  readonly origin: OriginLimits
   /** How long a client's coming back is remembered. */
   readonly windowMs: number
   readonly maxRemembered: number
@@ -42,6 +46,8 @@ export const frontDefaults: FrontOptions = {
   choose: chooseDefaults,
   proofs: proofLimitDefaults,
   clientRules: defaultClientRules,
+  streams: streamDefaults,
+  origin: originLimitDefaults,
   windowMs: 300_000,
   maxRemembered: 100_000,
   pulls: pullCountDefaults,
@@ -51,6 +57,8 @@ export const frontDefaults: FrontOptions = {
 }
 
 export type FrontParts = ProbeParts & {
+  /** For the origin, which may have a private address; by default that for hosts. */
+  readonly originOutbound?: ProbeParts['outbound']
   readonly holder: { readonly current: View }
   readonly places: Places
   readonly readClientAddress: ReadClientAddress
@@ -88,7 +96,9 @@ export class FrontDoor {
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
-  readonly kindOf: (userAgent: string | undefined) => ClientKind
+  readonly streams: BlobStreams
+  readonly origin: OriginBudget
+  readonly classOf: (userAgent: string | undefined) => ClientClass
   /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
   readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
 
@@ -103,9 +113,16 @@ export class FrontDoor {
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
-    this.kindOf = clientKindReader(options.clientRules)
+    this.classOf = clientClassReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    const { asks, proofs, begun } = this
+    const { asks, begun, tickets, proofs } = this
+    this.origin = new OriginBudget(options.origin, now)
+    const chargeOrigin = this.origin.charge.bind(this.origin)
+    const { originUrl } = options
+    this.streams = new BlobStreams(
+      { ...parts, originUrl, tickets, ticketQuery, proofs, chargeOrigin, counters },
+      options.streams,
+    )
     this.chooser = new HostChooser({ asks, proofs, begun, report, now, ticketQuery }, options.choose)
   }
 
@@ -130,7 +147,7 @@ export class FrontDoor {
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
     const { address, prefixKey, country, asn } = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
-    return { address, prefixKey, country, asn, kind: this.kindOf(userAgent), isTls }
+    return { address, prefixKey, country, asn, kind: this.classOf(userAgent).kind, isTls }
   }
 
   #knownOf(ask: Sender): Known {

@@ -25,12 +25,11 @@ export type ProbeAsk = {
 }
 
 /** isHostWide: what failed would fail for every other blob as well. */
-export type ProbeVerdict =
-  | { readonly isGood: true }
-  | { readonly isGood: false; readonly isHostWide: boolean; readonly reason: string }
+export type ProbeTrouble = { readonly isGood: false; readonly isHostWide: boolean; readonly reason: string }
+export type ProbeVerdict = { readonly isGood: true } | ProbeTrouble
 
 const blockBytes = 256
-const bad = (isHostWide: boolean, reason: string): ProbeVerdict => ({ isGood: false, isHostWide, reason })
+const bad = (isHostWide: boolean, reason: string): ProbeTrouble => ({ isGood: false, isHostWide, reason })
 
 async function collect(stream: ReadableStream<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = []
@@ -87,9 +86,10 @@ export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<Prob
 const wrongLength = (sent: string | number, length: number) =>
   bad(true, `sent ${sent} of the ${length} bytes of a range`)
 
-type Head = { readonly status: number; header(name: string): string | undefined }
+export type Head = { readonly status: number; header(name: string): string | undefined }
 
-function troubleOf(answer: Head, contentRange: string, length: number): ProbeVerdict | undefined {
+/** What is wrong with the head of an answer to a range. */
+export function troubleOf(answer: Head, contentRange: string, length: number): ProbeTrouble | undefined {
   const { status } = answer
   if (status === 404 || status === 410) return bad(false, `answered ${status}`)
   if (status === 200) return bad(true, 'ignored the range and answered 200')

@@ -3,8 +3,7 @@
 import type { FaultName } from './faults.ts'
 import type { FaultyHost } from './faulty-host.ts'
 import type { ClientName, PullOutcome } from './lane.ts'
-
-export type Source = 'host' | 'bad' | 'ORIGIN' | 'none'
+import { largeBytes } from './matrix-fleet.ts'
 
 export type Cell = {
   readonly fault: FaultName
@@ -37,7 +36,7 @@ export function cellOf(
 ): Cell {
   const { fault, client, good, bad } = about
   const { result, seconds, said, log } = outcome
-  const bytes = { host: sentBy(good, outcome), bad: sentBy(bad, outcome), origin: log.originBytes }
+  const bytes = { host: sentBy(good, outcome), bad: sentBy(bad, outcome), origin: log.frontBytes }
   return { fault, client, result, bytes, seconds, asks: log.asks, said }
 }
 
@@ -52,7 +51,7 @@ export function describeCell(cell: Cell): string {
   if (result === 'failed') return 'FAIL'
   const parts = [
     ...(bytes.host > 0 ? ['host'] : []),
-    ...(bytes.bad > 0 ? ['bad'] : []),
+    ...(bytes.bad >= largeBytes ? ['bad'] : []),
     ...(bytes.origin > 0 ? ['ORIGIN'] : []),
   ]
   const time = seconds >= 5 ? ` ${Math.round(seconds)} s` : ''

@@ -7,12 +7,17 @@ export type RelayLog = {
   readonly locations: Set<string>
   /** How often it asked for blobs. */
   asks: number
-  /** Bytes of blobs of at least `largeBytes` that came from the front door or the origin behind it. */
-  originBytes: number
+  /** Bytes of blobs of at least `largeBytes` that came through the front door. */
+  frontBytes: number
 }
 
-/** Called with the address that a client is about to be sent to, before it hears of it; may name another. */
-export type OnRedirect = (location: string) => string | Promise<string>
+/** What a table does to a client's hosts while it is on its way. */
+export type RelayHooks = {
+  /** Before the front door hears that a client asks for a blob. */
+  readonly onAsk?: () => Promise<void>
+  /** Before the client hears where it is sent. */
+  readonly onRedirect?: (location: string) => Promise<void>
+}
 
 const blobPath = /^\/v2\/.+\/blobs\//
 const hopByHop = ['host', 'connection', 'keep-alive', 'te', 'upgrade', 'transfer-encoding']
@@ -28,8 +33,8 @@ export class FrontRelay implements AsyncDisposable {
   readonly #options: RelayOptions
   readonly #server: Bun.Server<undefined>
   #address = '10.0.0.1'
-  #log: RelayLog = { locations: new Set(), asks: 0, originBytes: 0 }
-  #onRedirect: OnRedirect = (location) => location
+  #log: RelayLog = { locations: new Set(), asks: 0, frontBytes: 0 }
+  #hooks: RelayHooks = {}
 
   constructor(options: RelayOptions) {
     this.#options = options
@@ -49,33 +54,36 @@ export class FrontRelay implements AsyncDisposable {
   }
 
   /** The next client. Its log begins empty. */
-  begin(address: string, onRedirect: OnRedirect = (location) => location): RelayLog {
+  begin(address: string, hooks: RelayHooks = {}): RelayLog {
     this.#address = address
-    this.#onRedirect = onRedirect
-    this.#log = { locations: new Set(), asks: 0, originBytes: 0 }
+    this.#hooks = hooks
+    this.#log = { locations: new Set(), asks: 0, frontBytes: 0 }
     return this.#log
   }
 
   async #pass(request: Request): Promise<Response> {
     const log = this.#log
-    const onRedirect = this.#onRedirect
+    const hooks = this.#hooks
     const { pathname, search } = new URL(request.url)
     const headers = new Headers(request.headers)
     for (const name of hopByHop) headers.delete(name)
     headers.set('x-forwarded-for', this.#address)
     const isBlobAsk = request.method === 'GET' && blobPath.test(pathname)
-    if (isBlobAsk) log.asks++
+    if (isBlobAsk) {
+      log.asks++
+      await hooks.onAsk?.()
+    }
     const target = `${this.#options.frontUrl}${pathname}${search}`
     const answer = await fetch(target, { method: request.method, headers, redirect: 'manual', decompress: false })
     const passed = new Headers(answer.headers)
     const location = answer.headers.get('location')
     if (location !== null && isBlobAsk) {
       log.locations.add(location)
-      passed.set('location', await onRedirect(location))
+      await hooks.onRedirect?.(location)
       return new Response(null, { status: answer.status, headers: passed })
     }
     const size = Number(answer.headers.get('content-length') ?? 0)
-    if (isBlobAsk && answer.ok && size >= this.#options.largeBytes) log.originBytes += size
+    if (isBlobAsk && answer.ok && size >= this.#options.largeBytes) log.frontBytes += size
     return new Response(request.method === 'HEAD' ? null : answer.body, { status: answer.status, headers: passed })
   }
 

@@ -7,7 +7,7 @@ import { startContainerd } from '../../kit/clients/containerd.ts'
 import { makeBuildah, makePodman, makeSkopeo } from '../../kit/clients/containers-image.ts'
 import { startDocker } from '../../kit/clients/docker.ts'
 import type { ClientOptions, ImageClient } from '../../kit/clients/image-client.ts'
-import { FrontRelay, type OnRedirect, type RelayLog } from './front-relay.ts'
+import { FrontRelay, type RelayHooks, type RelayLog } from './front-relay.ts'
 import { largeBytes, type MatrixFleet, repository } from './matrix-fleet.ts'
 
 export type ClientName = 'docker' | 'podman' | 'skopeo' | 'buildah' | 'ctr'
@@ -60,9 +60,9 @@ export class Lane implements AsyncDisposable {
   }
 
   /** Pulls the image anew as a client of that address. */
-  async pull(clientAddress: string, onRedirect?: OnRedirect): Promise<PullOutcome> {
+  async pull(clientAddress: string, hooks?: RelayHooks): Promise<PullOutcome> {
     const client = (this.#running ??= await this.#start())
-    const log = this.#relay.begin(clientAddress, onRedirect)
+    const log = this.#relay.begin(clientAddress, hooks)
     const startedMs = performance.now()
     const took = () => (performance.now() - startedMs) / 1000
     try {

@@ -1,4 +1,4 @@
-// Tables A, B and C: real clients meet a host that failed before the pull, or that fails between the proof and the download.
+// Tables A, B, C and E: real clients meet a host that failed before the pull, or that fails between the proof and the download.
 
 import { type Cell, cellOf } from './cell.ts'
 import type { FaultName } from './faults.ts'
@@ -69,9 +69,22 @@ export async function runLate(fleet: MatrixFleet, options: TableOptions): Promis
   const tasks = await addTasks(fleet, options)
   return await runInLanes(fleet, tasks, options, async (lane, { client, host }) => {
     let turning: Promise<void> | undefined
-    const outcome = await lane.pull(host.clientAddress, async (location) => {
-      if (location.startsWith(host.host.url)) await (turning ??= host.host.become({ is: 'bad', fault: host.fault }))
-      return location
+    const outcome = await lane.pull(host.clientAddress, {
+      onRedirect: async (location) => {
+        if (location.startsWith(host.host.url)) await (turning ??= host.host.become({ is: 'bad', fault: host.fault }))
+      },
+    })
+    return cellOf({ fault: host.fault, client, good: fleet.good, bad: host.host }, outcome)
+  })
+}
+
+/** Table E: nobody is sent anywhere, the front door reads from the hosts itself; the fault begins when the client asks. */
+export async function runStreamed(fleet: MatrixFleet, options: TableOptions): Promise<readonly Cell[]> {
+  const tasks = await addTasks(fleet, options)
+  return await runInLanes(fleet, tasks, options, async (lane, { client, host }) => {
+    let turning: Promise<void> | undefined
+    const outcome = await lane.pull(host.clientAddress, {
+      onAsk: () => (turning ??= host.host.become({ is: 'bad', fault: host.fault })),
     })
     return cellOf({ fault: host.fault, client, good: fleet.good, bad: host.host }, outcome)
   })
