@@ -45,14 +45,15 @@ export function isServedByHost({ result, bytes }: Cell): boolean {
   return result === 'ok' && bytes.origin === 0 && bytes.host + bytes.bad > 0
 }
 
-export function describeCell(cell: Cell): string {
+/** `isStreamed`: what came through the front door is no answer of the origin. */
+export function describeCell(cell: Cell, isStreamed = false): string {
   const { result, bytes, seconds } = cell
   if (result === 'hang') return `hang ${Math.round(seconds)} s`
   if (result === 'failed') return 'FAIL'
   const parts = [
     ...(bytes.host > 0 ? ['host'] : []),
     ...(bytes.bad >= largeBytes ? ['bad'] : []),
-    ...(bytes.origin > 0 ? ['ORIGIN'] : []),
+    ...(bytes.origin > 0 ? [isStreamed ? 'through' : 'ORIGIN'] : []),
   ]
   const time = seconds >= 5 ? ` ${Math.round(seconds)} s` : ''
   return `ok ${parts.join('+') || 'nobody'}${time}`

@@ -6,21 +6,29 @@ import { join } from 'node:path'
 import { startContainerd } from '../../kit/clients/containerd.ts'
 import { makeBuildah, makePodman, makeSkopeo } from '../../kit/clients/containers-image.ts'
 import { startDocker } from '../../kit/clients/docker.ts'
-import type { ClientOptions, ImageClient } from '../../kit/clients/image-client.ts'
+import type { ClientOptions, PullClient } from '../../kit/clients/image-client.ts'
 import { FrontRelay, type RelayHooks, type RelayLog } from './front-relay.ts'
 import { largeBytes, type MatrixFleet, repository } from './matrix-fleet.ts'
 
-export type ClientName = 'docker' | 'podman' | 'skopeo' | 'buildah' | 'ctr'
-type Starter = (options: ClientOptions) => ImageClient | Promise<ImageClient>
+export type ClientName = 'docker' | 'docker, classic store' | 'podman' | 'skopeo' | 'buildah' | 'ctr' | 'crane' | 'oras'
+export type Starter = (options: ClientOptions) => PullClient | Promise<PullClient>
 
-export const starters: Readonly<Record<ClientName, Starter>> = {
+/** Of this machine's packages. */
+const starters = {
   docker: startDocker,
   podman: makePodman,
   skopeo: makeSkopeo,
   buildah: makeBuildah,
   ctr: startContainerd,
+} as const satisfies Partial<Record<ClientName, Starter>>
+export const clientNames = Object.keys(starters) as (keyof typeof starters)[]
+
+export function starterOf(client: ClientName): Starter {
+  const known: Partial<Record<ClientName, Starter>> = starters
+  const starter = known[client]
+  if (!starter) throw new Error(`${client} is not among this machine's clients`)
+  return starter
 }
-export const clientNames = Object.keys(starters) as ClientName[]
 
 export type PullOutcome = {
   readonly result: 'ok' | 'failed' | 'hang'
@@ -32,11 +40,11 @@ export type PullOutcome = {
 
 export class Lane implements AsyncDisposable {
   readonly client: ClientName
-  readonly #start: () => Promise<ImageClient>
+  readonly #start: () => Promise<PullClient>
   readonly #relay: FrontRelay
   readonly #fleet: MatrixFleet
   readonly #limitMs: number
-  #running: ImageClient | undefined
+  #running: PullClient | undefined
 
   constructor(client: ClientName, fleet: MatrixFleet, about: { folder: string; limitMs: number; start?: Starter }) {
     const frontUrl = fleet.flotilla.url('frontdoor')
@@ -44,7 +52,7 @@ export class Lane implements AsyncDisposable {
     this.#fleet = fleet
     this.#limitMs = about.limitMs
     this.#relay = new FrontRelay({ frontUrl, largeBytes, tls: fleet.authority })
-    const start = about.start ?? starters[client]
+    const start = about.start ?? starterOf(client)
     let count = 0
     this.#start = async () => {
       const folder = join(about.folder, `${count++}`)

@@ -56,7 +56,11 @@ class Session {
 
   async readManifest(): Promise<void> {
     const { frontUrl, repository, clientAddress } = this.#about
-    const headers = { ...this.#headers, 'x-forwarded-for': clientAddress, accept: 'application/vnd.oci.image.manifest.v1+json' }
+    const headers = {
+      ...this.#headers,
+      'x-forwarded-for': clientAddress,
+      accept: 'application/vnd.oci.image.manifest.v1+json',
+    }
     const answer = await fetch(`${frontUrl}/v2/${repository}/manifests/latest`, { headers })
     if (!answer.ok) throw new Error(`the manifest: ${answer.status} ${await answer.text()}`)
     await answer.arrayBuffer()
@@ -79,7 +83,8 @@ class Session {
       answer = await this.#send(this.#about.reach(to), asked)
     }
     if (!answer) return this.#failed(location, { is: 'failed-open' })
-    const isResumed = answer.status === 206 && answer.headers.get('content-range')?.startsWith(`bytes ${before.length}-`)
+    const isResumed =
+      answer.status === 206 && answer.headers.get('content-range')?.startsWith(`bytes ${before.length}-`)
     const isUsable = before.length > 0 ? isResumed || answer.status === 200 : answer.status === 200
     if (!isUsable) {
       await answer.body?.cancel()
@@ -111,7 +116,9 @@ class Session {
   async #send(url: string, headers: Record<string, string>): Promise<Response | undefined> {
     const signal = AbortSignal.timeout(this.#about.patienceMs)
     // One connection a request, as docker makes them: and what a dead host leaves in a pool meets nobody.
-    return await fetch(url, { headers, redirect: 'manual', decompress: false, keepalive: false, signal }).catch(() => undefined)
+    return await fetch(url, { headers, redirect: 'manual', decompress: false, keepalive: false, signal }).catch(
+      () => undefined,
+    )
   }
 
   #failed(location: string, fetched: Fetched): Fetched {
@@ -146,7 +153,9 @@ export async function pullByScript(manner: Manner, about: ScriptedPull): Promise
   for (let attempt = 0; attempt < handAttempts && missing.length > 0; attempt++) {
     if (attempt > 0) await pause(handPauseMs)
     await session.readManifest()
-    const fetched = await Promise.all(missing.map(async (digest) => ({ digest, isWhole: await fetchLayer(session, digest) })))
+    const fetched = await Promise.all(
+      missing.map(async (digest) => ({ digest, isWhole: await fetchLayer(session, digest) })),
+    )
     missing = fetched.filter(({ isWhole }) => !isWhole).map(({ digest }) => digest)
   }
   return { isWhole: missing.length === 0, locations: session.locations, failedAt: session.failedAt }

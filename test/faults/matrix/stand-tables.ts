@@ -2,7 +2,7 @@
 
 import { type Cell, cellOf } from './cell.ts'
 import type { FaultName } from './faults.ts'
-import { type ClientName, Lane } from './lane.ts'
+import { type ClientName, Lane, type Starter } from './lane.ts'
 import type { MatrixFleet, MatrixHost } from './matrix-fleet.ts'
 
 export type TableOptions = {
@@ -14,6 +14,8 @@ export type TableOptions = {
   readonly limitMs: number
   /** Clients of one name that pull at the same time, cells apart. */
   readonly lanes: (client: ClientName) => number
+  /** Other programs than those of this machine. */
+  readonly starterOf?: ((client: ClientName) => Starter) | undefined
   readonly onCell?: (cell: Cell) => void
 }
 
@@ -27,15 +29,16 @@ async function runInLanes(
   run: (lane: Lane, task: Task) => Promise<Cell>,
 ): Promise<readonly Cell[]> {
   const cells: Cell[] = []
-  const lanes = options.clients.flatMap((client) => {
+  const lanes = options.clients.flatMap((client, column) => {
     const waiting = tasks.filter((task) => task.client === client)
     const count = Math.min(options.lanes(client), waiting.length)
-    return Array.from({ length: count }, (_, n) => ({ client, waiting, name: `${client}-${n}` }))
+    return Array.from({ length: count }, (_, n) => ({ client, waiting, name: `c${column}-${n}` }))
   })
   await Promise.all(
     lanes.map(async ({ client, waiting, name }) => {
       const folder = `${options.folder}/t${options.table}-${name}`
-      await using lane = new Lane(client, fleet, { folder, limitMs: options.limitMs })
+      const start = options.starterOf?.(client)
+      await using lane = new Lane(client, fleet, { folder, limitMs: options.limitMs, ...(start && { start }) })
       for (let task = waiting.shift(); task !== undefined; task = waiting.shift()) {
         const cell = await run(lane, task)
         cells.push(cell)

@@ -3,7 +3,7 @@
 
 import { waitUntil } from '../../kit/wait-until.ts'
 import { type Fault, type FaultName, faults } from './faults.ts'
-import { FaultyHost } from './faulty-host.ts'
+import type { FaultyHost } from './faulty-host.ts'
 import { isTrusted, largeBytes, type MatrixFleet, type MatrixHost, repository } from './matrix-fleet.ts'
 import { type Manner, pullByScript } from './scripted-client.ts'
 
@@ -16,6 +16,7 @@ export type Victims = {
   readonly lost: number
   /** Why nobody is sent there any more; undefined: they still are. */
   readonly reason: string | undefined
+  readonly circuit: string
 }
 
 export type VictimsOptions = {
@@ -64,7 +65,8 @@ async function countVictims(fleet: MatrixFleet, host: MatrixHost, manner: Manner
     )
   }
   const last = await state()
-  return { fault: host.fault, manner, victims, lost, reason: isTrusted(last) ? undefined : (last?.state?.reason ?? 'dead') }
+  const reason = isTrusted(last) ? undefined : (last?.state?.reason ?? 'not alive')
+  return { fault: host.fault, manner, victims, lost, reason, circuit: last?.state?.circuit ?? 'closed' }
 }
 
 export async function runVictims(fleet: MatrixFleet, options: VictimsOptions): Promise<readonly Victims[]> {

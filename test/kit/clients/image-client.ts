@@ -14,6 +14,9 @@ export type ImageClient = AsyncDisposable & {
   pull(reference: string): Promise<string>
 }
 
+/** What only pulls. */
+export type PullClient = Omit<ImageClient, 'push'>
+
 export type ClientOptions = {
   /** Of this client alone: home, configuration and storage. */
   readonly folder: string
