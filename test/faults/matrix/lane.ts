@@ -75,7 +75,8 @@ export class Lane implements AsyncDisposable {
     const took = () => (performance.now() - startedMs) / 1000
     try {
       const got = await client.pull(`${this.#relay.host}/${repository}:latest`)
-      const isRight = got === this.#fleet.image.config.digest
+      const { config, manifest } = this.#fleet.image
+      const isRight = got === config.digest || got === manifest.digest
       return { result: isRight ? 'ok' : 'failed', log, seconds: took(), said: isRight ? '' : `it has ${got}` }
     } catch (error) {
       const isHang = took() * 1000 >= this.#limitMs

@@ -142,7 +142,7 @@ export async function startMatrixFleet(
           if (late.length > 0) throw new Error(`not trusted yet: ${JSON.stringify(late.map((one) => states.get(one)))}`)
           return true
         },
-        { what: 'every host of the matrix is proven', limitMs: 120_000, everyMs: 500 },
+        { what: 'every host of the matrix is proven', limitMs: 300_000, everyMs: 500 },
       )
       return added
     },

@@ -57,7 +57,8 @@ async function unpack(folder: string, root: string): Promise<void> {
 /** Runs a program in that root; temporary folders are the machine's, at the same paths. */
 function writeWrapper(bin: string, program: string, root: string): void {
   const mounts = ['/proc', '/sys', '/dev', '/tmp'].map((path) => `mount --rbind ${path} ${root}${path}`).join(' && ')
-  const inside = `${mounts} && exec chroot ${root} "$@"`
+  // Its root must be a mount: docker unpacks layers under a root of its own, which only a mount can give way to.
+  const inside = `mount --bind ${root} ${root} && ${mounts} && exec chroot ${root} "$@"`
   const script = `#!/bin/sh\nexec unshare --mount --propagation private sh -c '${inside}' sh ${program} "$@"\n`
   writeFileSync(join(bin, program), script)
   chmodSync(join(bin, program), 0o755)

@@ -49,7 +49,7 @@ export function printVictims(
     if (!one) return '-'
     const lost = one.lost > 0 ? `, ${one.lost} pulls lost` : ''
     if (one.reason !== undefined) return `${one.victims}${lost}, then ${one.circuit}`
-    return one.victims === 0 ? 'harmless' : `${one.victims}${lost}, still trusted`
+    return one.victims === 0 ? 'harmless' : `${one.victims} of ${one.networks}${lost}`
   }
   const rows = faults.map((fault) => [fault, ...manners.map((manner) => cell(fault, manner))])
   return printTable(['to clients the host', ...manners.map((manner) => `clients as ${manner}`)], rows)

@@ -10,7 +10,9 @@ import { type Manner, pullByScript } from './scripted-client.ts'
 export type Victims = {
   readonly fault: FaultName
   readonly manner: Manner
-  /** Networks of which a client was failed by the host. */
+  /** Networks that came by. */
+  readonly networks: number
+  /** Of these, such of which a client was failed by the host. */
   readonly victims: number
   /** Pulls that did not become whole, whatever their users did. */
   readonly lost: number
@@ -49,7 +51,8 @@ async function countVictims(fleet: MatrixFleet, host: MatrixHost, manner: Manner
   const state = async () => (await fleet.listHosts()).get(host.name)
   let victims = 0
   let lost = 0
-  for (let network = 0; network < networks && isTrusted(await state()); network++) {
+  let network = 0
+  for (; network < networks && isTrusted(await state()); network++) {
     const { isWhole, failedAt } = await pullByScript(manner, {
       frontUrl: fleet.flotilla.url('frontdoor'),
       repository,
@@ -66,7 +69,15 @@ async function countVictims(fleet: MatrixFleet, host: MatrixHost, manner: Manner
   }
   const last = await state()
   const reason = isTrusted(last) ? undefined : (last?.state?.reason ?? 'not alive')
-  return { fault: host.fault, manner, victims, lost, reason, circuit: last?.state?.circuit ?? 'closed' }
+  return {
+    fault: host.fault,
+    manner,
+    networks: network,
+    victims,
+    lost,
+    reason,
+    circuit: last?.state?.circuit ?? 'closed',
+  }
 }
 
 export async function runVictims(fleet: MatrixFleet, options: VictimsOptions): Promise<readonly Victims[]> {

@@ -33,6 +33,9 @@ export async function startContainerd(options: ClientOptions): Promise<ImageClie
     'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
     `[grpc]\naddress = "${socket}"`,
     `[plugins."io.containerd.internal.v1.opt"]\npath = "${at('opt')}"`,
+    // From version 2 on the daemon itself pulls and unpacks, and must be told where to.
+    '[[plugins."io.containerd.transfer.v1.local".unpack_config]]',
+    `platform = "linux/${ownPlatform.architecture}"\nsnapshotter = "native"`,
   ]
   writeFileSync(at('config.toml'), config.join('\n'))
   const env = { HOME: folder, ...(trust !== undefined && { SSL_CERT_FILE: trust }) }

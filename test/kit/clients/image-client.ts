@@ -10,7 +10,8 @@ export type ImageClient = AsyncDisposable & {
   readonly agent: RegExp
   /** One image as itself, several as an index, to `host:port/repository:tag`. */
   push(images: readonly Image[], target: string, login: Login): Promise<void>
-  /** Forgets every image, pulls anew, and resolves to the config digest of what it then has. */
+  /** Forgets every image, pulls anew, and resolves to the digest by which it knows what it then has: of the config, or
+   *  of the manifest (docker on containerd's store). */
   pull(reference: string): Promise<string>
 }
 
