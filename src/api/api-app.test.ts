@@ -160,6 +160,17 @@ describe('hosts', () => {
     expect((await change({ bandwidthMbps: 7 }, '*')).status).toBe(200)
   })
 
+  test('a place takes both of its numbers, or is refused with what is wrong', async () => {
+    const change = (body: unknown) => ask('/hosts/mirror.test', { method: 'PATCH', body: JSON.stringify(body) })
+    const half = await change({ latitude: 50.0755 })
+    expect(half.status).toBe(400)
+    expect(await half.json()).toMatchObject({ detail: expect.stringContaining('give both or none') })
+    expect((await change({ latitude: 91, longitude: 0 })).status).toBe(400)
+    expect((await change({ latitude: 50.0755, longitude: -14.4378 })).status).toBe(200)
+    const placed = await (await change({ latitude: 51 })).json()
+    expect(placed).toMatchObject({ latitude: 51, longitude: -14.4378 })
+  })
+
   test('names that terminals would obey are refused', async () => {
     expect((await post('/sites', { name: 'a\u001b[2J' })).status).toBe(400)
     expect((await post('/hosts', { ...host, name: 'b.test', site: 'a\nb' })).status).toBe(400)

@@ -18,6 +18,9 @@ export type HostCategoryRow = { readonly category: string; readonly urls: readon
 export type HostFacts = {
   readonly name: string
   readonly country: string | undefined
+  /** Degrees, north and east positive; both or none. */
+  readonly latitude?: number | undefined
+  readonly longitude?: number | undefined
   readonly bandwidthMbps: number
   readonly grade: Grade
   readonly isPrivate: boolean
@@ -91,7 +94,17 @@ function toColumns(host: HostFacts) {
     is_asn_clients: host.isAsnClients ? (1 as const) : (0 as const),
     ticket: host.ticket,
     contact: host.contact ?? null,
+    latitude_microdegrees: toMicrodegrees(host.latitude),
+    longitude_microdegrees: toMicrodegrees(host.longitude),
   }
+}
+
+function toMicrodegrees(degrees: number | undefined): number | null {
+  return degrees === undefined ? null : Math.round(degrees * 1e6)
+}
+
+function toDegrees(microdegrees: number | null): number | undefined {
+  return microdegrees === null ? undefined : microdegrees / 1e6
 }
 
 /** Undefined when a host of that name exists, or another host has one of its addresses. */
@@ -166,6 +179,8 @@ export async function listHosts(db: Reader): Promise<HostRow[]> {
     site: sites.get(row.site_id)!,
     name: row.name,
     country: row.country ?? undefined,
+    latitude: toDegrees(row.latitude_microdegrees),
+    longitude: toDegrees(row.longitude_microdegrees),
     bandwidthMbps: row.bandwidth_mbps,
     grade: row.grade,
     isPrivate: row.is_private === 1,

@@ -134,6 +134,8 @@ export type Schema = {
     is_asn_clients: Bit
     ticket: 'query' | 'none'
     contact: string | null
+    latitude_microdegrees: number | null
+    longitude_microdegrees: number | null
     created_at_ms: number
     updated_at_ms: number
   }

@@ -7,6 +7,8 @@ export type Host = {
   readonly name: string
   readonly site: string
   readonly country?: string
+  readonly latitude?: number
+  readonly longitude?: number
   readonly bandwidthMbps: number
   readonly grade: string
   readonly isAdminActive: boolean
@@ -60,10 +62,15 @@ export function stateOf(host: Host): string {
   return urls[0]?.reason ?? state?.lastCrawl?.reason ?? 'not looked at yet'
 }
 
+function placeOf({ country, latitude, longitude }: Host): string {
+  const at = latitude === undefined ? '' : ` at ${latitude}, ${longitude}`
+  return `${country ?? 'no country'}${at}`
+}
+
 export function describeHost(host: Host): string {
   const crawl = host.state?.lastCrawl
   const lines = [
-    `${host.name} of ${host.site}: ${host.grade}, ${host.bandwidthMbps} Mbit/s, ${host.country ?? 'no country'}`,
+    `${host.name} of ${host.site}: ${host.grade}, ${host.bandwidthMbps} Mbit/s, ${placeOf(host)}`,
     `  holds  ${holds(host)}`,
     `  state  ${stateOf(host)}`,
     ...host.categories.flatMap(({ category, urls }) => urls.map((url) => `  url    ${url} (${category})`)),

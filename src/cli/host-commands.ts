@@ -1,6 +1,7 @@
 // site, host, explain: for the operator and the admins of hosts.
 
 import { Command } from 'commander'
+import { decimalNumber } from './decimal-number.ts'
 import { describeHost, type Host, holds, stateOf } from './describe-host.ts'
 import { print, shortDigest, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
@@ -54,6 +55,12 @@ function hostCommand(connect: Connect): Command {
     .requiredOption('--url <url>', 'address of its copy; may be repeated, preferred first', collect, [])
     .option('--site <site>', 'who runs it; made when it is not there')
     .option('--country <code>', 'ISO 3166-1, two letters')
+    .option(
+      '--latitude <degrees>',
+      'where it stands, north positive; default: the middle of its country',
+      decimalNumber,
+    )
+    .option('--longitude <degrees>', 'east positive', decimalNumber)
     .option('--bandwidth <mbps>', 'in Mbit/s', wholeNumber, 100)
     .option('--grade <grade>', 'gold, proven or probation', 'probation')
     .option('--netblock <cidr>', 'a network that it serves first; may be repeated', collect, [])
@@ -70,6 +77,8 @@ function hostCommand(connect: Connect): Command {
         urls: flags.url,
         site: flags.site,
         country: flags.country,
+        latitude: flags.latitude,
+        longitude: flags.longitude,
         bandwidthMbps: flags.bandwidth,
         grade: flags.grade,
         netblocks: flags.netblock,
@@ -147,7 +156,14 @@ type ExplainedBlob = {
   readonly answer: string
   readonly digest: string
   readonly client: { readonly address: string; readonly country?: string; readonly kind: string }
-  readonly candidates: readonly { readonly name: string; readonly url: string; readonly state: string }[]
+  readonly candidates: readonly {
+    readonly name: string
+    readonly url: string
+    readonly state: string
+    readonly tier: string
+    readonly distanceKm?: number
+    readonly hasRoom: boolean
+  }[]
   readonly hosts?: { readonly refused?: readonly { readonly host: string; readonly reason: string }[] }
 }
 
@@ -172,8 +188,14 @@ function explainCommand(connect: Connect): Command {
         blobs
           .map((one) => {
             const candidates = table(
-              ['CANDIDATE', 'ADDRESS', 'PROOF'],
-              one.candidates.map((two) => [two.name, two.url, two.state]),
+              ['CANDIDATE', 'ADDRESS', 'TIER', 'KM', 'PROOF'],
+              one.candidates.map((two) => [
+                two.name,
+                two.url,
+                two.tier,
+                two.distanceKm,
+                two.hasRoom ? two.state : `${two.state}, busy`,
+              ]),
               '  no host suits',
             )
             return `${shortDigest(one.digest)} for ${one.client.address} (${one.client.country ?? 'no country'}, ${one.client.kind} client)\n  ${one.step}: ${one.answer}\n${candidates}`

@@ -240,7 +240,7 @@ describe('rules between options', () => {
     expect(() => configOf(flags)).toThrow(reason)
   })
 
-  test.each(['tlsCert', 'tlsKey', 'hostCa', 'countries', 'clientPolicy'] as const)(
+  test.each(['tlsCert', 'tlsKey', 'hostCa', 'countries', 'asns', 'clientPolicy'] as const)(
     'a server is told at its start that the file of %s is not there',
     (option) => {
       const withPath = (path: string) => ({ ...configOf({}).settings, [option]: path })

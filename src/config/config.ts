@@ -116,6 +116,7 @@ export function checkFiles(settings: Settings): void {
     'tlsKey',
     'hostCa',
     'countries',
+    'asns',
     'clientPolicy',
     'frontdoorKey',
     'ticketKey',

@@ -2,6 +2,7 @@
 
 import { frontDoorOptions } from './front-door-options.ts'
 import { frontdoorOptions } from './frontdoor-options.ts'
+import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 
@@ -256,6 +257,7 @@ export const options = {
     group: 'Hosts',
     help: 'table of client classes by User-Agent (JSON): how each is served, see operate.md; default: the measured one',
   },
+  ...nearnessOptions,
 
   copy: {
     kind: 'path',

@@ -83,7 +83,7 @@ export async function followSnapshots(
 
 export type FollowedFleet = {
   readonly config: Config
-  readonly holder: Pick<SnapshotHolder, 'takePlacement' | 'takeHealth' | 'takeWithdrawals'>
+  readonly holder: Pick<SnapshotHolder, 'takePlacementGently' | 'takeHealth' | 'takeWithdrawals'>
   readonly source: SnapshotSource
   /** Where copies are kept for the next start. */
   readonly kept: string
@@ -103,7 +103,7 @@ export async function followFleet({
       source,
       path: `${config.publicChannel}/placement.json`,
       copy: join(kept, 'placement.json'),
-      take: (bytes) => holder.takePlacement(parseDocument<PlacementDocument>(bytes)),
+      take: (bytes) => holder.takePlacementGently(parseDocument<PlacementDocument>(bytes)),
       log,
     }),
     await followDocument({

@@ -10,6 +10,8 @@ import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
 const facts = (name: string) =>
   hostFacts(name, {
     country: 'CZ',
+    latitude: 49.1951,
+    longitude: -16.6068,
     bandwidthMbps: 1000,
     asn: 2852,
     peerAsns: [64500],

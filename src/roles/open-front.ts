@@ -64,6 +64,7 @@ export async function openFront(
       ...frontDefaults,
       ...frontLimits(config),
       choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
+      headroom: { hostShare: 1 / settings.frontDoors, aheadMs: settings.hostBacklog },
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
       clientRules:

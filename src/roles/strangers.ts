@@ -21,7 +21,7 @@ export async function openStrangers(config: Config, isElsewhere = false): Promis
   const countryFile = settings.countries === 'none' ? undefined : (settings.countries ?? bundledCountryFile())
   return {
     readClientAddress: readAddresses(config),
-    places: await openPlaces({ countryFile, asnFile: undefined, countryOverrides: [] }),
+    places: await openPlaces({ countryFile, asnFile: settings.asns, countryOverrides: [] }),
     // A host may send a client back to another front door than it came from, and the origin knows by it whom they sent.
     ticketKey: isElsewhere ? await requireTicketKey(config) : await openTicketKey(config, () => randomBytes(32)),
   }

@@ -2,6 +2,7 @@
 
 import type { Address } from '#kit/address.ts'
 import type { HealthIndex, PlacementIndex } from '#snapshots/index-placement.ts'
+import type { Headroom } from './headroom.ts'
 
 /** fragile: fails for good at the first fault; forgiving: asks again, so it may meet a host on probation. */
 export type ClientKind = 'fragile' | 'normal' | 'forgiving'
@@ -31,4 +32,6 @@ export type Draw = {
   readonly allowHttpHosts: boolean
   /** No more candidates than this. */
   readonly limit: number
+  /** What the hosts have to send already; undefined: every host counts as idle. */
+  readonly headroom?: Headroom | undefined
 }

@@ -1,6 +1,7 @@
 // The same decision as rank-hosts.ts, told in full: tiers, weights, shares, and why each other host was left out.
 
 import type { IndexedHost } from '#snapshots/index-placement.ts'
+import { kmBetween } from '#snapshots/nearness.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
 import {
   candidateOf,
@@ -11,9 +12,8 @@ import {
   type Verdict,
   verdicts,
 } from './judge-host.ts'
-import { drawOf, seedOf, uniformOf, weightOf } from './race.ts'
-import { leadKey } from './rank-hosts.ts'
-import { leadOf, type Tier, type TierName, tiersOf } from './tiers.ts'
+import { drawOf, seedOf, weightOf } from './race.ts'
+import { type Tier, type TierName, tiersOf } from './tiers.ts'
 
 export type ExplainedHost = {
   readonly id: number
@@ -21,19 +21,21 @@ export type ExplainedHost = {
   readonly site: string
   readonly url: string
   readonly weight: number
-  /** Its part of the clients of this tier, 0 to 1. */
+  /** Its part of the clients of this tier while all have room, 0 to 1. */
   readonly share: number
   readonly draw: number
+  /** From the middle of the client's country; undefined when one of the two places is not known. */
+  readonly distanceKm: number | undefined
+  /** For how long it is busy with what this front door gave it. */
+  readonly busyMs: number
+  /** False: it is busy for too long, and comes behind the hosts of all tiers that are not. */
+  readonly hasRoom: boolean
 }
 
 export type ExplainedTier = {
   readonly tier: TierName
   readonly of: string
-  /** The part of the clients that meet this tier first, 0 to 1, when no nearer tier has a host. */
-  readonly lead: number
-  /** False when the coin sent this client one tier out. */
-  readonly isUsed: boolean
-  /** In the order in which they would be tried. */
+  /** In the order in which they would be tried: those that have room first. */
   readonly hosts: readonly ExplainedHost[]
 }
 
@@ -62,17 +64,14 @@ export function explainHosts(fleet: Fleet, client: SelectionClient, blob: Wanted
   const judged = new Map<IndexedHost, Verdict>()
   const tiers: ExplainedTier[] = []
   for (const tier of tiersOf(fleet.placement, client)) {
-    const enabled = tier.hosts.filter(({ host }) => host.excluded === undefined).length
     const suiting = tier.hosts.filter((indexed) => {
       const verdict = verdicts[judgeHost(indexed, question, tier.isOwnNetwork)]!
       judged.set(indexed, verdict)
       return verdict === 'suits'
     })
-    const lead = placed.size > 0 ? 1 : leadOf(tier.wanted, suiting.length, enabled)
-    const isUsed = lead === 1 || uniformOf(seed, leadKey) < lead
     const fresh = suiting.filter((indexed) => !placed.has(indexed))
-    if (fresh.length > 0) tiers.push(explainTier(tier, fresh, { lead, isUsed }, question, seed))
-    if (isUsed) for (const indexed of fresh) placed.add(indexed)
+    if (fresh.length > 0) tiers.push(explainTier(tier, fresh, question, seed))
+    for (const indexed of fresh) placed.add(indexed)
   }
   const leftOut = fleet.placement.hosts
     .filter((indexed) => !placed.has(indexed))
@@ -84,7 +83,6 @@ export function explainHosts(fleet: Fleet, client: SelectionClient, blob: Wanted
 function explainTier(
   tier: Tier,
   hosts: readonly IndexedHost[],
-  use: { readonly lead: number; readonly isUsed: boolean },
   { client, draw }: Question,
   seed: number,
 ): ExplainedTier {
@@ -101,9 +99,18 @@ function explainTier(
       weight,
       share: weight / total,
       draw: drawOf(seed, host),
+      distanceKm: roundKm(kmBetween(client.country, host)),
+      busyMs: Math.round(draw.headroom?.busyMs(host.id) ?? 0),
+      hasRoom: draw.headroom?.hasRoom(host.id, tier.isHome) ?? true,
     }
   })
-  return { tier: tier.name, of: tier.of, ...use, hosts: explained.sort((a, b) => a.draw - b.draw) }
+  explained.sort((a, b) => Number(b.hasRoom) - Number(a.hasRoom) || a.draw - b.draw)
+  return { tier: tier.name, of: tier.of, hosts: explained }
+}
+
+/** The places are guesses by country: more digits would say what nobody knows. */
+function roundKm(km: number | undefined): number | undefined {
+  return km === undefined ? undefined : Math.round(km)
 }
 
 /** A host that no tier had is private: the world has every other. What else is wrong with it matters more to its admin. */

@@ -2,7 +2,6 @@
 // makes no text; `describeVerdict` puts it in words for the host's admin.
 
 import type { Candidate, Exceptions, IndexedHost } from '#snapshots/index-placement.ts'
-import type { PlacedHost } from '#snapshots/placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
 
 export const verdicts = [
@@ -42,10 +41,17 @@ export function questionOf(fleet: Fleet, client: SelectionClient, blob: WantedBl
   return { fleet, client, blob, draw, exceptions: fleet.placement.exceptions.get(blob.digest) }
 }
 
-function holds(host: PlacedHost, { blob, exceptions }: Question): boolean {
-  return blob.generation <= host.generation
-    ? exceptions === undefined || !exceptions.missing.has(host.id)
-    : exceptions?.extra.has(host.id) === true
+/** `generation`: up to which the host is proven. */
+export function holds(id: number, generation: number, { blob, exceptions }: Question): boolean {
+  return blob.generation <= generation
+    ? exceptions === undefined || !exceptions.missing.has(id)
+    : exceptions?.extra.has(id) === true
+}
+
+/** Whether a host serves the country that the client is in. */
+export function servesCountry(indexed: IndexedHost, client: SelectionClient): boolean {
+  if (indexed.allowedCountries.size === 0) return true
+  return client.country !== undefined && indexed.allowedCountries.has(client.country)
 }
 
 /** The address to send this client to: https for https if there is one, and http for https only where that is allowed. */
@@ -53,11 +59,12 @@ export function candidateOf(indexed: IndexedHost, client: SelectionClient, draw:
   return client.isTls ? (indexed.https ?? (draw.allowHttpHosts ? indexed.any : undefined)) : indexed.any
 }
 
-/** 0 when it suits, else the index of the verdict. `isOwnNetwork`: a netblock that the host declared itself outranks what an
- *  address database says about countries. */
-export function judgeHost(indexed: IndexedHost, question: Question, isOwnNetwork: boolean): Code {
+/** 0 when it suits clients of this kind, whatever the blob and the country; else the index of the verdict. */
+export function judgeStanding(
+  indexed: IndexedHost,
+  { fleet, client, draw }: Pick<Question, 'fleet' | 'client' | 'draw'>,
+): Code {
   const { host } = indexed
-  const { client, blob, fleet, draw } = question
   if (host.excluded !== undefined) return code.excluded
   const health = fleet.health.byId.get(host.id)
   if (!health) return code.unprobed
@@ -66,16 +73,22 @@ export function judgeHost(indexed: IndexedHost, question: Question, isOwnNetwork
   if (!candidateOf(indexed, client, draw)) return indexed.any ? code['http-only'] : code['no-url']
   if ((indexed.families & (client.address.family === 4 ? 1 : 2)) === 0) return code['other-family']
   if (health.families && !health.families.includes(client.address.family)) return code['other-family']
-  if (!holds(host, question))
-    return blob.generation > host.generation ? code['generation-behind'] : code['blob-missing']
   if (host.grade !== 'gold') {
     if (client.kind === 'fragile') return code['not-gold']
     if (host.grade === 'probation' && client.kind !== 'forgiving') return code['on-probation']
   }
-  if (!isOwnNetwork && indexed.allowedCountries.size !== 0) {
-    if (client.country === undefined || !indexed.allowedCountries.has(client.country)) return code['other-country']
-  }
   return suits
+}
+
+/** 0 when it suits, else the index of the verdict. `isOwnNetwork`: a netblock that the host declared itself outranks what an
+ *  address database says about countries. */
+export function judgeHost(indexed: IndexedHost, question: Question, isOwnNetwork: boolean): Code {
+  const standing = judgeStanding(indexed, question)
+  if (standing !== suits) return standing
+  const { id, generation } = indexed.host
+  if (!holds(id, generation, question))
+    return question.blob.generation > generation ? code['generation-behind'] : code['blob-missing']
+  return isOwnNetwork || servesCountry(indexed, question.client) ? suits : code['other-country']
 }
 
 export function describeVerdict(indexed: IndexedHost, verdict: Verdict, { fleet, client, blob }: Question): string {

@@ -42,12 +42,7 @@ export function weightOf(host: PlacedHost): number {
   return mbps * gradeFactors[host.grade]
 }
 
-/** What a host draws; the lowest comes first. */
+/** What a host draws; the lowest comes first. Never below (1 - U) / weight, which is cheaper to know. */
 export function drawOf(seed: number, host: PlacedHost): number {
   return -Math.log(uniformOf(seed, host.id)) / weightOf(host)
-}
-
-/** Never above `drawOf`, and cheap, since 1 - u <= -ln(u): whoever loses with this much loses. */
-export function leastDrawOf(seed: number, host: PlacedHost): number {
-  return (1 - uniformOf(seed, host.id)) / weightOf(host)
 }

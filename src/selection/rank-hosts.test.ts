@@ -1,67 +1,17 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { ipv4, parseAddress, prefixKey } from '#kit/address.ts'
+import { ipv4, prefixKey } from '#kit/address.ts'
 import type { HostHealth } from '#snapshots/health.ts'
-import { indexHealth, indexPlacement } from '#snapshots/index-placement.ts'
+import { indexPlacement } from '#snapshots/index-placement.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
+import { clientOf, digestOf, fleetOf, hostOf, well } from '../../test/kit/fleet-of-hosts.ts'
 import type { ClientKind, Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
 import { explainHosts } from './explain-hosts.ts'
+import { Headroom, headroomDefaults } from './headroom.ts'
 import { rankHosts } from './rank-hosts.ts'
 
-const digestOf = (n: number) => `sha256:${(n >>> 0).toString(16).padStart(8, '0')}${'0'.repeat(56)}`
 const blob: WantedBlob = { digest: digestOf(0x5eed), generation: 5 }
 const draw: Draw = { epoch: 1, allowHttpHosts: true, limit: 1000 }
-
-const hostOf = (id: number, about: Partial<PlacedHost> = {}): PlacedHost => ({
-  id,
-  name: `host${id}`,
-  site: 'site',
-  grade: 'proven',
-  country: undefined,
-  bandwidthMbps: 100,
-  isPrivate: false,
-  netblocks: [],
-  allowedCountries: [],
-  asn: undefined,
-  peerAsns: [],
-  urls: [`http://host${id}.example.net/flotilla`],
-  excluded: undefined,
-  generation: 5,
-  missing: [],
-  extra: [],
-  ticket: 'query',
-  ...about,
-})
-
-const well = (id: number): HostHealth => ({
-  id,
-  isAlive: true,
-  reason: undefined,
-  checkedAtMs: 0,
-  roundTripMs: 10,
-  circuit: 'closed',
-})
-
-const fleetOf = (
-  hosts: readonly PlacedHost[],
-  health: readonly HostHealth[] = hosts.map(({ id }) => well(id)),
-): Fleet => ({
-  placement: indexPlacement({ format: 1, version: 3, builtAtMs: 0, channel: 'stable', hosts }),
-  health: indexHealth({ format: 1, version: 4, builtAtMs: 0, hosts: health }),
-})
-
-const clientOf = (about: Partial<SelectionClient> & { ip?: string } = {}): SelectionClient => {
-  const address = parseAddress(about.ip ?? '192.0.2.1')!
-  return {
-    country: undefined,
-    asn: undefined,
-    kind: 'normal',
-    isTls: false,
-    ...about,
-    address,
-    prefixKey: prefixKey(address),
-  }
-}
 
 const idsOf = (fleet: Fleet, client: SelectionClient, wanted = blob, how = draw) =>
   rankHosts(fleet, client, wanted, how).map(({ host }) => host.id)
@@ -94,9 +44,10 @@ describe('tiers', () => {
   })
 
   test('never interleave, repeat no host, and limit only cuts, whatever the fleet', () => {
-    const countries = ['CZ', 'DE', undefined] as const
+    const countries = ['CZ', 'DE', 'SK', 'JP', undefined] as const
     const anyHost = fc.record({
       country: fc.constantFrom(...countries),
+      position: fc.constantFrom(undefined, undefined, { latitude: 48.2, longitude: 16.4 }),
       bandwidthMbps: fc.constantFrom(0, -1, Number.NaN, 1, 10, 1000, Number.POSITIVE_INFINITY),
       isPrivate: fc.boolean(),
       netblocks: fc.subarray(['192.0.2.0/24', '192.0.0.0/16', '0.0.0.0/0', '2001:db8::/32']),
@@ -122,19 +73,22 @@ describe('tiers', () => {
       kind: fc.constantFrom<ClientKind>('fragile', 'normal', 'forgiving'),
       isTls: fc.boolean(),
     })
-    const rank = ['exclusive', 'netblock', 'as', 'peer-as', 'country', 'world']
+    const rank = ['exclusive', 'netblock', 'as', 'peer-as', 'country', 'neighbours', 'continent', 'world']
     fc.assert(
       fc.property(
         fc.array(fc.tuple(anyHost, anyHealth, fc.boolean()), { maxLength: 12 }),
         anyClient,
         fc.boolean(),
         fc.nat(),
-        (rows, about, allowHttpHosts, epoch) => {
+        fc.array(fc.tuple(fc.nat({ max: 11 }), fc.integer({ min: 1, max: 30 })), { maxLength: 12 }),
+        (rows, about, allowHttpHosts, epoch, bookings) => {
           const placed = rows.map(([host], i) => hostOf(i, host))
           const health = rows.flatMap(([, one, isProbed], i) => (isProbed ? [{ ...well(i), ...one }] : []))
           const fleet = fleetOf(placed, health)
           const client = clientOf(about)
-          const how = { epoch, allowHttpHosts, limit: 100 }
+          const headroom = new Headroom(headroomDefaults, () => 0)
+          for (const [id, seconds] of bookings) headroom.book(hostOf(id), (seconds * 100e6) / 8)
+          const how = { epoch, allowHttpHosts, limit: 100, headroom }
           const ranked = rankHosts(fleet, client, blob, how)
           const ids = ranked.map(({ host }) => host.id)
           expect(new Set(ids).size).toBe(ids.length)
@@ -152,10 +106,11 @@ describe('tiers', () => {
             if (client.kind === 'normal') expect(host.grade).not.toBe('probation')
           }
           const told = explainHosts(fleet, client, blob, how)
-          const used = told.tiers.filter(({ isUsed }) => isUsed)
-          expect(used.flatMap(({ hosts: there }) => there.map(({ id }) => id))).toEqual(ids)
-          expect(used.map(({ tier }) => rank.indexOf(tier))).toEqual(
-            used.map(({ tier }) => rank.indexOf(tier)).toSorted(),
+          const there = told.tiers.flatMap(({ hosts }) => hosts)
+          const inOrder = [...there.filter(({ hasRoom }) => hasRoom), ...there.filter(({ hasRoom }) => !hasRoom)]
+          expect(inOrder.map(({ id }) => id)).toEqual(ids)
+          expect(told.tiers.map(({ tier }) => rank.indexOf(tier))).toEqual(
+            told.tiers.map(({ tier }) => rank.indexOf(tier)).toSorted(),
           )
           for (const { hosts: there } of told.tiers) {
             expect(there.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 9)
@@ -176,12 +131,13 @@ describe('tiers', () => {
 
 describe('shares', () => {
   const draws = 20_000
-  const countFirst = (fleet: Fleet, about: Partial<SelectionClient> = {}) => {
+  const countFirst = (fleet: Fleet, about: Partial<SelectionClient> = {}, headroom?: Headroom) => {
     const counts = new Map<number, number>()
     for (let i = 0; i < draws; i++) {
       const address = ipv4((i * 2654435761) >>> 0)
       const client = { ...clientOf(about), address, prefixKey: prefixKey(address) }
-      const first = rankHosts(fleet, client, { digest: digestOf(i % 7), generation: 5 }, { ...draw, limit: 1 })[0]!
+      const how = { ...draw, limit: 1, headroom }
+      const first = rankHosts(fleet, client, { digest: digestOf(i % 7), generation: 5 }, how)[0]!
       counts.set(first.host.id, (counts.get(first.host.id) ?? 0) + 1)
     }
     return (id: number) => (counts.get(id) ?? 0) / draws
@@ -199,14 +155,13 @@ describe('shares', () => {
     }
   })
 
-  test('a country with one of its two hosts left keeps half of its clients; with its only host, all', () => {
+  test('a country with one of its hosts left keeps its clients for as long as that one has room', () => {
     const world = [5, 6, 7, 8].map((id) => hostOf(id, { country: 'DE' }))
-    const pair = fleetOf([hostOf(1, { country: 'CZ' }), hostOf(2, { country: 'CZ', generation: 4 }), ...world])
-    // Half begin at home; of the others a fifth meets the same host in the world.
-    expect(Math.abs(countFirst(pair, { country: 'CZ' })(1) - 0.6)).toBeLessThan(0.02)
-    expect(countFirst(fleetOf([hostOf(1, { country: 'CZ' }), ...world]), { country: 'CZ' })(1)).toBe(1)
-    const switchedOff = fleetOf([hostOf(1, { country: 'CZ' }), hostOf(2, { country: 'CZ', excluded: 'off' }), ...world])
-    expect(countFirst(switchedOff, { country: 'CZ' })(1)).toBe(1)
+    const fleet = fleetOf([hostOf(1, { country: 'CZ' }), hostOf(2, { country: 'CZ', generation: 4 }), ...world])
+    expect(countFirst(fleet, { country: 'CZ' })(1)).toBe(1)
+    const headroom = new Headroom(headroomDefaults, () => 0)
+    headroom.book(hostOf(1), 200e6)
+    expect(countFirst(fleet, { country: 'CZ' }, headroom)(1)).toBe(0)
   })
 
   test('more weight never moves a host back, for any draw', () => {
@@ -233,13 +188,19 @@ describe('shares', () => {
       { asn: 64500 },
       { peerAsns: [64500] },
       { country: 'CZ' },
-      {},
+      { country: 'SK' },
+      { country: 'DE' },
+      { country: 'FR' },
+      { country: 'PT' },
+      { country: 'US' },
     ]
     const others = [
       hostOf(10, { country: 'CZ' }),
       hostOf(11),
       hostOf(12, { country: 'CZ' }),
       hostOf(13, { asn: 64500 }),
+      hostOf(14, { country: 'PL' }),
+      hostOf(15, { country: 'IS' }),
     ]
     fc.assert(
       fc.property(fc.nat({ max: near.length - 2 }), fc.nat(), (i, epoch) => {

@@ -3,55 +3,71 @@
 
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Draw, Fleet, SelectionClient, WantedBlob } from './client.ts'
-import { candidateOf, judgeHost, type Question, questionOf } from './judge-host.ts'
-import { drawOf, leastDrawOf, seedOf, uniformOf } from './race.ts'
-import { leadOf, type Tier, tiersOf } from './tiers.ts'
+import { holds, type Question, questionOf, servesCountry } from './judge-host.ts'
+import { seedOf, uniformOf } from './race.ts'
+import { shortlistOf } from './shortlist.ts'
+import { type Tier, tiersOf } from './tiers.ts'
 
-/** The key of the coin that decides whether a short tier leads; no host has it. */
-export const leadKey = -1
-
-/** Candidates, best first; empty when only the origin is left. */
+/** Candidates, best first; empty when only the origin is left. Hosts without room come behind all others, nearest first: they are
+ *  slow, but they have the blob. */
 export function rankHosts(fleet: Fleet, client: SelectionClient, blob: WantedBlob, draw: Draw): readonly Candidate[] {
   const question = questionOf(fleet, client, blob, draw)
   const seed = seedOf(client.prefixKey, blob.digest, draw.epoch)
   const ranked: Candidate[] = []
   const draws: number[] = []
-  for (const tier of tiersOf(fleet.placement, client)) {
-    addTier(tier, question, seed, ranked, draws)
+  const tiers = tiersOf(fleet.placement, client)
+  let isFull = false
+  for (const tier of tiers) {
+    if (addTier(tier, question, seed, ranked, draws, draw.headroom)) isFull = true
+    if (ranked.length >= draw.limit) return ranked
+  }
+  if (!isFull) return ranked
+  for (const tier of tiers) {
+    addTier(tier, question, seed, ranked, draws, undefined)
     if (ranked.length >= draw.limit) break
   }
   return ranked
 }
 
-/** Appends the hosts of one tier behind those already there, in the order of what they draw, up to the limit. Drawing is cheaper
- *  than judging, so a host that would not make it is not judged, unless the tier still counts whether it has enough. */
-function addTier(tier: Tier, question: Question, seed: number, ranked: Candidate[], draws: number[]): void {
+/** Appends the hosts of one tier behind those already there, in the order of what they draw, up to the limit; true when one that suits
+ *  has no room. Drawing is cheaper than judging, and the least that a host may draw cheaper than what it draws. */
+function addTier(
+  tier: Tier,
+  question: Question,
+  seed: number,
+  ranked: Candidate[],
+  draws: number[],
+  headroom: Draw['headroom'],
+): boolean {
   const first = ranked.length
-  const { limit } = question.draw
-  const counted = first === 0 ? tier.wanted : 0
-  let suiting = 0
-  let enabled = 0
-  for (const indexed of tier.hosts) {
-    if (indexed.host.excluded !== undefined) continue
-    enabled++
-    if (ranked.length === limit && leastDrawOf(seed, indexed.host) >= draws[limit - 1]!) continue
-    const drawn = drawOf(seed, indexed.host)
-    const isBetter = ranked.length < limit || drawn < draws[limit - 1]!
-    if (!isBetter && suiting >= counted) continue
-    if (judgeHost(indexed, question, tier.isOwnNetwork) !== 0) continue
-    suiting++
-    if (!isBetter || (first > 0 && isRanked(ranked, first, indexed.host.id))) continue
+  const { client, draw } = question
+  const { limit } = draw
+  const { candidates, hosts, ids, weights, generations } = shortlistOf(tier.hosts, question.fleet, client, draw)
+  const fullFromMs = headroom === undefined ? 0 : headroom.fullFromMs(tier.isHome)
+  let isFull = false
+  for (let i = 0; i < ids.length; i++) {
+    const id = ids[i]!
+    const weight = weights[i]!
+    const uniform = uniformOf(seed, id)
+    const highest = ranked.length === limit ? draws[limit - 1]! : Number.POSITIVE_INFINITY
+    if ((1 - uniform) / weight >= highest) continue
+    const drawn = -Math.log(uniform) / weight
+    if (drawn >= highest || !holds(id, generations[i]!, question)) continue
+    if (!tier.isOwnNetwork && !servesCountry(hosts[i]!, client)) continue
+    if (headroom !== undefined && headroom.doneAtMs(id) > fullFromMs) {
+      isFull = true
+      continue
+    }
+    if (first > 0 && isRanked(ranked, first, id)) continue
     let at = ranked.length < limit ? ranked.length : limit - 1
     for (; at > first && draws[at - 1]! > drawn; at--) {
       ranked[at] = ranked[at - 1]!
       draws[at] = draws[at - 1]!
     }
-    ranked[at] = candidateOf(indexed, question.client, question.draw)!
+    ranked[at] = candidates[i]!
     draws[at] = drawn
   }
-  if (first > 0) return
-  const lead = leadOf(tier.wanted, suiting, enabled)
-  if (lead < 1 && uniformOf(seed, leadKey) >= lead) ranked.length = draws.length = 0
+  return isFull
 }
 
 function isRanked(ranked: readonly Candidate[], count: number, id: number): boolean {

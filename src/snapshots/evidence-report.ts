@@ -22,7 +22,12 @@ type About = { readonly hostId: number; readonly digest: string; readonly atMs: 
  *  somebody of that network asked again, no strike. wrong-bytes: what a front door streamed from it had another digest. Those say which client network saw it. */
 export type ReportedEvidence =
   | (About & { readonly kind: 'resume' | 'return' | 'miss' | 're-ask'; readonly prefixKey: number })
-  | (About & { readonly kind: 'wrong-bytes'; readonly prefixKey: number; readonly isSure: boolean; readonly reason: string })
+  | (About & {
+      readonly kind: 'wrong-bytes'
+      readonly prefixKey: number
+      readonly isSure: boolean
+      readonly reason: string
+    })
   | (About & { readonly kind: 'probe-failed'; readonly reason: string; readonly isHostWide: boolean })
 
 export class EvidenceRefused extends Error {

@@ -10,7 +10,7 @@ export type FollowedDocument = {
   /** Our copy. */
   readonly copy: string
   /** Throws when it is refused: the one before stays, in memory and on disk. */
-  readonly take: (bytes: Uint8Array) => void
+  readonly take: (bytes: Uint8Array) => void | Promise<void>
   readonly log: (error: unknown) => void
 }
 
@@ -23,7 +23,7 @@ export async function followDocument({
   log,
 }: FollowedDocument): Promise<() => Promise<void>> {
   try {
-    take(await readFile(copy))
+    await take(await readFile(copy))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') log(error)
   }
@@ -33,7 +33,7 @@ export async function followDocument({
     if (!news) return
     // Whatever becomes of it, the same bytes are not looked at twice.
     etag = news.etag
-    take(news.bytes)
+    await take(news.bytes)
     await writeFileAtomically(copy, news.bytes)
   }
 }

@@ -84,3 +84,14 @@ test('the same again changes nothing; a mirror role that began to count anew is 
   expect(holder.current.fleet.placement.version).toBe(1)
   expect(() => holder.takePlacement(placement(0, 5))).toThrow(SnapshotRefused)
 })
+
+test('a placement that is taken gently is the same one, and what is newer by then stays', async () => {
+  const holder = new SnapshotHolder('stable')
+  await holder.takePlacementGently(placement(3, 3))
+  expect(holder.current.fleet.placement.version).toBe(3)
+  const late = holder.takePlacementGently(placement(4, 4))
+  holder.takePlacement(placement(5, 5))
+  await expect(late).rejects.toThrow('older')
+  expect(holder.current.fleet.placement.version).toBe(5)
+  await expect(holder.takePlacementGently({ ...placement(9, 9), channel: 'testing' })).rejects.toThrow('testing')
+})

@@ -1,7 +1,13 @@
 // What the data plane serves by, in memory. A request takes `current` once and sees one state of everything; a new snapshot
 // replaces it in one assignment; one that is bad or older is refused, and the old one stays.
 import type { HealthDocument } from './health.ts'
-import { type HealthIndex, indexHealth, indexPlacement, type PlacementIndex } from './index-placement.ts'
+import {
+  type HealthIndex,
+  indexHealth,
+  indexPlacement,
+  indexPlacementGently,
+  type PlacementIndex,
+} from './index-placement.ts'
 import type { PlacementDocument } from './placement.ts'
 import type { Publication } from './publication.ts'
 import { indexPublication, type PublicationIndex } from './publication-index.ts'
@@ -63,10 +69,23 @@ export class SnapshotHolder {
   }
 
   takePlacement(document: PlacementDocument): void {
-    const { fleet } = this.#view
+    if (this.#isPlacementNews(document)) this.#putPlacement(indexPlacement(document))
+  }
+
+  /** The same, without holding up who is served meanwhile. */
+  async takePlacementGently(document: PlacementDocument): Promise<void> {
+    if (!this.#isPlacementNews(document)) return
+    const placement = await indexPlacementGently(document)
+    if (this.#isPlacementNews(document)) this.#putPlacement(placement)
+  }
+
+  #isPlacementNews(document: PlacementDocument): boolean {
     if (document.channel !== this.#channel) throw new SnapshotRefused(`a placement of ${document.channel}`)
-    if (!isNews('placement', fleet.placement, document)) return
-    this.#view = { ...this.#view, fleet: { ...fleet, placement: indexPlacement(document) } }
+    return isNews('placement', this.#view.fleet.placement, document)
+  }
+
+  #putPlacement(placement: PlacementIndex): void {
+    this.#view = { ...this.#view, fleet: { ...this.#view.fleet, placement } }
   }
 
   takeHealth(document: HealthDocument): void {

@@ -2,7 +2,9 @@
 
 import { formatCidr, parseAddress, parseCidr } from '#kit/address.ts'
 import { AddressTrie } from '#kit/address-trie.ts'
+import { Breather } from '#kit/breather.ts'
 import type { HealthDocument, HostHealth } from './health.ts'
+import { Nearness } from './nearness.ts'
 import type { PlacedHost, PlacementDocument } from './placement.ts'
 
 /** A host and the base address to send a client to. */
@@ -39,8 +41,9 @@ export type PlacementIndex = {
   readonly netblocks: AddressTrie<Netblock>
   readonly byAsn: ReadonlyMap<number, readonly IndexedHost[]>
   readonly byPeerAsn: ReadonlyMap<number, readonly IndexedHost[]>
-  readonly byCountry: ReadonlyMap<string, readonly IndexedHost[]>
-  /** Every host that strangers may meet. */
+  /** Every host that strangers may meet, by how near it is to a country. */
+  readonly nearness: Nearness<IndexedHost>
+  /** The same hosts. */
   readonly world: readonly IndexedHost[]
 }
 
@@ -81,7 +84,7 @@ function addTo<K>(map: Map<K, IndexedHost[]>, key: K, host: IndexedHost): void {
 
 const nobody: ReadonlySet<number> = new Set()
 
-function indexExceptions(hosts: readonly PlacedHost[]): Map<string, Exceptions> {
+function* indexExceptions(hosts: readonly PlacedHost[]): Generator<undefined, Map<string, Exceptions>> {
   const exceptions = new Map<string, { missing: Set<number>; extra: Set<number> }>()
   const add = (digest: string, kind: 'missing' | 'extra', id: number) => {
     let there = exceptions.get(digest)
@@ -92,46 +95,71 @@ function indexExceptions(hosts: readonly PlacedHost[]): Map<string, Exceptions> 
   for (const host of hosts) {
     for (const digest of host.missing) add(digest, 'missing', host.id)
     for (const digest of host.extra) add(digest, 'extra', host.id)
+    yield
   }
   return exceptions
 }
 
 /** Throws on a document that cannot be used whole, so that its holder keeps the one before. */
 export function indexPlacement(document: PlacementDocument): PlacementIndex {
+  const steps = indexByHost(document)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+/** The same, beside requests that are served: none waits for all of it. */
+export async function indexPlacementGently(document: PlacementDocument): Promise<PlacementIndex> {
+  const breather = new Breather()
+  const steps = indexByHost(document)
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+    if (breather.isDue) await breather.pause()
+  }
+}
+
+/** Yields where it may be interrupted. */
+function* indexByHost(document: PlacementDocument): Generator<undefined, PlacementIndex> {
   if (document.format !== 1) throw new Error(`placement: format ${document.format} is not understood`)
-  const hosts = document.hosts.map(indexHost)
+  const hosts: IndexedHost[] = []
+  for (const host of document.hosts) {
+    hosts.push(indexHost(host))
+    yield
+  }
   const byId = new Map<number, IndexedHost>()
   const byAsn = new Map<number, IndexedHost[]>()
   const byPeerAsn = new Map<number, IndexedHost[]>()
-  const byCountry = new Map<string, IndexedHost[]>()
   const byNetblock = new Map<string, IndexedHost[]>()
   for (const indexed of hosts) {
     const { host } = indexed
     if (byId.has(host.id)) throw new Error(`placement: host ${host.id} is there twice`)
     byId.set(host.id, indexed)
+    yield
     for (const text of new Set(host.netblocks.map(canonicalNetblock))) addTo(byNetblock, text, indexed)
     if (host.isPrivate) continue
     if (host.asn !== undefined) addTo(byAsn, host.asn, indexed)
     for (const asn of new Set(host.peerAsns)) if (asn !== host.asn) addTo(byPeerAsn, asn, indexed)
-    if (host.country !== undefined) addTo(byCountry, host.country, indexed)
   }
   const netblocks = [...byNetblock].map(([text, there]) => {
     const exclusive = there.filter(({ host }) => host.isPrivate)
     const open = there.filter(({ host }) => !host.isPrivate)
     return [parseCidr(text)!, { text, exclusive, open }] as const
   })
+  const world = hosts.filter(({ host }) => !host.isPrivate)
   return {
     version: document.version,
     builtAtMs: document.builtAtMs,
     channel: document.channel,
     hosts,
     byId,
-    exceptions: indexExceptions(document.hosts),
+    exceptions: yield* indexExceptions(document.hosts),
     netblocks: new AddressTrie(netblocks),
     byAsn,
     byPeerAsn,
-    byCountry,
-    world: hosts.filter(({ host }) => !host.isPrivate),
+    nearness: new Nearness(world),
+    world,
   }
 }
 

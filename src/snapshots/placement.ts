@@ -1,6 +1,8 @@
 // The placement snapshot: which hosts there are, whom each may serve, and which blobs each is proven to hold.
 // It travels as JSON (PlacementDocument) and is indexed once on arrival (indexPlacement).
 
+import type { Position } from '#kit/great-circle.ts'
+
 export type HostGrade = 'gold' | 'proven' | 'probation'
 
 export type PlacedHost = {
@@ -10,6 +12,8 @@ export type PlacedHost = {
   readonly grade: HostGrade
   /** ISO 3166-1 alpha-2, upper case; undefined when nobody said. */
   readonly country: string | undefined
+  /** Where it stands, if somebody said; else it counts as in the middle of its country. */
+  readonly position?: Position | undefined
   readonly bandwidthMbps: number
   /** Served only to clients of its own netblocks. */
   readonly isPrivate: boolean

@@ -1,42 +1,53 @@
-// A front door alone in its process, for redirect.ts: a publication read from a pack, hosts that are alive, and nothing behind it.
-// Arguments: the pack, the port, and which server adapter: `wire` (ours) or `bun` (Bun.serve).
+// A front door alone in its process, for redirect.ts and swap.ts: a publication read from packs, 1,000 hosts that are alive, the address
+// database that comes with the program, and nothing behind it. Its one argument is FrontServerOptions with a port, as JSON.
 
+import { openBlobFile } from '#blobs/disk/open-blob-file.ts'
 import { clientAddressReader } from '#http/client-address.ts'
-import { listen } from '#http/serve-bun.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { parseCidr } from '#kit/address.ts'
 import { applyPack } from '#snapshots/apply-pack.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
-import { noPlaces } from '#snapshots/places.ts'
+import { bundledCountryFile, openPlaces } from '#snapshots/places.ts'
+import type { Publication } from '#snapshots/publication.ts'
 import { readPack } from '#snapshots/read-pack.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
-import { placed } from '../kit/front-door.ts'
+import type { FrontServerOptions } from './pinned-server.ts'
+import { realFleet } from './real-fleet.ts'
 
-const [pack = '', port = '0', adapter = 'wire', ticket = 'none'] = process.argv.slice(2)
-const holder = new SnapshotHolder('bench')
-holder.takePublication(await applyPack(undefined, await readPack(pack)))
-
-const hosts = Array.from({ length: 30 }, (_, i) =>
-  placed(i + 1, `http://192.0.2.${i + 1}`, {
-    generation: 1,
-    bandwidthMbps: 100 * (i + 1),
-    ticket: ticket === 'query' ? 'query' : 'none',
-  }),
-)
-function refresh(): void {
-  const builtAtMs = Date.now()
-  holder.takePlacement({ format: 1, version: builtAtMs, builtAtMs, channel: 'bench', hosts })
-  const well = { isAlive: true, reason: undefined, checkedAtMs: builtAtMs, roundTripMs: 5, circuit: 'closed' } as const
-  holder.takeHealth({ format: 1, version: builtAtMs, builtAtMs, hosts: hosts.map(({ id }) => ({ id, ...well })) })
+const { port, packs, ticket, tree, missing, isSwapping } = JSON.parse(process.argv[2]!) as FrontServerOptions & {
+  readonly port: number
 }
-refresh()
-setInterval(refresh, 10_000)
+const [first = '', ...following] = packs
+const channel = 'bench'
+const holder = new SnapshotHolder(channel)
+let publication: Publication = await applyPack(undefined, await readPack(first))
+holder.takePublication(publication)
+const hosts = realFleet(1000, { generation: publication.generation, ticket, missing })
+
+async function takeFleet(): Promise<void> {
+  const builtAtMs = Date.now()
+  const dated = { format: 1, version: builtAtMs, builtAtMs } as const
+  await holder.takePlacementGently({ ...dated, channel, hosts })
+  const well = { isAlive: true, reason: undefined, checkedAtMs: builtAtMs, roundTripMs: 5, circuit: 'closed' } as const
+  holder.takeHealth({ ...dated, hosts: hosts.map(({ id }) => ({ id, ...well })) })
+}
+
+async function swap(): Promise<void> {
+  const next = following.shift()
+  if (next !== undefined) {
+    publication = await applyPack(publication, await readPack(next))
+    holder.takePublication(publication)
+  }
+  await takeFleet()
+}
+await takeFleet()
+setInterval(isSwapping ? swap : takeFleet, isSwapping ? 1000 : 20_000)
 
 const front = new FrontDoor(
   {
     holder,
-    places: noPlaces,
+    places: await openPlaces({ countryFile: bundledCountryFile(), asnFile: undefined, countryOverrides: [] }),
     readClientAddress: clientAddressReader([parseCidr('127.0.0.1/32')!]),
     ticketKey: Buffer.alloc(32, 1),
     report: () => undefined,
@@ -45,15 +56,16 @@ const front = new FrontDoor(
     outbound: {
       send: () => Promise.reject(new Error('there is nobody behind this front door')),
     },
-    openBlob: undefined,
+    openBlob: (digest, range) => openBlobFile(tree, digest, range),
   },
   frontDefaults,
 )
-const options = { host: '127.0.0.1', port: Number(port), log: console.error, stallMs: 60_000 }
-const handler = (ask: Parameters<typeof answerFront>[0]) => answerFront(ask, front)
-const listener = adapter === 'bun' ? listen(handler, options) : listenWire(handler, options)
-console.log(`ready ${listener.port}`)
+listenWire((ask) => answerFront(ask, front), { host: '127.0.0.1', port, log: console.error })
 process.on('SIGTERM', () => {
-  console.error(JSON.stringify(front.counters))
+  const rssMib = Math.round(process.memoryUsage().rss / 2 ** 20)
+  const { redirects, manifests, originNoHost } = front.counters
+  console.error(
+    JSON.stringify({ ticket, rssMib, generation: publication.generation, redirects, manifests, originNoHost }),
+  )
   process.exit(0)
 })

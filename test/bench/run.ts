@@ -1,6 +1,6 @@
 // `npm run bench`: ours and Debian's docker-registry in the same run, servers on core 0, load on core 1, round by round in turn.
-// Arguments choose parts: push-pull, manifests, memory, redirect, popularity, herd, lists, script, replicate. Numbers of one machine
-// mean little; the ratios are what counts.
+// Arguments choose parts: push-pull, manifests, memory, redirect, swap, popularity, local, herd, lists, script, replicate. Numbers of
+// one machine mean little; the ratios are what counts.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,9 @@ const parts = [
   'manifests',
   'memory',
   'redirect',
+  'swap',
   'popularity',
+  'local',
   'herd',
   'lists',
   'script',
@@ -83,7 +85,7 @@ writeFileSync(
 const missed = rows.filter((row) => isMet(row) === false)
 console.log(missed.length === 0 ? 'every goal met' : `goals missed: ${missed.map((row) => row.what).join('; ')}`)
 // Benches that are programs of their own.
-for (const part of ['redirect', 'popularity', 'herd', 'lists', 'script', 'replicate']) {
+for (const part of ['redirect', 'swap', 'popularity', 'local', 'herd', 'lists', 'script', 'replicate']) {
   const program = `test/bench/${part}.ts`
   if (!chosen.includes(part) || !existsSync(program)) continue
   const ended = spawnSync(process.execPath, [program], { stdio: 'inherit' })

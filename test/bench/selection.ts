@@ -3,13 +3,19 @@
 import { ipv4, prefixKey } from '#kit/address.ts'
 import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
 import { explainHosts } from '#selection/explain-hosts.ts'
+import { Headroom, headroomDefaults } from '#selection/headroom.ts'
 import { rankHosts } from '#selection/rank-hosts.ts'
 import { indexHealth, indexPlacement } from '#snapshots/index-placement.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
 
 const digests = Array.from({ length: 1024 }, (_, i) => Bun.SHA256.hash(String(i), 'hex'))
-const countries = Array.from({ length: 77 }, (_, i) => String.fromCharCode(65 + (i % 26), 65 + Math.floor(i / 26)))
-const draw: Draw = { epoch: 1, allowHttpHosts: true, limit: 8 }
+/** Those of a real fleet; SK is not among them. */
+const countries =
+  'AE AM AR AU AZ BD BE BG BR BY CA CH CL CN CO CR CZ DE DK DO DZ EC ES FI FR GB GE GH GR HU ID IL IN IQ IR IS IT JP KE KH KR KZ LV MA MD MK MU MX MY NL NO NZ PH PL PT RO RS RU SA SE SG SI TH TN TR TW TZ UA UG US UZ VN ZA'.split(
+    ' ',
+  )
+const headroom = new Headroom(headroomDefaults, Date.now)
+const draw: Draw = { epoch: 1, allowHttpHosts: true, limit: 8, headroom }
 
 function fleetOf(count: number, lackedByEach: number): Fleet {
   const hosts = Array.from({ length: count }, (_, id): PlacedHost => {
@@ -67,21 +73,30 @@ function microseconds(
   return samples.sort((a, b) => a - b)[2]!
 }
 
-console.log('hosts  client         rank us  explain us   ratio')
+const clients = [
+  ['of no country', undefined],
+  ['of a country', 'CZ'],
+  ['of one without hosts', 'SK'],
+] as const
+
+console.log('hosts  client                first us  eight us  explain us   ratio')
 for (const count of [10, 100, 600, 1000]) {
   const fleet = fleetOf(count, 200)
-  for (const country of [undefined, 'AA']) {
+  for (const [where, country] of clients) {
     const blob = (digest: string) => ({ digest, generation: 3 })
-    const ranked = microseconds(4_000_000 / (count + 100), country, (client, digest) =>
-      rankHosts(fleet, client, blob(digest), draw),
-    )
+    // What a first ask costs, and what one costs that comes back.
+    const [first, ranked] = [1, draw.limit].map((limit) =>
+      microseconds(4_000_000 / (count + 100), country, (client, digest) =>
+        rankHosts(fleet, client, blob(digest), { ...draw, limit }),
+      ),
+    ) as [number, number]
     const told = microseconds(400_000 / (count + 100), country, (client, digest) =>
       explainHosts(fleet, client, blob(digest), draw),
     )
-    const where = country === undefined ? 'of no country' : 'of a country'
     const row = [
       String(count).padStart(5),
-      where.padEnd(13),
+      where.padEnd(20),
+      first.toFixed(2).padStart(8),
       ranked.toFixed(2).padStart(8),
       told.toFixed(2).padStart(11),
     ]

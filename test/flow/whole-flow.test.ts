@@ -158,7 +158,9 @@ describeWith('the whole flow', ['nginx']).each([
       '--name',
       'campus',
     ])
-    await running.flotilla.run('host', 'add', 'campus', '--url', host.url, '--grade', 'gold')
+    const wellington = ['--country', 'NZ', '--latitude', '-41.2866', '--longitude', '174.7756']
+    await running.flotilla.run('host', 'add', 'campus', '--url', host.url, '--grade', 'gold', ...wellington)
+    expect(await running.flotilla.run('host', 'show', 'campus')).toContain('NZ at -41.2866, 174.7756')
     await waitUntil(async () => (await frontdoor(`team/app/blobs/${travelling.digest}`)).status === 307, {
       what: 'the layer comes from the host',
       limitMs: 30_000,
@@ -169,7 +171,12 @@ describeWith('the whole flow', ['nginx']).each([
     ).stdout
       .split('\n')
       .slice(1, 2)
-    if (running.stopControl === undefined) expect(explained).toContain('host: 307')
+    if (running.stopControl === undefined) {
+      expect(explained).toContain('host: 307')
+      // The network of a university in the Netherlands, seen from the other end of the world.
+      const told = await running.flotilla.run('explain', '--ip', '130.89.1.1', '--digest', travelling.digest)
+      expect(told).toMatch(/^\s*campus\s.*\sworld\s+18\d{3}\s+proven/m)
+    }
   })
 
   test('what was pulled is counted, by the front door and up to the catalogue', async () => {

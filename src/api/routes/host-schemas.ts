@@ -25,6 +25,8 @@ const Category = z.object({ category: z.string(), urls: z.array(z.string().max(5
 
 const hostFields = {
   country: z.string().optional(),
+  latitude: z.number().optional().openapi({ description: 'Degrees, north positive; with longitude, or not at all.' }),
+  longitude: z.number().optional().openapi({ description: 'Degrees, east positive.' }),
   bandwidthMbps: z.int(),
   grade: z.enum(['gold', 'proven', 'probation']),
   isPrivate: z.boolean(),
@@ -74,6 +76,8 @@ const NewHost = z.strictObject({
     .optional()
     .openapi({ description: 'Addresses below which the channel of the front door lies.' }),
   country: hostFields.country,
+  latitude: hostFields.latitude,
+  longitude: hostFields.longitude,
   bandwidthMbps: z.int().default(100),
   grade: hostFields.grade.default('probation'),
   isPrivate: z.boolean().default(false),

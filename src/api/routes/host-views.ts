@@ -36,6 +36,8 @@ export function toDeclaration(
   return {
     name: host.name,
     country: host.country,
+    latitude: host.latitude,
+    longitude: host.longitude,
     bandwidthMbps: host.bandwidthMbps,
     grade: host.grade,
     isPrivate: host.isPrivate,

@@ -49,19 +49,23 @@ const framed = new Set([
   'upgrade',
 ])
 
+type KnownName = { readonly isSendable: boolean /** Was looked at, and can be sent as it is. */; lastPlain: string }
 // Header names come from code, so there are few: each is checked once.
-const knownNames = new Map<string, boolean>()
-function isSendable(name: string): boolean {
+const knownNames = new Map<string, KnownName>()
+function knowName(name: string): KnownName {
   let known = knownNames.get(name)
   if (known === undefined) {
-    known = token.test(name) && !framed.has(name.toLowerCase())
+    known = { isSendable: token.test(name) && !framed.has(name.toLowerCase()), lastPlain: '' }
     if (knownNames.size < 256) knownNames.set(name, known)
   }
   return known
 }
 
-function plain(value: string): string {
-  return unplain.test(value) ? value.replace(unplainRuns, ' ') : value
+function plain(known: KnownName, value: string): string {
+  if (value === known.lastPlain) return value
+  if (unplain.test(value)) return value.replace(unplainRuns, ' ')
+  known.lastPlain = value
+  return value
 }
 
 export type Framing = {
@@ -75,10 +79,11 @@ export type Framing = {
 export function writeHead(status: number, headers: Answer['headers'], { length, connection, date }: Framing): string {
   let text = `HTTP/1.1 ${status} ${reasons[status] ?? 'Status'}\r\n${date}`
   for (const name in headers) {
-    if (!isSendable(name)) continue
+    const known = knowName(name)
+    if (!known.isSendable) continue
     const value = headers[name]!
-    if (typeof value === 'string') text = `${text}${name}: ${plain(value)}\r\n`
-    else for (const one of value) text = `${text}${name}: ${plain(one)}\r\n`
+    if (typeof value === 'string') text = `${text}${name}: ${plain(known, value)}\r\n`
+    else for (const one of value) text = `${text}${name}: ${plain(known, one)}\r\n`
   }
   if (typeof length === 'number') text += `content-length: ${length}\r\n`
   else if (length) text += 'transfer-encoding: chunked\r\n'

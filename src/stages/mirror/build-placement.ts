@@ -37,6 +37,7 @@ function placeHost(channel: string, host: HostRecord, facts: PlacementFacts): Pl
     site: host.site.name,
     grade: host.grade,
     country: host.country,
+    position: positionOf(host),
     bandwidthMbps: host.bandwidthMbps,
     isPrivate: host.isPrivate || host.site.isPrivate,
     netblocks: host.netblocks,
@@ -48,6 +49,10 @@ function placeHost(channel: string, host: HostRecord, facts: PlacementFacts): Pl
     ...presence,
     ticket: host.ticket,
   }
+}
+
+function positionOf({ latitude, longitude }: HostRecord): PlacedHost['position'] {
+  return latitude === undefined || longitude === undefined ? undefined : { latitude, longitude }
 }
 
 /** Without the addresses that are dead while another one is alive; health tells of a host that is dead whole. */

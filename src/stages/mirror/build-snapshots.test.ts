@@ -70,6 +70,12 @@ describe('placement', () => {
     expect(index.exceptions.get('sha256:a')!.missing.has(1)).toBe(true)
   })
 
+  test('tells where a host stands only when somebody said so', () => {
+    const there = host(1, { latitude: 49.1951, longitude: 16.6068 })
+    expect(place({ hosts: [there] }).position).toEqual({ latitude: 49.1951, longitude: 16.6068 })
+    expect(place({}).position).toBeUndefined()
+  })
+
   test.each<[string, Partial<HostRecord>, Partial<PlacementFacts>, RegExp]>([
     ['the operator', { isAdminActive: false, disableReason: 'abuse' }, {}, /by the operator: abuse/],
     ['its admin', { isUserActive: false }, {}, /by its own admin$/],

@@ -25,6 +25,9 @@ export type HostRecord = {
   readonly name: string
   /** ISO 3166-1 alpha-2, upper case. */
   readonly country: string | undefined
+  /** Degrees, north and east positive; both or none. */
+  readonly latitude?: number | undefined
+  readonly longitude?: number | undefined
   readonly bandwidthMbps: number
   readonly grade: HostGrade
   readonly isPrivate: boolean

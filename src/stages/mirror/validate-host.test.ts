@@ -29,12 +29,19 @@ const urls = (...all: string[]) => ({ categories: [{ category: 'stable', urls: a
 
 test('what passes comes back in canonical form', () => {
   const valid = validateHost(
-    { ...declared, netblocks: [' 147.229.0.0/16 ', '147.229.0.0/16', '2001:67C:1220:0::/46'] },
+    {
+      ...declared,
+      latitude: 49.195_061,
+      longitude: 16.606_837,
+      netblocks: [' 147.229.0.0/16 ', '147.229.0.0/16', '2001:67C:1220:0::/46'],
+    },
     policy,
   )
   expect(valid).toEqual({
     ...declared,
     country: 'CZ',
+    latitude: 49.1951,
+    longitude: 16.6068,
     categories: [{ category: 'stable', urls: ['https://mirror.example.net/flotilla'] }],
   })
 })
@@ -46,6 +53,11 @@ describe('refused', () => {
     [{ name: '' }, /no host name/],
     [{ country: 'CZE' }, /no ISO 3166-1/],
     [{ country: 'UK' }, /GB/],
+    [{ latitude: 50.08 }, /one says nothing without the other/],
+    [{ longitude: 14.42 }, /give both or none/],
+    [{ latitude: 90.1, longitude: 0 }, /latitude: 90\.1 is not from -90 to 90/],
+    [{ latitude: 0, longitude: -181 }, /longitude: -181/],
+    [{ latitude: Number.NaN, longitude: 0 }, /latitude: NaN/],
     [{ allowedCountries: ['1X'] }, /allowedCountries/],
     [{ bandwidthMbps: 0 }, /bandwidthMbps/],
     [{ bandwidthMbps: Number.NaN }, /bandwidthMbps/],

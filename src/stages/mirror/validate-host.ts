@@ -44,6 +44,7 @@ export function validateHost(host: HostDeclaration, policy: HostPolicy): HostDec
   const valid: HostDeclaration = {
     ...host,
     country: host.country === undefined ? undefined : validCountry(host.country, 'country', complain),
+    ...validPosition(host, complain),
     asn: host.asn === undefined ? undefined : validAsn(host.asn, 'asn', complain),
     peerAsns: distinct(host.peerAsns.map((asn) => validAsn(asn, 'peerAsns', complain))),
     netblocks: validNetblocks(host.netblocks, policy, complain),
@@ -68,6 +69,25 @@ function validCountry(text: string, field: string, complain: Complain): string {
   if (country === 'UK') complain(`${field}: the United Kingdom is GB`)
   else if (!/^[A-Z]{2}$/.test(country)) complain(`${field}: ${quote(text)} is no ISO 3166-1 alpha-2 code`)
   return country
+}
+
+type Coordinates = Pick<HostDeclaration, 'latitude' | 'longitude'>
+
+/** To four decimals, which is 11 m: more would not make it nearer to anybody. */
+function validPosition({ latitude, longitude }: Coordinates, complain: Complain): Coordinates {
+  if (latitude === undefined && longitude === undefined) return {}
+  if (latitude === undefined || longitude === undefined)
+    complain('latitude, longitude: one says nothing without the other; give both or none')
+  return {
+    latitude: validDegrees(latitude, 'latitude', 90, complain),
+    longitude: validDegrees(longitude, 'longitude', 180, complain),
+  }
+}
+
+function validDegrees(degrees: number | undefined, field: string, most: number, complain: Complain) {
+  if (degrees === undefined) return undefined
+  if (!(Math.abs(degrees) <= most)) complain(`${field}: ${degrees} is not from -${most} to ${most} degrees`)
+  return Math.round(degrees * 1e4) / 1e4
 }
 
 function validAsn(asn: number, field: string, complain: Complain): number {

@@ -10,6 +10,7 @@ import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { admitOrigin } from './admit-origin.ts'
 import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
 import { answerStream } from './answer-stream.ts'
+import { askedBytes } from './asked-bytes.ts'
 import { shapeOf } from './asks.ts'
 import type { Asked, Choice } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
@@ -21,13 +22,14 @@ export type BlobAsk = {
   readonly publication: PublicationIndex
   readonly view: View
   readonly reference: string
+  /** What `reference` is in the repository. */
+  readonly found: PublishedBlob | undefined
 }
 
 const octets = 'application/octet-stream'
 
 export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer | Promise<Answer> {
-  const { repository, publication, view, reference } = about
-  const blob = repository.blobs.get(reference)
+  const { repository, publication, view, reference, found: blob } = about
   const manifest = blob ? undefined : repository.manifests.get(reference)
   const known = blob ?? manifest
   if (!known) {
@@ -131,6 +133,7 @@ function answerChoice(
 
 function redirect(candidate: Candidate, asked: Asked, { blob, publication }: LargeBlob, front: FrontDoor): Answer {
   front.counters.redirects++
+  front.headroom.book(candidate.host, askedBytes(asked.range, blob.sizeBytes))
   return {
     status: 307,
     headers: {

@@ -9,6 +9,7 @@ import { answerManifest } from './answer-manifest.ts'
 import { answerMetalink, answerMirrorlist } from './answer-mirrorlist.ts'
 import { answerReferrers } from './answer-referrers.ts'
 import type { FrontDoor } from './front-door.ts'
+import type { KnownPath } from './known-paths.ts'
 import { answerPage, pageOf } from './page.ts'
 import { queryValue } from './query.ts'
 import { type Route, routeOf } from './route.ts'
@@ -20,6 +21,9 @@ export function answerFront(ask: Ask, front: FrontDoor): Answer | Promise<Answer
   if (ask.method !== 'GET' && ask.method !== 'HEAD') {
     return refuse('UNSUPPORTED', 'only GET and HEAD are served here', { headers: { allow: 'GET, HEAD' } })
   }
+  const held = front.parts.holder.current.publication
+  const known = held && front.paths.find(ask.path, held)
+  if (known) return answerKnown(ask, known, front)
   const route = routeOf(ask.path)
   // 200 and anonymous, whatever else: clients read from this one answer whether to log in.
   if (route.kind === 'root') return root
@@ -29,6 +33,12 @@ export function answerFront(ask: Ask, front: FrontDoor): Answer | Promise<Answer
   if (route.kind === 'other') return answerOther(ask, view, front)
   if (!publication) return unpublished()
   return answerRoute(ask, { route, view, publication }, front)
+}
+
+function answerKnown(ask: Ask, known: KnownPath, front: FrontDoor): Answer | Promise<Answer> {
+  const { repository, publication, blob } = known
+  const view = front.parts.holder.current
+  return answerBlob(ask, { repository, publication, view, reference: blob.digest, found: blob }, front)
 }
 
 function answerRoute(
@@ -51,7 +61,11 @@ function answerRoute(
     return answerPage(page, listHeaders(publication), (tags) => ({ name: repository.name, tags }))
   }
   const about = { repository, publication, view, reference: route.reference }
-  if (route.kind === 'blob') return answerBlob(ask, about, front)
+  if (route.kind === 'blob') {
+    const blob = repository.blobs.get(route.reference)
+    if (blob) front.paths.keep({ path: ask.path, publication, repository, blob })
+    return answerBlob(ask, { ...about, found: blob }, front)
+  }
   if (route.kind === 'manifest') return answerManifest(ask, about, front)
   front.counters.lists++
   return answerReferrers(about, ask.query)

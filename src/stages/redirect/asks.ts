@@ -65,7 +65,7 @@ export class Asks {
   find(prefixKey: number, digest: string, nowMs: number): Memory | undefined {
     const found = this.#young.get(digest)?.get(prefixKey)
     if (found && this.#isLive(found, nowMs)) return found
-    const older = found ? undefined : this.#old.get(digest)?.get(prefixKey)
+    const older = found || this.#old.size === 0 ? undefined : this.#old.get(digest)?.get(prefixKey)
     const memory = older && this.#isLive(older, nowMs) ? older : this.#takeFirst(prefixKey, digest, nowMs)
     if (memory) this.#keep(prefixKey, digest, memory, nowMs)
     return memory

@@ -18,6 +18,7 @@ import {
   startHost,
 } from '../../../test/kit/front-door.ts'
 import { answerFront } from './answer-front.ts'
+import { explainBlob } from './explain-blob.ts'
 
 let folder: string
 let fixture: FrontFixture
@@ -333,5 +334,58 @@ describe('a miss', () => {
     }
     expect(statuses.filter((status) => status === 200).length).toBe(64)
     expect(statuses.at(-1)).toBe(429)
+  })
+})
+
+describe('a host that is busy', () => {
+  /** The first is near, and has ten seconds to send when five clients fetched the layer. */
+  const place = () => {
+    // A snapshot is taken only when it is newer.
+    pass(1)
+    fixture.fleet(
+      hosts.map(({ url }, i) => placed(i + 1, url, i === 0 ? { netblocks: ['198.51.0.0/16'], bandwidthMbps: 1 } : {})),
+    )
+  }
+  const fill = async (headers: Record<string, string> = {}) => {
+    for (let i = 1; i <= 5; i++) expect((await get(headers, `198.51.${i}.1`)).to).toBe(hosts[0]!.url)
+  }
+  beforeEach(() => place())
+
+  test('sends the next clients on, and has them again when it is done', async () => {
+    await fill()
+    expect((await get({}, '198.51.6.1')).to).not.toBe(hosts[0]!.url)
+    pass(10_000)
+    place()
+    expect((await get({}, '198.51.7.1')).to).toBe(hosts[0]!.url)
+    expect(kinds()).toEqual([])
+  })
+
+  test('keeps the clients that fetch their parts there', async () => {
+    const part = { range: 'bytes=0-149999' }
+    await fill()
+    await fill(part)
+    expect((await get(part, '198.51.6.1')).to).not.toBe(hosts[0]!.url)
+    expect(kinds()).toEqual([])
+  })
+
+  test('is busy with what was asked of it, and not with the whole blob', async () => {
+    for (let i = 1; i <= 50; i++) expect((await get({ range: 'bytes=0-9' }, `198.51.${i}.1`)).to).toBe(hosts[0]!.url)
+    expect(fixture.front.headroom.busyMs(1)).toBeLessThan(5)
+  })
+
+  test('comes last, before the origin, where all are', async () => {
+    for (const { host } of fixture.holder.current.fleet.placement.hosts) fixture.front.headroom.book(host, 1e9)
+    expect((await get({}, '198.51.1.1')).to).toBe(hosts[0]!.url)
+  })
+
+  test('is told as busy, in its tier', async () => {
+    await fill()
+    const told = explainBlob({ ip: '198.51.6.1', digest: digestOf(layer) }, fixture.front)!
+    expect(told.candidates.map(({ name, tier, hasRoom }) => [name, tier, hasRoom])).toEqual([
+      [expect.stringMatching(/^host[23]$/), 'world', true],
+      [expect.stringMatching(/^host[23]$/), 'world', true],
+      ['host1', 'netblock', false],
+    ])
+    expect(told.hosts!.tiers[0]).toMatchObject({ tier: 'netblock', hosts: [{ busyMs: 12_000, hasRoom: false }] })
   })
 })

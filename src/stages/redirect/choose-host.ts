@@ -2,6 +2,8 @@
 // client's coming back says about the host it was sent to.
 
 import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
+import { findSuiting } from '#selection/find-suiting.ts'
+import type { Headroom } from '#selection/headroom.ts'
 import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
@@ -59,6 +61,7 @@ export type ChooseParts = {
   readonly proofs: Proofs
   readonly report: ReportEvidence
   readonly begun: Pick<PullsBegun, 'countOf'>
+  readonly headroom: Headroom
   readonly now: () => number
   /** `?t=…` for this host, or ''. */
   readonly ticketQuery: (candidate: Candidate, asked: Asked) => string
@@ -92,20 +95,23 @@ export class HostChooser {
     const found = asks.find(client.prefixKey, blob.digest, nowMs)
     if (!found) {
       // Most asks are the first of their client and go where the draw says: no list, no memory but one place in a table.
-      const first = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs, 1))[0]
+      const first = rankHosts(fleet, client, blob, this.#draw(nowMs, 1))[0]
       if (first && this.#stateOf(first, asked, 0) === 'proven') {
         asks.noteFirst(client.prefixKey, blob.digest, first, nowMs)
         return first
       }
     }
-    const candidates = rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs))
+    const draw = this.#draw(nowMs, this.#options.maxCandidates)
+    const candidates = rankHosts(fleet, client, blob, draw)
     if (candidates.length === 0) return 'no-host'
     const memory = found ?? asks.recall(client.prefixKey, blob.digest, nowMs)
     const shape = shapeOf(asked.range)
     const { last } = memory
     if (last) {
       if (shape === 'part') {
-        const same = candidates.find(({ host }) => host.id === last.host.id)
+        const same =
+          candidates.find(({ host }) => host.id === last.host.id) ??
+          findSuiting(last.host.id, fleet, { client, blob, draw })
         if (same && this.#stateOf(same, asked, 0) !== 'bad') return same
       } else this.#noteReturn(memory, last, shape, asked)
     }
@@ -170,11 +176,16 @@ export class HostChooser {
   ): readonly { readonly candidate: Candidate; readonly state: ProofState; readonly isTried: boolean }[] {
     const { fleet, client, blob, nowMs } = asked
     const memory = this.#parts.asks.peek(client.prefixKey, blob.digest, nowMs)
-    return rankHosts(fleet, client, blob, drawOptions(this.#options, nowMs)).map((candidate) => ({
+    return rankHosts(fleet, client, blob, this.#draw(nowMs, this.#options.maxCandidates)).map((candidate) => ({
       candidate,
       state: this.#stateOf(candidate, asked, memory?.roundMs ?? 0),
       isTried: memory !== undefined && isTried(memory, candidate.host.id),
     }))
+  }
+
+  #draw(nowMs: number, limit: number): Draw {
+    const { epochMs, allowHttpHosts } = this.#options
+    return { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit, headroom: this.#parts.headroom }
   }
 
   #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {

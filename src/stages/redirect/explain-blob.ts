@@ -4,6 +4,7 @@ import { formatAddress, parseAddress, prefixKey } from '#kit/address.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
 import { type Explanation, explainHosts } from '#selection/explain-hosts.ts'
+import type { TierName } from '#selection/tiers.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
 import { shapeOf } from './asks.ts'
@@ -30,6 +31,11 @@ export type ExplainedCandidate = {
   readonly state: ProofState
   /** The client was sent there a moment ago. */
   readonly isTried: boolean
+  readonly tier: TierName
+  /** From the middle of the client's country; undefined when one of the two places is not known. */
+  readonly distanceKm: number | undefined
+  /** False: it is busy with what this front door gave it. */
+  readonly hasRoom: boolean
 }
 
 export type ExplainedBlob = {
@@ -122,9 +128,12 @@ function explainChoice(
   front: FrontDoor,
 ): Pick<ExplainedBlob, 'step' | 'answer' | 'candidates' | 'hosts'> {
   const { fleet, client, blob, nowMs } = asked
-  const hosts = explainHosts(fleet, client, blob, drawOptions(front.options.choose, nowMs))
+  const { headroom } = front
+  const hosts = explainHosts(fleet, client, blob, { ...drawOptions(front.options.choose, nowMs), headroom })
+  const told = new Map(hosts.tiers.flatMap(({ tier, hosts: there }) => there.map((one) => [one.id, { ...one, tier }])))
   const candidates = front.chooser.preview(asked).map(({ candidate: { host, url }, state, isTried }) => {
-    return { id: host.id, name: host.name, url, state, isTried }
+    const { tier, distanceKm, hasRoom } = told.get(host.id)!
+    return { id: host.id, name: host.name, url, state, isTried, tier, distanceKm, hasRoom }
   })
   const last = front.asks.peek(client.prefixKey, blob.digest, nowMs)?.last
   const same =

@@ -3,6 +3,7 @@
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { SelectionClient } from '#selection/client.ts'
+import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Places } from '#snapshots/places.ts'
@@ -12,6 +13,7 @@ import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './c
 import { type ClientClass, type ClientRule, clientClassReader, defaultClientRules } from './client-kind.ts'
 import { type FrontCounters, makeCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { KnownPaths } from './known-paths.ts'
 import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import type { ProbeParts } from './probe-block.ts'
@@ -26,6 +28,7 @@ export type FrontOptions = {
   readonly isBehindTls: boolean
   readonly choose: ChooseOptions
   readonly proofs: ProofLimits
+  readonly headroom: HeadroomOptions
   readonly clientRules: readonly ClientRule[]
   readonly streams: StreamOptions
   readonly origin: OriginLimits
@@ -45,6 +48,7 @@ export const frontDefaults: FrontOptions = {
   isBehindTls: false,
   choose: chooseDefaults,
   proofs: proofLimitDefaults,
+  headroom: headroomDefaults,
   clientRules: defaultClientRules,
   streams: streamDefaults,
   origin: originLimitDefaults,
@@ -93,12 +97,14 @@ export class FrontDoor {
   readonly pulls: PullCounts
   readonly begun: PullsBegun
   readonly proofs: Proofs
+  readonly headroom: Headroom
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
   readonly streams: BlobStreams
   readonly origin: OriginBudget
   readonly classOf: (userAgent: string | undefined) => ClientClass
+  readonly paths = new KnownPaths()
   /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
   readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
 
@@ -111,11 +117,12 @@ export class FrontDoor {
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
     this.begun = new PullsBegun({ windowMs: options.windowMs, maxNetworks: options.maxRemembered })
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
+    this.headroom = new Headroom(options.headroom, now)
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
     this.classOf = clientClassReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    const { asks, begun, tickets, proofs } = this
+    const { asks, begun, headroom, tickets, proofs } = this
     this.origin = new OriginBudget(options.origin, now)
     const chargeOrigin = this.origin.charge.bind(this.origin)
     const { originUrl } = options
@@ -123,7 +130,7 @@ export class FrontDoor {
       { ...parts, originUrl, tickets, ticketQuery, proofs, chargeOrigin, counters },
       options.streams,
     )
-    this.chooser = new HostChooser({ asks, proofs, begun, report, now, ticketQuery }, options.choose)
+    this.chooser = new HostChooser({ asks, proofs, begun, headroom, report, now, ticketQuery }, options.choose)
   }
 
   /** What a redirect to this host carries: `?t=…`, or nothing where a query would break signatures and cache keys. */

@@ -34,7 +34,8 @@ async function describeProgram(bin: string, program: string): Promise<string> {
 }
 
 installMissingPackages(say)
-const kept = new URL('../../results/newest-clients', import.meta.url).pathname
+// Kept for the next run.
+const kept = join(tmpdir(), 'flotilla-newest-clients')
 const bin = await unpackNewest(kept, say).catch((error) => {
   if (!(error instanceof PackagesMissing)) throw error
   console.error(`Debian's newest clients cannot be had here: ${error.message}`)

@@ -1,0 +1,36 @@
+import { expect, test } from 'bun:test'
+import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
+import type { PublicationIndex } from '#snapshots/publication-index.ts'
+import { KnownPaths } from './known-paths.ts'
+
+const publication = { generation: 1 } as PublicationIndex
+const repository = { name: 'a' } as PublishedRepository
+const blob = { sizeBytes: 1 } as PublishedBlob
+const digest = (end: string) => `sha256:${'0'.repeat(64 - end.length)}${end}`
+
+test('a path is known in its own publication only', () => {
+  const paths = new KnownPaths()
+  const path = `/v2/a/blobs/${digest('1')}`
+  paths.keep({ path, publication, repository, blob })
+  expect(paths.find(path, publication)).toEqual({ path, publication, repository, blob })
+  expect(paths.find(path, { ...publication })).toBeUndefined()
+})
+
+test.each([
+  ['of another repository', `/v2/b/blobs/${digest('1')}`],
+  ['of another kind', `/v2/a/manifests/${digest('1')}`],
+  ['that shares its place', `/v2/a/blobs/${digest('40001')}`],
+  ['that is longer', `/v2/a/blobs/${digest('1')}1`],
+  ['that is nothing', ''],
+])('one %s is not it', (_, other) => {
+  const paths = new KnownPaths()
+  paths.keep({ path: `/v2/a/blobs/${digest('1')}`, publication, repository, blob })
+  expect(paths.find(other, publication)).toBeUndefined()
+})
+
+test('paths that are longer than any are not kept', () => {
+  const paths = new KnownPaths()
+  const path = `/v2/${'a/'.repeat(300)}blobs/${digest('1')}`
+  paths.keep({ path, publication, repository, blob })
+  expect(paths.find(path, publication)).toBeUndefined()
+})

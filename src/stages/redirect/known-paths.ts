@@ -1,0 +1,36 @@
+// What the paths of blobs lead to, for those that are asked for now: the layers of popular images are most of all requests, and reading
+// a path, finding its repository and its blob is a good part of the work. One place by hash each, so it is bounded and needs no list.
+import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
+import type { PublicationIndex } from '#snapshots/publication-index.ts'
+import { digestBits } from './pair-bits.ts'
+
+export type KnownPath = {
+  readonly path: string
+  readonly publication: PublicationIndex
+  readonly repository: PublishedRepository
+  readonly blob: PublishedBlob
+}
+
+/** A power of two. */
+const places = 16_384
+/** Longer paths than any of a real repository are not kept. */
+const maxLength = 512
+
+/** Digests end in random bits, so the end of the path is its hash. */
+function placeOf(path: string): number {
+  return path.length < 16 ? 0 : digestBits(path, path.length - 8) & (places - 1)
+}
+
+export class KnownPaths {
+  readonly #known = new Array<KnownPath | undefined>(places).fill(undefined)
+
+  /** Undefined: not known of this publication, whatever it is. */
+  find(path: string, publication: PublicationIndex): KnownPath | undefined {
+    const known = this.#known[placeOf(path)]
+    return known && known.publication === publication && known.path === path ? known : undefined
+  }
+
+  keep(known: KnownPath): void {
+    if (known.path.length <= maxLength) this.#known[placeOf(known.path)] = known
+  }
+}
