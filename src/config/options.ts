@@ -1,5 +1,6 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
+import { copyOptions } from './copy-options.ts'
 import { frontDoorOptions } from './front-door-options.ts'
 import { frontdoorOptions } from './frontdoor-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
@@ -259,21 +260,7 @@ export const options = {
   },
   ...nearnessOptions,
 
-  copy: {
-    kind: 'path',
-    group: 'Copy',
-    help: 'folder that `flotilla replicate` keeps: `serve frontdoor` is a whole registry over it, `serve origin` passes it on; without a catalogue and keys',
-  },
-  root: {
-    kind: 'text',
-    group: 'Copy',
-    help: 'root that the copied tree must begin with: a file of it, or sha256:<hex> of metadata/1.root.json; default: the first that is seen is kept',
-  },
-  upstreamUrl: {
-    kind: 'url',
-    group: 'Copy',
-    help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
-  },
+  ...copyOptions,
   ...originOptions,
   ...frontDoorOptions,
   ...frontdoorOptions,

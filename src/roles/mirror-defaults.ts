@@ -58,7 +58,7 @@ export const retryDefaults: Omit<CrawlPace, 'againMs'> = {
 /** Of what clients came back for. Silence of five seconds within a transfer is what breaks clients. */
 export const clientReadDefaults: FleetWatchOptions['clientReads'] = {
   maxBytes: 64 << 20,
-  maxRunning: 4,
+  maxRunning: 16,
   idleMs: 5_000,
   totalMs: 120_000,
   firstWaitMs: 10_000,

@@ -52,8 +52,8 @@ export class ClientReads {
     this.#running++
     try {
       for (const url of target.urls) {
-        const failure = await this.#failureOf(url, blob, target)
-        if (failure !== undefined) return { failure }
+        const read = await this.#readAt(url, blob, target)
+        if (read !== 'passed') return read
       }
       return 'passed'
     } finally {
@@ -66,17 +66,18 @@ export class ClientReads {
     for (const hostId of this.#paces.keys()) if (!hostIds.has(hostId)) this.#paces.delete(hostId)
   }
 
-  async #failureOf(url: string, blob: TreeBlob, { hasTicket }: ClientReadTarget): Promise<string | undefined> {
+  async #readAt(url: string, blob: TreeBlob, { hasTicket }: ClientReadTarget): Promise<ClientRead> {
     const { client, blobs, random } = this.#tools
     const { idleMs, totalMs } = this.#options
     const limits: ProbeLimits = { idleMs, totalMs, hasTicket }
     const { sample } = await readWhole(client, url, blob, limits)
-    if (sample.verdict === 'good') return undefined
+    if (sample.verdict === 'good') return 'passed'
     // What a probe finds too is the business of probes: a blob that is not there must not close the host.
     const range = blockAt(blob.sizeBytes, blockBytes, random())
     const block = { range, bytes: await readOriginRange(blobs, blob.digest, range) }
     const probed = await sampleBlob(client, url, blob, block, limits)
-    return probed.verdict === 'good' ? `good to probes, but ${sample.fault?.url}: ${sample.fault?.came}` : undefined
+    if (probed.verdict !== 'good') return undefined
+    return { failure: `good to probes, but ${sample.fault?.url}: ${sample.fault?.came}` }
   }
 
   #mayRead(hostId: number, { isStrike }: { readonly isStrike: boolean }): boolean {

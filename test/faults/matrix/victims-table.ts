@@ -1,6 +1,7 @@
 // Table D: hosts that are good to the prober and bad to clients. Clients of one network after another come by; how many are failed
 // before nobody is sent there any more?
 
+import { eachBounded } from '#kit/each-bounded.ts'
 import { waitUntil } from '../../kit/wait-until.ts'
 import { type Fault, type FaultName, faults } from './faults.ts'
 import type { FaultyHost } from './faulty-host.ts'
@@ -33,6 +34,8 @@ export type VictimsOptions = {
 /** Clients come so far apart, unless the host is out earlier. */
 const apartMs = 8_000
 const patienceMs = 3_000
+/** No fleet has dozens of liars at a time. */
+const atOnce = 12
 
 /** A host cannot tell probers from clients before it reads a request; the networks between can. So these clients reach another face. */
 async function secondFace(fault: Fault, fleet: MatrixFleet, at: number): Promise<FaultyHost | undefined> {
@@ -92,13 +95,13 @@ export async function runVictims(fleet: MatrixFleet, options: VictimsOptions): P
       ),
     ),
   )
-  return await Promise.all(
-    told.flatMap((hosts, column) =>
-      hosts.map(async (host) => {
-        const victims = await countVictims(fleet, host, manners[column]!, options.networks)
-        options.onVictims?.(victims)
-        return victims
-      }),
-    ),
-  )
+  const counted: Victims[] = []
+  const hosts = told.flatMap((ofManner, column) => ofManner.map((host) => ({ host, manner: manners[column]! })))
+  await eachBounded(hosts, atOnce, async ({ host, manner }) => {
+    const victims = await countVictims(fleet, host, manner, options.networks)
+    options.onVictims?.(victims)
+    counted.push(victims)
+    return undefined
+  })
+  return counted
 }
