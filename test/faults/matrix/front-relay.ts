@@ -74,7 +74,9 @@ export class FrontRelay implements AsyncDisposable {
       await hooks.onAsk?.()
     }
     const target = `${this.#options.frontUrl}${pathname}${search}`
-    const answer = await fetch(target, { method: request.method, headers, redirect: 'manual', decompress: false })
+    // A connection of its own for each: one that the front door has just closed would fail a request that nobody may repeat.
+    const init = { method: request.method, headers, redirect: 'manual', decompress: false, keepalive: false } as const
+    const answer = await fetch(target, init)
     const passed = new Headers(answer.headers)
     const location = answer.headers.get('location')
     if (location !== null && isBlobAsk) {

@@ -61,7 +61,7 @@ class Session {
       'x-forwarded-for': clientAddress,
       accept: 'application/vnd.oci.image.manifest.v1+json',
     }
-    const answer = await fetch(`${frontUrl}/v2/${repository}/manifests/latest`, { headers })
+    const answer = await fetch(`${frontUrl}/v2/${repository}/manifests/latest`, { headers, keepalive: false })
     if (!answer.ok) throw new Error(`the manifest: ${answer.status} ${await answer.text()}`)
     await answer.arrayBuffer()
   }
