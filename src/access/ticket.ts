@@ -24,6 +24,9 @@ export type TicketAbout = { readonly prefixKey: number; readonly digest: string;
 export class Tickets {
   readonly #key: Uint8Array
   readonly #lifeMinutes: number
+  /** Most tickets are of one minute, and a number is dear to write. */
+  #lastMinute = -1
+  #lastMinuteText = ''
 
   /** Front doors that share a name share the key. */
   constructor(key: Uint8Array, lifeMs: number) {
@@ -51,6 +54,10 @@ export class Tickets {
 
   #make(minute: number, hostId: number, { prefixKey, digest }: TicketAbout): string {
     const mac = hmacSha256(this.#key, `${minute} ${hostId} ${prefixKey} ${digest}`).slice(0, macLength)
-    return `${minute.toString(36)}-${hostId.toString(36)}-${mac}`
+    if (minute !== this.#lastMinute) {
+      this.#lastMinute = minute
+      this.#lastMinuteText = minute.toString(36)
+    }
+    return `${this.#lastMinuteText}-${hostId.toString(36)}-${mac}`
   }
 }

@@ -8,18 +8,23 @@ import type { CrawlPace } from '#stages/mirror/due-crawls.ts'
 import type { FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
 import type { StrikeOptions } from '#stages/mirror/strikes.ts'
 
+/** What they cost a host in a day is counted in test/flow/cost-of-proof.test.ts. */
 export const crawlDefaults: CrawlOptions = {
   idleMs: 10_000,
   totalMs: 30_000,
   family: undefined,
-  blocksPerBlob: 2,
+  // One range tells that a blob is there, its size and some of its bytes; half of them are its end, where a broken copy stops.
+  blocksPerBlob: 1,
+  headShare: 1 / 16,
   blockBytes: 4096,
   concurrency: 4,
   maxRequests: 30_000,
   maxSampledBytes: 256 << 20,
   maxMs: 10 * 60_000,
   maxRechecks: 200,
+  firstRechecks: 2,
   spotChecks: 4,
+  spotCheckEveryMs: 300_000,
   saveEveryMs: 5_000,
 }
 
@@ -49,10 +54,11 @@ export const strikeDefaults: StrikeOptions = {
   maxPrefixes: 100_000,
 }
 
-/** When a crawl that left something open is tried again. */
+/** When a crawl that left something open is tried again at the soonest. */
 export const retryDefaults: Omit<CrawlPace, 'againMs'> = {
-  lackingMs: 20_000,
-  retryMs: { partial: 1_000, behind: 10_000, trouble: 30_000, unsuitable: 60_000, lying: 60_000 },
+  lackingMs: 45_000,
+  retryMs: { partial: 1_000, behind: 20_000, trouble: 30_000, unsuitable: 60_000, lying: 60_000 },
+  slowestMs: 600_000,
 }
 
 /** Of what clients came back for. Silence of five seconds within a transfer is what breaks clients. */

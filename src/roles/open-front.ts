@@ -9,6 +9,7 @@ import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
+import { followBlockChecks } from './follow-block-checks.ts'
 import { followSnapshots, placesInFolder, type SnapshotPlaces } from './follow-snapshots.ts'
 import { frontLimits } from './front-limits.ts'
 import type { Strangers } from './strangers.ts'
@@ -37,6 +38,7 @@ export async function openFront(
   const { settings } = config
   const { blobs } = places
   const { holder, follower } = await followSnapshots(config, log, { kept, places })
+  const { blockChecks, follower: checksFollower } = followBlockChecks(config, log)
   const clientOptions = {
     userAgent: 'flotilla',
     ca: settings.hostCa === undefined ? undefined : await readFile(settings.hostCa, 'utf8'),
@@ -58,12 +60,27 @@ export async function openFront(
       outbound,
       originOutbound,
       openBlob: blobs === undefined ? undefined : (digest, range) => openBlobFile(blobs, digest, range),
+      blockChecks,
+      onDamaged: (digest) => log.error({ digest }, 'our own bytes of a blob are damaged or gone: push it again'),
       random: Math.random,
     },
     {
       ...frontDefaults,
       ...frontLimits(config),
-      choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
+      choose: {
+        ...frontDefaults.choose,
+        allowHttpHosts: settings.allowHttpHosts,
+        holdMs: settings.probeHold,
+      },
+      proofs: {
+        ...frontDefaults.proofs,
+        badForMs: settings.probeBackoff,
+        maxRunning: settings.probes,
+        maxRunningPerHost: settings.probesPerHost,
+        maxRunningPerPrefix: settings.probesPerNetwork,
+        maxHeld: settings.probeHeld,
+        maxHeldPerPrefix: settings.probeHeldPerNetwork,
+      },
       headroom: { hostShare: 1 / settings.frontDoors, aheadMs: settings.hostBacklog },
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
@@ -76,6 +93,8 @@ export async function openFront(
     followNow: () => follower.runNow(),
     async [Symbol.asyncDispose]() {
       await follower.stop()
+      await checksFollower.stop()
+      await blockChecks[Symbol.asyncDispose]()
       await outbound[Symbol.asyncDispose]()
       await originOutbound[Symbol.asyncDispose]()
     },

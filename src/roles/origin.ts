@@ -10,6 +10,7 @@ import { listen } from '#http/serve-bun.ts'
 import { makeFolder } from '#kit/atomic-file.ts'
 import { startFollower } from '#snapshots/follower.ts'
 import { SnapshotHolder } from '#snapshots/holder.ts'
+import type { SnapshotSource } from '#snapshots/snapshot-source.ts'
 import { blobAdmission } from '#stages/pull/admit-blob.ts'
 import { answerNext } from '#stages/pull/answer-next.ts'
 import { answerTree } from '#stages/pull/answer-tree.ts'
@@ -18,7 +19,7 @@ import { GenerationWaiters } from '#stages/pull/generation-waiters.ts'
 import { makeOriginCounters, type OriginCounters } from '#stages/pull/origin-counters.ts'
 import { ReplicaGate } from '#stages/pull/replica-gate.ts'
 import { ReplicaStreams } from '#stages/pull/replica-streams.ts'
-import { followFleet, followPace, placesInFolder, together } from './follow-snapshots.ts'
+import { followFleet, followPace, placesInFolder, type SnapshotPlaces, together } from './follow-snapshots.ts'
 import { originLimits } from './origin-defaults.ts'
 import { watchOwnTree } from './own-tree.ts'
 import type { Role } from './role.ts'
@@ -35,13 +36,19 @@ export type OriginRole = Role & {
 const tickMs = 250
 const [now, random] = [Date.now, Math.random]
 
-export async function startOrigin(config: Config, log: Logger, strangers: Strangers): Promise<OriginRole> {
+/** `places`: where hosts are followed, where it is not the data folder. */
+export async function startOrigin(
+  config: Config,
+  log: Logger,
+  strangers: Strangers,
+  places: Pick<SnapshotPlaces, 'documents'> = placesInFolder(config),
+): Promise<OriginRole> {
   const { settings } = config
   const { host, port } = config.listen.origin
   let isStopping = false
   const notReady = () => (isStopping ? 'stopping' : undefined)
   const counters = makeOriginCounters()
-  const rush = await openRush(config, log, { strangers, counters, port })
+  const rush = await openRush(config, log, { strangers, counters, port, source: places.documents })
   const listener = listen(withProbes(rush.handler, notReady), {
     host,
     port,
@@ -70,17 +77,22 @@ type Channel = {
   readonly gate: ReplicaGate
   readonly waiters: GenerationWaiters
 }
-type RushParts = { readonly strangers: Strangers; readonly counters: OriginCounters; readonly port: number }
+type RushParts = {
+  readonly strangers: Strangers
+  readonly counters: OriginCounters
+  readonly port: number
+  readonly source: SnapshotSource
+}
 type Rush = { readonly handler: Handler; followNow(): Promise<void>; stop(): Promise<void> }
 
 /** The handler of the trees, and what keeps its knowledge and its waiters going. */
-async function openRush(config: Config, log: Logger, { strangers, counters, port }: RushParts): Promise<Rush> {
+async function openRush(config: Config, log: Logger, { strangers, counters, port, source }: RushParts): Promise<Rush> {
   const limits = originLimits(config)
   const logError = (error: unknown) => log.warn({ err: error }, 'the origin could not take what is new; it goes on')
   const holder = new SnapshotHolder(config.publicChannel)
   const kept = join(config.data, 'origin', String(port))
   await makeFolder(kept)
-  const steps = await followFleet({ config, holder, source: placesInFolder(config).documents, kept, log: logError })
+  const steps = await followFleet({ config, holder, source, kept, log: logError })
   const streams = new ReplicaStreams(limits.streams, now)
   const channels = config.settings.publicChannels.map((name): Channel => {
     const folder = join(config.tree, name)

@@ -60,15 +60,14 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
     const meetsStrangers = names.some((name) => name === 'origin' || name === 'frontdoor' || name === 'manager')
     const isElsewhere = !isControl && config.urls.mirror !== undefined
     const strangers = meetsStrangers ? await openStrangers(config, isElsewhere) : undefined
-    const origin = await start('origin', () => startOrigin(config, log, strangers!))
+    const hasTree = names.includes('origin') || config.settings.tree !== undefined
+    const isApart = names.includes('frontdoor') && !names.includes('mirror')
+    const line =
+      isApart || isElsewhere ? ground.use(await openFrontLine(config, log, { isElsewhere, hasTree })) : undefined
+    const origin = await start('origin', () => startOrigin(config, log, strangers!, line?.places))
     const originUrl =
       config.urls.origin ?? (origin ? addressOf(config, 'origin', origin.listeners.origin!.port) : undefined)
     let mirror: Mirror | undefined
-    const hasTree = names.includes('origin') || config.settings.tree !== undefined
-    const line =
-      names.includes('frontdoor') && !names.includes('mirror')
-        ? ground.use(await openFrontLine(config, log, { isElsewhere, hasTree }))
-        : undefined
     const frontdoor = await start('frontdoor', () =>
       startFrontdoor(config, log, {
         report: line?.report ?? ((evidence) => mirror?.report(evidence)),

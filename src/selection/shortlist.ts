@@ -19,6 +19,16 @@ type Kept = Map<readonly IndexedHost[], (Shortlist | undefined)[]>
 
 /** A new state of health comes with every change of placement too, within half a minute: then all lists go. */
 const kept = new WeakMap<HealthIndex, Kept>()
+/** The state that was asked for last, which is the one of nearly every request. */
+let last: { readonly health: HealthIndex; readonly byHosts: Kept } | undefined
+
+function listsOf(health: HealthIndex): Kept {
+  if (last?.health === health) return last.byHosts
+  let byHosts = kept.get(health)
+  if (!byHosts) kept.set(health, (byHosts = new Map()))
+  last = { health, byHosts }
+  return byHosts
+}
 
 const kinds = { fragile: 0, normal: 1, forgiving: 2 } as const
 
@@ -33,8 +43,7 @@ export function shortlistOf(
   client: SelectionClient,
   draw: Draw,
 ): Shortlist {
-  let byHosts = kept.get(fleet.health)
-  if (!byHosts) kept.set(fleet.health, (byHosts = new Map()))
+  const byHosts = listsOf(fleet.health)
   let byFacet = byHosts.get(hosts)
   if (!byFacet) byHosts.set(hosts, (byFacet = []))
   const facet = facetOf(client, draw)

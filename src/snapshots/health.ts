@@ -11,6 +11,8 @@ export type HostHealth = {
   readonly families?: readonly (4 | 6)[] | undefined
   /** open: takes nothing; draining: weight 0 until whole reads passed. */
   readonly circuit: 'closed' | 'open' | 'draining'
+  /** A look at it failed a short while ago: what is told here of its life is not enough to send a client there. */
+  readonly isShaky?: boolean | undefined
   /** Client networks that it failed lately, as front doors told. */
   readonly strikes?: number
   /** By the clock of the mirror role, and to be compared with nothing: another number is another doubt. A front door sends nobody

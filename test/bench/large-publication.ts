@@ -11,7 +11,8 @@ import { digestOf } from '../kit/front-door.ts'
 const repositoryCount = 2000
 const tagCount = 100
 const blobsPerTag = 5
-const layerBytes = 40_000_000
+/** So that as many as are asked for a second do not fill every host: then all of them would be looked at for every request. */
+const layerBytes = 200_000
 /** The generation of the whole pack; every one after it changes so many repositories. */
 export const firstGeneration = 1000
 const changedRepositories = 40

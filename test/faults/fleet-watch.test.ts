@@ -1,7 +1,7 @@
 // What happens to a host between two crawls: it dies, comes back, lies to clients, hangs; and what the snapshots then say.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { crawlHost } from '#stages/mirror/crawl-host.ts'
@@ -80,6 +80,10 @@ async function watchOf(...urls: string[]) {
     strike: async (hostId: number, prefixKey: number) => {
       nowMs += 2_000
       return (await watch.strike(hostId, prefixKey))?.hosts.find(({ id }) => id === hostId)
+    },
+    suspect: async (hostId: number) => {
+      nowMs += 2_000
+      return (await watch.suspect(hostId))?.hosts.find(({ id }) => id === hostId)
     },
   }
 }
@@ -238,6 +242,57 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     await watch.whenIdle()
     expect((await round()).hosts[0]).toMatchObject({ circuit: 'closed', isAlive: true })
     expect(host.requests().some(({ status, path }) => status === 200 && path.startsWith('/blobs/'))).toBe(true)
+  })
+
+  test('a probe of a front door that failed closes a host when one from here fails too, and no other', async () => {
+    const [good, dead] = [await fleet.addHost('suspected'), await fleet.addHost('dead')]
+    const { round, suspect } = await watchOf(good.url, dead.url)
+    await round()
+    expect(await suspect(1)).toMatchObject({ circuit: 'closed', isAlive: true })
+    await dead[Symbol.asyncDispose]()
+    expect(await suspect(2)).toMatchObject({ circuit: 'open', isAlive: false })
+    expect(await suspect(99)).toBeUndefined()
+  })
+
+  test('one blob that is gone closes no host on evidence; all of them do', async () => {
+    const host = await fleet.addHost('shrinking')
+    const { round, strike } = await watchOf(host.url)
+    const files = fleet.blobs.map((blob) => fleet.fileOf(host.tree, blob))
+    for (let i = 0; i < 6; i++) {
+      await round()
+      const asked = host.requests().at(-1)!.path
+      const gone = files.find((file) => file.endsWith(asked.split('?')[0]!))!
+      renameSync(gone, `${gone}.gone`)
+      const told = await strike(1, 100 + i)
+      // The same blob may be drawn twice; then there is nothing to tell it by.
+      if (told?.circuit === 'closed') {
+        expect(told).toMatchObject({ isAlive: true, strikes: 1 })
+        for (const file of files.filter((one) => one !== gone)) renameSync(file, `${file}.gone`)
+        expect(await strike(1, 200)).toMatchObject({ circuit: 'open' })
+        return
+      }
+      renameSync(`${gone}.gone`, gone)
+      for (let j = 0; j < 4; j++) await round()
+    }
+    throw new Error('the same blob was drawn six times')
+  })
+
+  test('a restart lets no host in again that was closed or draining', async () => {
+    const [liar, accused] = [await fleet.addHost('closed'), await fleet.addHost('drained')]
+    const { round, strike, watch, tools } = await watchOf(liar.url, accused.url)
+    await round()
+    for (const blob of fleet.blobs) writeFileSync(fleet.fileOf(liar.tree, blob), Buffer.alloc(blob.sizeBytes, 1))
+    await strike(1, 100)
+    for (const prefix of [100, 101, 102]) await strike(2, prefix)
+    const before = await watch.rebuild()
+    expect(before.health.hosts.map(({ circuit }) => circuit)).toEqual(['open', 'draining'])
+    fleet.copyTo(liar.tree, fleet.blobs)
+    const again = new FleetWatch(tools, options, before)
+    const after = await again.round()
+    await again.whenIdle()
+    expect(after.health.hosts.map(({ circuit }) => circuit)).toEqual(['open', 'draining'])
+    // A whole read brings the one back, time and good rounds the other.
+    expect((await again.round()).health.hosts[1]).toMatchObject({ circuit: 'closed' })
   })
 
   test('bytes of ours that have rotted take no host down, and are told of', async () => {

@@ -7,10 +7,14 @@ import type { StrikeBook } from './strikes.ts'
 export type HealthFacts = {
   readonly liveness: readonly HostLiveness[]
   readonly strikes: Pick<StrikeBook, 'circuitOf' | 'reasonOf' | 'evidenceOf'>
+  /** How long a host is shaky after a look at it failed. */
+  readonly shakyMs?: number | undefined
 }
 
 /** Unchanged verdicts are told again after this long, so that readers can tell a calm fleet from a dead maker. */
 const freshMs = 30_000
+/** A host that failed is likelier to fail again than any other; after this long it counts as any other. */
+const shakyMs = 600_000
 
 /** The previous document itself when it still holds and is fresh. */
 export function buildHealth(facts: HealthFacts, previous: HealthDocument | undefined, nowMs: number): HealthDocument {
@@ -20,7 +24,9 @@ export function buildHealth(facts: HealthFacts, previous: HealthDocument | undef
   return { format: 1, version: (previous?.version ?? 0) + 1, builtAtMs: nowMs, hosts }
 }
 
-function healthOf({ hostId, urls }: HostLiveness, { strikes }: HealthFacts, nowMs: number): HostHealth {
+function healthOf({ hostId, urls }: HostLiveness, facts: HealthFacts, nowMs: number): HostHealth {
+  const { strikes } = facts
+  const shakyAfterMs = nowMs - (facts.shakyMs ?? shakyMs)
   const alive = urls.filter(({ isAlive }) => isAlive)
   const failed = urls.find(({ isAlive }) => !isAlive)
   const circuit = strikes.circuitOf(hostId)
@@ -32,6 +38,8 @@ function healthOf({ hostId, urls }: HostLiveness, { strikes }: HealthFacts, nowM
     roundTripMs: alive.length > 0 ? Math.min(...alive.map(({ roundTripMs }) => roundTripMs)) : 0,
     families: [...new Set(alive.flatMap(({ families }) => families))].sort(),
     circuit,
+    // Left out where it is not so: most hosts are calm, and the document travels.
+    isShaky: urls.some(({ failedAtMs }) => failedAtMs !== undefined && failedAtMs > shakyAfterMs) || undefined,
     ...strikes.evidenceOf(hostId, nowMs),
   }
 }
@@ -39,8 +47,8 @@ function healthOf({ hostId, urls }: HostLiveness, { strikes }: HealthFacts, nowM
 /** What readers act on; times of day and round trips change every round. */
 function verdictsOf(hosts: readonly HostHealth[]): string {
   return JSON.stringify(
-    hosts.map(({ id, isAlive, reason, families, circuit, strikes, doubtSinceMs }) => {
-      return [id, isAlive, reason, families, circuit, strikes, doubtSinceMs]
+    hosts.map(({ id, isAlive, reason, families, circuit, isShaky, strikes, doubtSinceMs }) => {
+      return [id, isAlive, reason, families, circuit, isShaky, strikes, doubtSinceMs]
     }),
   )
 }

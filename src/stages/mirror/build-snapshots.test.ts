@@ -56,6 +56,17 @@ const urlAt = (url: string, isAlive: boolean, about: Partial<UrlLiveness> = {}):
 const place = (about: Partial<PlacementFacts>) => buildPlacement('stable', facts(about), undefined, 0).hosts[0]!
 
 describe('placement', () => {
+  test('leaves out addresses that lie under a name of our own, and a host that has no other', () => {
+    const under = (name: string) => place({ ownNames: [name] })
+    expect(under('example.net').excluded).toMatch(/mirror1\.example\.net lies under example\.net.*credentials/)
+    expect(under('mirror1.example.net').excluded).toMatch(/needs another name/)
+    expect(under('other.example.net').excluded).toBeUndefined()
+    expect(under('1.example.net').excluded).toBeUndefined()
+    const urls = ['https://m.registry.example.org', 'https://mirror.example.com']
+    const both = place({ hosts: [host(1, { categories: [{ category: 'stable', urls }] })], ownNames: ['example.org'] })
+    expect([both.urls, both.excluded]).toEqual([['https://mirror.example.com'], undefined])
+  })
+
   test('carries what selection needs and can be indexed', () => {
     const document = buildPlacement('stable', facts({ hosts: [host(2), host(1)] }), undefined, 7)
     expect(document.hosts.map(({ id }) => id)).toEqual([1, 2])
@@ -168,6 +179,16 @@ describe('health', () => {
       circuit: 'open',
       reason: 'other bytes',
     })
+  })
+
+  test('is shaky for ten minutes after a look that failed, and says so at once', () => {
+    const well = { liveness: liveness(urlAt('http://a', true)), strikes: calm }
+    const failed = { liveness: liveness(urlAt('http://a', true, { failedAtMs: 1_000 })), strikes: calm }
+    const calmly = buildHealth(well, undefined, 0)
+    expect(calmly.hosts[0]!.isShaky).toBeUndefined()
+    const shaky = buildHealth(failed, calmly, 2_000)
+    expect(shaky.hosts[0]).toMatchObject({ isAlive: true, isShaky: true })
+    expect(buildHealth(failed, shaky, 601_000).hosts[0]!.isShaky).toBeUndefined()
   })
 
   test('stays the same document while verdicts do, and is told again before it looks forgotten', () => {

@@ -17,8 +17,10 @@ import {
 } from './sample-blob.ts'
 
 export type CheckOptions = ProbeLimits & {
-  /** The last block is the end of the blob, where a broken copy stops. */
+  /** The last block is the end of the blob, where a broken copy stops; of a single one, every other time. */
   readonly blocksPerBlob: number
+  /** The part of the blobs that a HEAD is asked for as well: a range tells size and bytes alone, but not how whole answers look. */
+  readonly headShare?: number
   readonly blockBytes: number
 }
 
@@ -37,11 +39,17 @@ export async function checkBlob(
   tools: CheckTools,
   options: CheckOptions,
 ): Promise<BlobCheck> {
-  let sample = await checkSize(base, blob, tools.client, options)
-  let requests = 1
+  const { headShare = 1, blocksPerBlob } = options
+  const hasBlocks = blocksPerBlob > 0 && blob.sizeBytes > 0
+  let sample: Sample | undefined
+  let requests = 0
   let bytes = 0
-  for (let i = 1; i <= options.blocksPerBlob && sample.verdict === 'good' && blob.sizeBytes > 0; i++) {
-    const isEnd = i === options.blocksPerBlob
+  if (!hasBlocks || headShare === 1 || tools.random() < headShare) {
+    sample = await checkSize(base, blob, tools.client, options)
+    requests++
+  }
+  for (let i = 1; i <= blocksPerBlob && hasBlocks && (!sample || sample.verdict === 'good'); i++) {
+    const isEnd = i === blocksPerBlob && (blocksPerBlob > 1 || tools.random() < 0.5)
     const range = blockAt(blob.sizeBytes, options.blockBytes, isEnd ? 1 - Number.EPSILON : tools.random())
     const block = { range, bytes: await readOriginRange(tools.blobs, blob.digest, range) }
     sample = await sampleBlob(tools.client, base, blob, block, options)
@@ -49,7 +57,7 @@ export async function checkBlob(
     requests++
     bytes += block.bytes.length
   }
-  return { sample, requests, bytes }
+  return { sample: sample!, requests, bytes }
 }
 
 async function checkSize(

@@ -1,5 +1,5 @@
 // One look at every address of every host, a round at a time: a block of a blob that is proven there, asked for as clients ask.
-// The family that clients are sent over is looked at every round, the other one now and then.
+// The address and the family that clients are sent over are looked at every round, the others now and then.
 
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { eachBounded } from '#kit/each-bounded.ts'
@@ -18,6 +18,7 @@ import {
 
 export type LivenessTarget = {
   readonly hostId: number
+  /** The one that clients are sent to first. */
   readonly urls: readonly string[]
   /** One that is proven there, another each round; undefined: nothing is proven yet, so there is nothing to ask for. */
   readonly blob: TreeBlob | undefined
@@ -27,11 +28,20 @@ export type LivenessTarget = {
 export type UrlLiveness = Liveness & { readonly url: string; readonly families: readonly (4 | 6)[] }
 export type HostLiveness = { readonly hostId: number; readonly urls: readonly UrlLiveness[] }
 
+export type HostProbe = {
+  readonly host: HostLiveness
+  /** What an address that clients were sent to did wrong. */
+  readonly failure: string | undefined
+  /** It failed only by lacking the blob that it was asked for. */
+  readonly isOfBlob: boolean
+}
+
 export type LivenessOptions = {
   readonly concurrency: number
   readonly blockBytes: number
   readonly idleMs: number
   readonly totalMs: number
+  /** The same for further addresses of a host, while the first is well. */
   readonly otherFamilyEveryMs: number
 }
 
@@ -55,6 +65,10 @@ type Watched = {
 
 type Look = { readonly watched: Watched; readonly sample: Sample; readonly other: Sample | undefined }
 
+/** The other family of a further address is where the fewest clients come: so much more seldom still. */
+const farTurns = 5
+/** So many rounds after an address began to fail, all of its host are looked at each time. */
+const anxiousRounds = 3
 /** With fewer hosts than this, silence of all of them may well be theirs. */
 const fewHosts = 3
 /** So many rounds in which everything is silent are taken for our own trouble. */
@@ -80,7 +94,7 @@ export class LivenessWatch {
         this.#watched.set(keyOf(hostId, url), before.get(keyOf(hostId, url)) ?? watch(hostId, url))
     }
     const looks: Look[] = []
-    const jobs = targets.flatMap((target) => (target.blob ? target.urls.map((url) => ({ target, url })) : []))
+    const jobs = targets.flatMap((target) => (target.blob ? this.#dueUrls(target) : []).map((url) => ({ target, url })))
     await eachBounded(jobs, this.#options.concurrency, async ({ target, url }) => {
       try {
         looks.push(await this.#look(this.#watched.get(keyOf(target.hostId, url))!, target))
@@ -95,19 +109,35 @@ export class LivenessWatch {
     return targets.map(({ hostId, urls }) => ({ hostId, urls: urls.map((url) => this.#tell(hostId, url)) }))
   }
 
-  /** One host at once, on evidence. `failure`: what an address that clients were sent to did wrong. */
-  async probe(target: LivenessTarget): Promise<{ readonly host: HostLiveness; readonly failure: string | undefined }> {
+  #dueUrls({ hostId, urls }: LivenessTarget): readonly string[] {
+    const livenessOf = (url: string) => this.#watched.get(keyOf(hostId, url))!.liveness
+    const first = urls[0] === undefined ? undefined : livenessOf(urls[0])
+    // Where the first one begins to fail, whether another is well decides who may still be sent there.
+    if (!first || (first.failures > 0 && first.failures <= anxiousRounds)) return urls
+    const oldestMs = this.#tools.now() - this.#options.otherFamilyEveryMs
+    return urls.filter((url, i) => {
+      const liveness = livenessOf(url)
+      const isHalfDead = liveness?.isAlive === true && liveness.failures > 0
+      return i === 0 || !liveness || isHalfDead || liveness.checkedAtMs <= oldestMs
+    })
+  }
+
+  /** One host at once, on evidence. */
+  async probe(target: LivenessTarget): Promise<HostProbe> {
     const { hostId, urls, blob } = target
     let failure: string | undefined
+    let isOfBlob = true
     for (const url of blob ? urls : []) {
       const watched = this.#watched.get(keyOf(hostId, url)) ?? watch(hostId, url)
       this.#watched.set(keyOf(hostId, url), watched)
       const wasAlive = watched.liveness?.isAlive ?? true
       const look = await this.#look(watched, target)
       this.#learn(look)
-      if (wasAlive && look.sample.verdict !== 'good') failure ??= `${url}: ${look.sample.fault?.came}`
+      if (!wasAlive || look.sample.verdict === 'good') continue
+      failure ??= `${url}: ${look.sample.fault?.came}`
+      if (look.sample.verdict !== 'lacking') isOfBlob = false
     }
-    return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure }
+    return { host: { hostId, urls: urls.map((url) => this.#tell(hostId, url)) }, failure, isOfBlob }
   }
 
   async #look(watched: Watched, target: LivenessTarget): Promise<Look> {
@@ -124,7 +154,9 @@ export class LivenessWatch {
     // Of a host that is out already nothing more is to be lost; reading whole blobs for it would be work for nothing.
     if (sample.verdict === 'wrong' && watched.liveness?.isAlive !== false) await requireSound(blobs, blob.digest)
     if (watched.family === undefined) return { watched, sample, other: undefined }
-    const isDue = now() - watched.otherCheckedAtMs >= this.#options.otherFamilyEveryMs
+    const { otherFamilyEveryMs } = this.#options
+    const everyMs = watched.url === target.urls[0] ? otherFamilyEveryMs : otherFamilyEveryMs * farTurns
+    const isDue = now() - watched.otherCheckedAtMs >= everyMs
     const isNeeded = sample.verdict !== 'good' && watched.otherFamily !== undefined
     const other = isDue || isNeeded ? await ask(watched.family === 4 ? 6 : 4) : undefined
     return { watched, sample, other }

@@ -27,8 +27,12 @@ export type CrawlOptions = CheckOptions & {
   readonly maxMs: number
   /** Blobs it lacked that are asked for again. */
   readonly maxRechecks: number
-  /** Blobs it held that are looked at again. */
+  /** Of those, so many first; the others only when one of them has come. Undefined: all. */
+  readonly firstRechecks?: number
+  /** Blobs it held that are looked at again, */
   readonly spotChecks: number
+  /** one for each such time since the last crawl. Undefined: all of them each time. */
+  readonly spotCheckEveryMs?: number
   /** What is settled is kept at least this often. */
   readonly saveEveryMs: number
 }
@@ -72,6 +76,7 @@ class Crawl {
   readonly #base: string | undefined
   /** Addresses of blobs that had wrong bytes the last time. */
   readonly #suspects: ReadonlySet<string>
+  readonly #lastMs: number
   #savedAtMs: number
   #saving: Promise<void> = Promise.resolve()
 
@@ -84,7 +89,7 @@ class Crawl {
       task,
       tools,
       { ...options, hasTicket: host.ticket === 'query' },
-      { book: new PresenceBook(presence), suspects: new Set(suspects) },
+      { book: new PresenceBook(presence), suspects: new Set(suspects), lastMs: last?.finishedAtMs ?? 0 },
     )
   }
 
@@ -92,7 +97,7 @@ class Crawl {
     task: CrawlTask,
     tools: CrawlTools,
     options: CrawlOptions,
-    kept: { readonly book: PresenceBook; readonly suspects: ReadonlySet<string> },
+    kept: { readonly book: PresenceBook; readonly suspects: ReadonlySet<string>; readonly lastMs: number },
   ) {
     this.#task = task
     const { client, signal } = tools
@@ -101,6 +106,7 @@ class Crawl {
     this.#options = options
     this.#book = kept.book
     this.#suspects = kept.suspects
+    this.#lastMs = kept.lastMs
     this.#base = urlsOf(task.host, task.channel)[0]
     this.#savedAtMs = tools.now()
     this.tally = new CrawlTally(tools.now(), options, tools.signal)
@@ -140,19 +146,36 @@ class Crawl {
       this.#options.maxRechecks,
       this.#tools.random,
     )
-    await eachBounded([...missing.filter(isSuspect), ...others], this.#options.concurrency, async (digest) => {
+    const first = this.#options.firstRechecks ?? others.length
+    const hasCome = await this.#recheck(base, [...missing.filter(isSuspect), ...others.slice(0, first)])
+    // A copy that is under way shows in any few of them; one that is partial for good would be asked for all of it for ever.
+    if (hasCome) await this.#recheck(base, others.slice(first))
+  }
+
+  /** Whether one of them is there now. */
+  async #recheck(base: string, digests: readonly string[]): Promise<boolean> {
+    let hasCome = false
+    await eachBounded(digests, this.#options.concurrency, async (digest) => {
       const blob = await this.#tools.tree.findBlob(this.#task.channel, digest)
       // It has left the tree; nobody asks for it any more.
-      if (!blob) this.#book.correct(digest, true)
-      return blob
-        ? this.#look(base, blob, (isHeld) => isHeld !== undefined && this.#book.correct(digest, isHeld))
-        : undefined
+      if (!blob) {
+        this.#book.correct(digest, true)
+        return undefined
+      }
+      return this.#look(base, blob, (isHeld) => {
+        hasCome ||= isHeld === true
+        if (isHeld !== undefined) this.#book.correct(digest, isHeld)
+      })
     })
+    return hasCome
   }
 
   async #checkSpots(base: string): Promise<void> {
     const { tree, random } = this.#tools
-    for (let i = 0; i < this.#options.spotChecks && this.#book.generation > 0 && !this.tally.isOver; i++) {
+    const { spotChecks, spotCheckEveryMs } = this.#options
+    const sinceMs = this.#tools.now() - this.#lastMs
+    const count = spotCheckEveryMs === undefined ? spotChecks : Math.floor(sinceMs / spotCheckEveryMs + random())
+    for (let i = 0; i < Math.min(count, spotChecks) && this.#book.generation > 0 && !this.tally.isOver; i++) {
       const blob = await tree.pickBlob(this.#task.channel, this.#book.generation, random())
       if (!blob || !this.#book.isProven(blob)) continue
       await this.#look(base, blob, (isHeld) => isHeld === false && this.#book.correct(blob.digest, false))

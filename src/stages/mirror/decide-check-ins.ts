@@ -41,7 +41,9 @@ export async function crawlAndDecide(
   const open = await listCheckIns(tools.catalogue, host.id, channel, { state: 'claimed', limit: mostOpen })
   const isSaidWhole = open.some((one) => !one.isPartial)
   const maxRechecks = isSaidWhole ? Math.max(crawl.maxRechecks, checkIns.maxRechecks) : crawl.maxRechecks
-  const record = await crawlHost({ ...task, trace }, tools, { ...crawl, maxRechecks })
+  const { firstRechecks = maxRechecks } = crawl
+  const rechecks = { maxRechecks, firstRechecks: isSaidWhole ? maxRechecks : firstRechecks }
+  const record = await crawlHost({ ...task, trace }, tools, { ...crawl, ...rechecks })
   if (!signal?.aborted) await decideAll(open, place, record, tools, checkIns)
   return record
 }

@@ -6,6 +6,7 @@ const pace: CrawlPace = {
   againMs: 600_000,
   lackingMs: 90_000,
   retryMs: { partial: 1_000, behind: 30_000, trouble: 60_000, unsuitable: 120_000, lying: 300_000 },
+  slowestMs: 600_000,
 }
 const now = 10_000_000
 
@@ -56,6 +57,26 @@ test.each<[string, Past | undefined, boolean]>([
   ['a liar', { outcome: 'lying', agoMs: 299_999, generation: 4 }, false],
 ])('%s', (_, past, expected) => {
   expect(due(past)).toBe(expected)
+})
+
+test.each<[string, CrawlOutcome, number, number, number]>([
+  ['soon after the publication: at its shortest', 'behind', 5_000, 30_000, 0],
+  ['a minute after: in two minutes', 'behind', 60_000, 120_000, 0],
+  ['and so is one that lacks blobs', 'complete', 180_000, 360_000, 2],
+  ['hours after: no slower than the slowest', 'behind', 7_200_000, 600_000, 0],
+  ['what our budget cut does not wait', 'partial', 7_200_000, 1_000, 0],
+])('a host that lags is asked ever less often: %s', (_, outcome, laggedMs, waitMs, lacking) => {
+  const finishedAtMs = now - waitMs
+  const state = {
+    channel: 'stable',
+    generation: 5,
+    publishedAtMs: finishedAtMs - laggedMs,
+    hosts: [host(1)],
+    presence: new Map([[1, { generation: outcome === 'complete' ? 5 : 4, missing: [], extra: [] }]]),
+    lastCrawls: new Map([[1, { outcome, finishedAtMs, lacking } as CrawlRecord]]),
+  }
+  const isDue = (nowMs: number) => dueCrawls(state, pace, nowMs).length === 1
+  expect([isDue(now - 1), isDue(now)]).toEqual([false, true])
 })
 
 test('neither those that are switched off, nor without an address, nor before anything is published', () => {

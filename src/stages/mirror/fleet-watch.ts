@@ -13,15 +13,8 @@ import {
   type LivenessTools,
   LivenessWatch,
 } from './check-liveness.ts'
-import {
-  type CrawlRecord,
-  type HostRecords,
-  noPresence,
-  type Presence,
-  type TreeBlob,
-  type TreeRecords,
-  urlsOf,
-} from './host-records.ts'
+import { chooseTargets } from './choose-targets.ts'
+import type { CrawlRecord, HostRecords, Presence, TreeRecords } from './host-records.ts'
 import { type ClientReadOptions, ClientReads } from './read-as-client.ts'
 import { readWhole } from './read-whole.ts'
 import { type Circuit, StrikeBook, type StrikeOptions } from './strikes.ts'
@@ -43,6 +36,12 @@ export type FleetWatchOptions = {
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
   readonly clientReads: ClientReadOptions
+  /** Hostnames of our own; hosts that lie under them are left out. */
+  readonly ownNames?: readonly string[]
+  /** Clients come over https: of a host's addresses the https ones are theirs. */
+  readonly isBehindTls?: boolean
+  /** See build-health.ts, which has the default. */
+  readonly shakyMs?: number
   /** Whole reads of draining hosts run beside the rounds: none above this size, so many at once, no longer than this. */
   readonly wholeReads: {
     readonly maxBytes: number
@@ -58,9 +57,6 @@ export type PreviousSnapshots = {
   readonly placement?: PlacementDocument | undefined
   readonly health?: HealthDocument | undefined
 }
-
-/** A proven blob is drawn this often before a host counts as one without any. */
-const draws = 4
 
 export class FleetWatch {
   readonly #tools: FleetWatchTools
@@ -87,6 +83,8 @@ export class FleetWatch {
     this.#clientReads = new ClientReads(tools, options.clientReads)
     this.#placement = previous.placement
     this.#health = previous.health
+    for (const { id, circuit, reason } of previous.health?.hosts ?? [])
+      this.#strikes.restore(id, circuit, reason, tools.now())
   }
 
   /** Looks at every host once and makes both snapshots anew. Rounds must not overlap; everything else may, with them too. */
@@ -116,11 +114,8 @@ export class FleetWatch {
 
   /** Looks at one host whose proofs are new, without waiting for a round. */
   async admit(hostId: number): Promise<FleetSnapshots> {
-    const { hosts, presence } = await this.#readFacts()
-    const chosen = await this.#chooseTargets({ hosts: hosts.filter(({ id }) => id === hostId), presence })
-    const target = chosen.get(hostId)
+    const target = await this.#retarget(hostId)
     if (target) {
-      this.#targets.set(hostId, target)
       const { host } = await this.#watch.probe(target)
       this.#admitted.set(hostId, host)
       const known = this.#liveness ?? (this.#health ? undefined : [])
@@ -198,10 +193,25 @@ export class FleetWatch {
   }
 
   async #probe(hostId: number): Promise<HealthDocument> {
-    const told = await this.#watch.probe(this.#targets.get(hostId)!)
+    const target = this.#targets.get(hostId)!
+    let told = await this.#watch.probe(target)
+    if (told.failure !== undefined && told.isOfBlob) {
+      // One blob that is gone is no reason to close the host: it is asked for another.
+      const another = await this.#retarget(hostId)
+      if (another?.blob && another.blob.digest !== target.blob?.digest) told = await this.#watch.probe(another)
+    }
     this.#liveness = this.#liveness?.map((host) => (host.hostId === hostId ? told.host : host))
     this.#strikes.probed(hostId, told.failure, this.#tools.now())
     return this.#buildHealth()
+  }
+
+  /** With another blob to ask for, and the addresses of this moment. */
+  async #retarget(hostId: number): Promise<LivenessTarget | undefined> {
+    const { hosts, presence } = await this.#readFacts()
+    const chosen = await this.#chooseTargets({ hosts: hosts.filter(({ id }) => id === hostId), presence })
+    const target = chosen.get(hostId)
+    if (target) this.#targets.set(hostId, target)
+    return target
   }
 
   /** When no whole read runs any more; what it found is told by the next round. */
@@ -211,14 +221,14 @@ export class FleetWatch {
 
   #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
     const liveness = new Map(this.#liveness?.map((host) => [host.hostId, host]))
-    const { channel } = this.#options
-    this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
+    const { channel, ownNames = [] } = this.#options
+    this.#placement = buildPlacement(channel, { ...facts, liveness, ownNames }, this.#placement, this.#tools.now())
     return this.#placement
   }
 
   #buildHealth(): HealthDocument {
     if (!this.#liveness && this.#health) return this.#health
-    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes }
+    const facts = { liveness: this.#liveness ?? [], strikes: this.#strikes, shakyMs: this.#options.shakyMs }
     this.#health = buildHealth(facts, this.#health, this.#tools.now())
     return this.#health
   }
@@ -234,32 +244,9 @@ export class FleetWatch {
     return { hosts, presence, lastCrawls }
   }
 
-  async #chooseTargets({
-    hosts,
-    presence,
-  }: Pick<PlacementFacts, 'hosts' | 'presence'>): Promise<Map<number, LivenessTarget>> {
-    const { channel } = this.#options
-    const targets = new Map<number, LivenessTarget>()
-    for (const host of hosts) {
-      const urls = urlsOf(host, channel)
-      if (urls.length === 0 || !host.isAdminActive || !host.isUserActive) continue
-      const blob = await this.#pickProven(presence.get(host.id) ?? noPresence)
-      targets.set(host.id, { hostId: host.id, urls, blob, hasTicket: host.ticket === 'query' })
-    }
-    return targets
-  }
-
-  /** Another one each time, so that no host can keep just the ones we ask for. */
-  async #pickProven(presence: Presence): Promise<TreeBlob | undefined> {
-    const { tree, random } = this.#tools
-    const { channel } = this.#options
-    const missing = new Set(presence.missing)
-    for (let i = 0; i < draws && presence.generation > 0; i++) {
-      const blob = await tree.pickBlob(channel, presence.generation, random())
-      if (blob && !missing.has(blob.digest)) return blob
-    }
-    const extra = presence.extra[Math.floor(random() * presence.extra.length)]
-    return extra === undefined ? undefined : tree.findBlob(channel, extra)
+  #chooseTargets(facts: Pick<PlacementFacts, 'hosts' | 'presence'>): Promise<Map<number, LivenessTarget>> {
+    const { channel, isBehindTls = false } = this.#options
+    return chooseTargets(facts, { channel, isBehindTls }, this.#tools)
   }
 
   #aliveUrls(hostId: number): readonly string[] {

@@ -15,6 +15,12 @@ const good = sample('good')
 const slow = sample('unknown', 'timeout')
 const refused = sample('unknown', 'refused')
 
+test('when it failed last outlives what came after', () => {
+  const states: Liveness[] = []
+  for (const [i, one] of [good, slow, good, good].entries()) states.push(stepLiveness(states.at(-1), one, i))
+  expect(states.map(({ failedAtMs }) => failedAtMs)).toEqual([undefined, 1, 1, 1])
+})
+
 test.each<[string, Sample[], boolean[]]>([
   ['the first look decides alone', [good], [true]],
   ['also when it fails', [slow], [false]],

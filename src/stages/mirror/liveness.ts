@@ -9,6 +9,8 @@ export type Liveness = {
   readonly failures: number
   readonly successes: number
   readonly checkedAtMs: number
+  /** When a look last failed; undefined: none did that is remembered. */
+  readonly failedAtMs?: number | undefined
   readonly roundTripMs: number
 }
 
@@ -35,6 +37,7 @@ export function stepLiveness(before: Liveness | undefined, sample: Sample, nowMs
     failures,
     successes,
     checkedAtMs: nowMs,
+    failedAtMs: isGood ? before?.failedAtMs : nowMs,
     roundTripMs: isGood ? sample.roundTripMs : (before?.roundTripMs ?? 0),
   }
 }

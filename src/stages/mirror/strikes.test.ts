@@ -128,6 +128,32 @@ describe('a circuit', () => {
     }
   })
 
+  test('that a failed whole read opened is not closed by probes: it takes another whole read, ever more rarely', () => {
+    const book = bookOf()
+    strikeAll(book, 1, [10, 11, 12])
+    let nowMs = 10_000
+    const openMs: number[] = []
+    for (let i = 0; i < 8; i++) {
+      book.wholeRead(1, 'broke off after 10 bytes', nowMs)
+      const openedMs = nowMs
+      while (book.circuitOf(1) === 'open') book.probed(1, undefined, (nowMs += 10_000))
+      expect(book.circuitOf(1)).toBe('draining')
+      openMs.push(nowMs - openedMs)
+    }
+    expect(openMs).toEqual([30, 60, 120, 240, 480, 960, 960, 960].map((s) => s * 1000))
+    book.wholeRead(1, undefined, nowMs)
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+
+  test('is as before a restart, and comes back by a whole read', () => {
+    const book = bookOf()
+    book.restore(1, 'open', 'other bytes', 0)
+    book.restore(2, 'closed', undefined, 0)
+    expect([book.circuitOf(1), book.reasonOf(1), book.circuitOf(2)]).toEqual(['open', 'other bytes', 'closed'])
+    for (let ms = 10_000; ms <= 30_000; ms += 10_000) book.probed(1, undefined, ms)
+    expect(book.circuitOf(1)).toBe('draining')
+  })
+
   test('is not touched by a whole read that comes too late', () => {
     const book = bookOf()
     book.wholeRead(1, 'other bytes', 0)
@@ -147,9 +173,10 @@ describe('a host that is good to probes alone', () => {
     const book = bookOf()
     book.expose(1, 'status 404', 0)
     for (let i = 1; i <= 10; i++) book.probed(1, undefined, i * 10_000)
-    expect([book.circuitOf(1), book.reasonOf(1)]).toEqual(['draining', 'status 404'])
+    expect(book.circuitOf(1)).toBe('draining')
     expect(book.listToRead(100_000)).toEqual([1])
     book.wholeRead(1, 'status 404', 100_000)
+    expect([book.circuitOf(1), book.reasonOf(1)]).toEqual(['open', 'status 404'])
     for (let i = 11; i <= 20; i++) book.probed(1, undefined, i * 10_000)
     expect(book.circuitOf(1)).toBe('draining')
     book.wholeRead(1, undefined, 200_000)

@@ -20,7 +20,7 @@ export type StrikeOptions = {
   readonly repeatMs: number
   /** A doubt that front doors are told of lasts so long, and then another may follow. */
   readonly doubtMs: number
-  /** An open circuit stays so at least this long, then closes after two probes that passed. */
+  /** An open circuit stays so at least this long, then closes after two probes that passed; or drains, when a whole read had failed. */
   readonly openMs: number
   /** A host that drains again stays out for `openMs`, doubled with each time up to this, before it is read whole. */
   readonly maxOutMs: number
@@ -33,8 +33,8 @@ type HostState = {
   changedAtMs: number
   reason: string | undefined
   passes: number
-  /** Probes prove nothing about it: only a whole read does. */
-  isTwoFaced: boolean
+  /** Whole reads in a row that failed. */
+  wholeFailures: number
   probedAtMs: number
   doubtedAtMs: number
   /** When each client network struck last, repetitions not counted. */
@@ -45,6 +45,8 @@ export type HostEvidence = { readonly strikes: number; readonly doubtSinceMs: nu
 
 const dayMs = 86_400_000
 const neededPasses = 2
+/** An open circuit lasts 32 times as long at most. */
+const maxDoublings = 5
 const never = Number.NEGATIVE_INFINITY
 const noEvidence: HostEvidence = { strikes: 0, doubtSinceMs: undefined }
 
@@ -121,9 +123,10 @@ export class StrikeBook {
     if (!known) return
     known.passes++
     if (known.circuit === 'open') {
-      const isOver = nowMs - known.changedAtMs >= this.#options.openMs && known.passes >= neededPasses
-      if (isOver && known.isTwoFaced) this.#change(known, 'draining', nowMs, known.reason ?? '')
-      else if (isOver) this.#close(hostId)
+      if (nowMs - known.changedAtMs < this.#openMs(known) || known.passes < neededPasses) return
+      // Where a whole read failed, probes that pass say little: it takes another one.
+      if (known.wholeFailures === 0) this.#close(hostId)
+      else this.#change(known, 'draining', nowMs, 'probes pass again; a whole read decides')
       return
     }
     if (known.circuit === 'closed') this.#considerDrain(hostId, known, nowMs)
@@ -134,19 +137,33 @@ export class StrikeBook {
     const host = this.#hosts.get(hostId)
     if (host?.circuit !== 'draining') return
     if (failure === undefined) this.#close(hostId)
-    else this.#open(host, failure, nowMs)
+    else this.#failWhole(host, failure, nowMs)
   }
 
   /** It passes probes and failed a read like a client's. */
   expose(hostId: number, failure: string, nowMs: number): void {
     const host = this.#stateOf(hostId)
     if (host.circuit === 'closed') this.#noteRelapse(hostId, nowMs)
-    this.#open(host, failure, nowMs)
+    this.#failWhole(host, failure, nowMs)
   }
 
   /** Draining hosts whose time is over. */
   listToRead(nowMs: number): number[] {
     return this.listDraining().filter((hostId) => nowMs - this.#hosts.get(hostId)!.changedAtMs >= this.#outMs(hostId))
+  }
+
+  /** Longer with each whole read in a row that failed: they cost both sides a layer. */
+  #openMs({ wholeFailures }: HostState): number {
+    return this.#options.openMs * 2 ** Math.min(Math.max(0, wholeFailures - 1), maxDoublings)
+  }
+
+  /** As the documents of the last run told: a restart must not let a bad host in again. */
+  restore(hostId: number, circuit: Circuit, reason: string | undefined, nowMs: number): void {
+    if (circuit === 'closed') return
+    const host = this.#stateOf(hostId)
+    // Why it opened is not known any more, so the harder way back is taken.
+    if (circuit === 'open') host.wholeFailures = 1
+    this.#change(host, circuit, nowMs, reason ?? 'as before the restart')
   }
 
   listDraining(): number[] {
@@ -176,9 +193,9 @@ export class StrikeBook {
     this.#change(host, 'draining', nowMs, `clients of ${counted.length} networks failed there, though probes pass`)
   }
 
-  #open(host: HostState, failure: string, nowMs: number): void {
+  #failWhole(host: HostState, failure: string, nowMs: number): void {
     host.passes = 0
-    host.isTwoFaced = true
+    host.wholeFailures++
     this.#change(host, 'open', nowMs, failure)
   }
 
@@ -224,7 +241,7 @@ export class StrikeBook {
         changedAtMs: never,
         reason: undefined,
         passes: 0,
-        isTwoFaced: false,
+        wholeFailures: 0,
         probedAtMs: never,
         doubtedAtMs: never,
         strikes: new Map(),

@@ -37,7 +37,8 @@ async function checkMiss(one: ReportedEvidence, { watch, misses, tell }: Evidenc
   const sample = target && (await misses.check(target, one.digest))
   if (!sample) return
   const { verdict, fault } = sample
-  if (verdict === 'lacking') return await tell(await watch.rebuild())
+  // From now on it is asked for other blobs.
+  if (verdict === 'lacking') return await tell(await watch.admit(one.hostId))
   if (verdict === 'wrong') {
     watch.fail(one.hostId, `${fault?.url}: ${fault?.came}`)
     return await tell(await watch.rebuild())

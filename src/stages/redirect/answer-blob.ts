@@ -57,6 +57,11 @@ export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer |
     const miss = queryValue(ask.query, 'miss')
     if (miss !== undefined) return answerMiss(ask, { blob: blob!, publication, view, miss }, front)
   }
+  if (blob!.isConfig) {
+    front.counters.largeConfigs++
+    const about = { blob: blob!, publication, view }
+    return answerFromOrigin(ask, about, askedOf(ask, about, front), front, noFarther)
+  }
   return sendToHost(ask, { blob: blob!, publication, view }, front)
 }
 
@@ -127,6 +132,7 @@ function answerChoice(
   }
   if (choice === 'no-host') counters.originNoHost++
   else if (choice === 'not-proven') counters.originNotProven++
+  else if (choice === 'too-many-held') counters.heldTooMany++
   else counters.originAfterRound++
   return fromOrigin()
 }

@@ -2,11 +2,12 @@
 import { frontDoorPrefixKey, originTicketId, type Tickets } from '#access/ticket.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { blobPath } from '#oci/digest.ts'
+import type { Headroom } from '#selection/headroom.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Asked } from './choose-host.ts'
 import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
-import type { OpenBlob } from './probe-block.ts'
+import type { OpenBlob } from './own-blobs.ts'
 import type { Pairing } from './proofs.ts'
 import { remoteSource, type SourceLimits, type StreamSource, treeSource } from './stream-source.ts'
 import { StreamedBlob, type StreamWatch } from './streamed-blob.ts'
@@ -46,6 +47,8 @@ export type StreamParts = {
   readonly proofs: { failed(pairing: Pairing, verdict: { readonly isHostWide: boolean }): void }
   /** Bytes that leave from here as origin. */
   readonly chargeOrigin: (bytes: number) => void
+  /** What a host was given to send. */
+  readonly headroom: Pick<Headroom, 'book'>
   readonly counters: FrontCounters
   readonly report: ReportEvidence
   readonly now: () => number
@@ -126,7 +129,7 @@ export class BlobStreams {
   }
 
   #watchOf(asked: Asked, transfer: Transfer, onEnd: () => void): StreamWatch {
-    const { counters, proofs, report, chargeOrigin, now } = this.#parts
+    const { counters, proofs, headroom, report, chargeOrigin, now } = this.#parts
     const { blob, client } = asked
     const { digest } = blob
     const { prefixKey } = client
@@ -137,7 +140,7 @@ export class BlobStreams {
     return {
       opened: (source, first, isFirst) => {
         if (!isFirst) counters.streamSwitches++
-        if (source.host) return
+        if (source.host) return headroom.book(source.host.host, blob.sizeBytes - first)
         counters.streamsFromOrigin++
         chargeOrigin(blob.sizeBytes - first)
       },

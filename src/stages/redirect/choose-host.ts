@@ -26,7 +26,9 @@ export type ChooseOptions = {
   readonly maxPlacementAgeMs: number
   /** The longest that a client is held. */
   readonly holdMs: number
+  /** A probe may take this long, or so many measured round trips of its host if that is longer. */
   readonly minProbeMs: number
+  readonly probeRoundTrips: number
   readonly parallelProbes: number
 }
 
@@ -40,11 +42,12 @@ export const chooseDefaults: ChooseOptions = {
   maxPlacementAgeMs: 4 * 3_600_000,
   holdMs: 5_000,
   minProbeMs: 1_000,
+  probeRoundTrips: 4,
   parallelProbes: 2,
 }
 
-/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried. */
-export type OriginReason = 'no-host' | 'not-proven' | 'after-round'
+/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried; there was no room to wait for a proof. */
+export type OriginReason = 'no-host' | 'not-proven' | 'after-round' | 'too-many-held'
 export type Choice = Candidate | OriginReason
 
 export type Asked = {
@@ -219,8 +222,20 @@ export class HostChooser {
     return hasTried(memory) ? 'after-round' : 'not-proven'
   }
 
-  /** Some at a time, the first that passes. Waiting is safe, failing is not; but the client is not held longer than `holdMs`. */
+  /** Waiting is safe, failing is not; but the client is not held longer than `holdMs`, and not when too many are. */
   async #hold(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
+    const { held } = this.#parts.proofs
+    const { prefixKey } = asked.client
+    if (!held.enter(prefixKey)) return 'too-many-held'
+    try {
+      return await this.#firstThatPasses(candidates, memory, asked)
+    } finally {
+      held.leave(prefixKey)
+    }
+  }
+
+  /** Some at a time. */
+  async #firstThatPasses(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
     const deadlineMs = asked.nowMs + this.#options.holdMs
     const waiting = [...candidates]
     const running = new Map<Candidate, Promise<{ candidate: Candidate; isGood: boolean }>>()
@@ -242,7 +257,8 @@ export class HostChooser {
 
   #prove(candidate: Candidate, asked: Asked, leftMs = this.#options.holdMs): Promise<boolean> {
     const roundTripMs = asked.fleet.health.byId.get(candidate.host.id)?.roundTripMs ?? 0
-    const timeoutMs = Math.min(Math.max(this.#options.minProbeMs, 4 * roundTripMs), leftMs)
+    const { minProbeMs, probeRoundTrips } = this.#options
+    const timeoutMs = Math.min(Math.max(minProbeMs, probeRoundTrips * roundTripMs), leftMs)
     const { userAgent = anyAgent } = asked
     const query = this.#parts.ticketQuery(candidate, asked)
     return this.#parts.proofs.prove(this.#pairing(candidate, asked), { timeoutMs, userAgent, query })
@@ -252,14 +268,15 @@ export class HostChooser {
     const { fleet, nowMs, client } = asked
     const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
     const { proofs } = this.#parts
-    if (isTrusted && sinceMs === 0 && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts))
-      return 'proven'
+    const isCalm = isTrusted && sinceMs === 0 && fleet.health.byId.get(candidate.host.id)?.isShaky !== true
+    if (isCalm && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts)) return 'proven'
     return proofs.stateOf(this.#pairing(candidate, asked), { isTrusted, sinceMs, nowMs })
   }
 
   #pairing(candidate: Candidate, { fleet, blob, client }: Asked): Pairing {
-    const doubtSinceMs = fleet.health.doubts.get(candidate.host.id)
-    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs }
+    const { id } = candidate.host
+    const [doubtSinceMs, isShaky] = [fleet.health.doubts.get(id), fleet.health.byId.get(id)?.isShaky]
+    return { candidate, blob, family: client.address.family, prefixKey: client.prefixKey, doubtSinceMs, isShaky }
   }
 }
 

@@ -16,8 +16,8 @@ import type { ReportEvidence } from './evidence.ts'
 import { KnownPaths } from './known-paths.ts'
 import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
-import type { ProbeParts } from './probe-block.ts'
-import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
+import { type ProofLimits, proofLimitDefaults } from './proof-limits.ts'
+import { type ProofParts, Proofs } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
 import { PullsBegun } from './pulls-begun.ts'
 
@@ -60,9 +60,9 @@ export const frontDefaults: FrontOptions = {
   packedCacheBytes: 128 * 1024 * 1024,
 }
 
-export type FrontParts = ProbeParts & {
+export type FrontParts = ProofParts & {
   /** For the origin, which may have a private address; by default that for hosts. */
-  readonly originOutbound?: ProbeParts['outbound']
+  readonly originOutbound?: ProofParts['outbound']
   readonly holder: { readonly current: View }
   readonly places: Places
   readonly readClientAddress: ReadClientAddress
@@ -127,7 +127,7 @@ export class FrontDoor {
     const chargeOrigin = this.origin.charge.bind(this.origin)
     const { originUrl } = options
     this.streams = new BlobStreams(
-      { ...parts, originUrl, tickets, ticketQuery, proofs, chargeOrigin, counters },
+      { ...parts, originUrl, tickets, ticketQuery, proofs, headroom, chargeOrigin, counters },
       options.streams,
     )
     this.chooser = new HostChooser({ asks, proofs, begun, headroom, report, now, ticketQuery }, options.choose)

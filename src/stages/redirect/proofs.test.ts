@@ -14,7 +14,8 @@ import {
 } from '../../../test/kit/front-door.ts'
 import { makeCounters } from './counters.ts'
 import type { Evidence } from './evidence.ts'
-import { type Pairing, Proofs, proofLimitDefaults } from './proofs.ts'
+import { proofLimitDefaults } from './proof-limits.ts'
+import { type Pairing, Proofs } from './proofs.ts'
 
 let host: FaultyHost
 let outbound: OutboundClient
@@ -154,16 +155,6 @@ const faults: [string, Fault, boolean, RegExp][] = [
     true,
     /x-gzip/,
   ],
-  [
-    'other bytes',
-    ({ response, bytes, first, last }) => {
-      const wrong = Buffer.from(bytes.subarray(first, last + 1))
-      wrong[100]! ^= 1
-      response.writeHead(206, range(first, last, bytes.length)).end(wrong)
-    },
-    false,
-    /other bytes/,
-  ],
 ]
 
 describe('a host that answers with', () => {
@@ -182,7 +173,7 @@ describe('a host that answers with', () => {
       },
     ])
     expect(known.stateOf(pairing(), { ...about, nowMs })).toBe('bad')
-    expect(known.stateOf(pairing({ blob: other }), { ...about, nowMs })).toBe(isHostWide ? 'bad' : 'proven')
+    expect(known.stateOf(pairing({ blob: other }), { ...about, nowMs })).toBe(isHostWide ? 'bad' : 'unproven')
     expect(known.stateOf(pairing({ family: 6 }), { ...about, nowMs })).toBe('proven')
   })
 
@@ -224,7 +215,9 @@ describe('a host that answers with', () => {
     host.fault = ({ response, bytes, first, last }) => {
       response.writeHead(206, range(first, last, bytes.length)).end(Buffer.alloc(last - first + 1))
     }
-    expect(await proofs({}, null).prove(pairing(), ask)).toBe(true)
+    const known = proofs({}, null)
+    expect(await known.prove(pairing(), ask)).toBe(true)
+    expect(known.counters.probesNotCompared).toBe(1)
   })
 })
 
@@ -273,6 +266,47 @@ describe('what is known', () => {
     expect(host.requests.length).toBe(1)
     expect(await proofs({ maxRunning: 0 }).prove(pairing(), ask)).toBe(false)
     expect(await proofs({ maxRunningPerPrefix: 0 }).prove(pairing(), ask)).toBe(false)
+  })
+
+  test('a host that failed is shaky: for a while only a probe of just now counts, of whichever blob', async () => {
+    const known = proofs({ shakyMs: 600_000, freshMs: 200 })
+    const otherState = () => known.stateOf(pairing({ blob: other }), { ...about, nowMs })
+    host.fault = ({ response }) => void response.writeHead(404).end()
+    await known.prove(pairing(), ask)
+    nowMs += 30_000
+    expect(otherState()).toBe('unproven')
+    host.fault = goodHost
+    await known.prove(pairing(), ask)
+    expect(otherState()).toBe('proven')
+    nowMs += 200
+    expect([otherState(), known.stateOf(pairing(), { ...about, nowMs })]).toEqual(['unproven', 'unproven'])
+    nowMs += 600_000
+    expect(otherState()).toBe('proven')
+    // The mirror role saw it fail.
+    expect(known.stateOf(pairing({ blob: other, isShaky: true }), { ...about, nowMs })).toBe('unproven')
+  })
+
+  test('clients who wait for a shaky host wait for one probe of it, whatever their blobs', async () => {
+    const known = proofs({ maxRunningPerHost: 1 })
+    const shaky = [
+      pairing({ isShaky: true }),
+      pairing({ isShaky: true, blob: other }),
+      pairing({ isShaky: true, prefixKey: 2 }),
+    ]
+    expect(await Promise.all(shaky.map((one) => known.prove(one, ask)))).toEqual([true, true, true])
+    expect(host.requests.length).toBe(1)
+  })
+
+  test('probes of one host are so many at once and so many a day', async () => {
+    const known = proofs({ burstPerHost: 2, perHostAndDay: 24 })
+    const proveAll = async () => [await known.prove(pairing(), ask), await known.prove(pairing(), ask)]
+    expect(await proveAll()).toEqual([true, true])
+    expect(await proveAll()).toEqual([false, false])
+    expect(host.requests.length).toBe(2)
+    nowMs += 3_600_000
+    expect(await proveAll()).toEqual([true, false])
+    nowMs += 24 * 3_600_000
+    expect([...(await proveAll()), ...(await proveAll())]).toEqual([true, true, false, false])
   })
 
   test('is bounded: the oldest pairs go', () => {

@@ -2,42 +2,40 @@
 // trouble leave nothing here; for them the snapshots speak.
 import type { Digest } from '#oci/digest.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
+import { BoundedCounts } from './bounded-counts.ts'
 import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
-import { type ProbeAsk, type ProbeParts, probeBlock } from './probe-block.ts'
+import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
+import { type ProbeAsk, type ProbeParts, type ProbeVerdict, probeBlock } from './probe-block.ts'
+import type { ProofLimits } from './proof-limits.ts'
 
-export type ProofLimits = {
-  /** How long a passed probe counts. */
-  readonly goodForMs: number
-  /** How long a failed one closes, doubled with each in a row. */
-  readonly badForMs: number
-  readonly maxBadForMs: number
-  /** Doubts about what passed this short a while ago are echoes. */
-  readonly echoMs: number
-  readonly maxPairs: number
-  readonly maxRunning: number
-  readonly maxRunningPerHost: number
-  readonly maxRunningPerPrefix: number
-}
+const dayMs = 86_400_000
 
-export const proofLimitDefaults: ProofLimits = {
-  goodForMs: 60_000,
-  badForMs: 30_000,
-  maxBadForMs: 600_000,
-  echoMs: 2_000,
-  maxPairs: 20_000,
-  maxRunning: 256,
-  maxRunningPerHost: 4,
-  maxRunningPerPrefix: 16,
+/** `openBlob`: undefined where the blobs do not lie here. */
+export type ProofParts = Omit<ProbeParts, 'own'> & {
+  readonly openBlob: OpenBlob | undefined
+  /** Our own bytes of a blob turned out to be wrong. */
+  readonly onDamaged?: ((digest: Digest) => void) | undefined
 }
 
 type Trouble = { failures: number; badUntilMs: number }
-type Host = Trouble & { pairs: number; running: number }
+type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
+/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob; probesLeft: as of countedMs. */
+type Host = Trouble & {
+  pairs: number
+  running: number
+  goodMs: number
+  failedMs: number
+  probesLeft: number
+  countedMs: number
+}
 type Pair = Trouble & {
   readonly host: Host
   goodMs: number
   doubtedMs: number
   running: Promise<boolean> | undefined
+  /** Our own bytes are being read, to know whose are wrong. */
+  isDisputed: boolean
 }
 
 export type Pairing = {
@@ -47,31 +45,36 @@ export type Pairing = {
   readonly prefixKey: number
   /** The doubt about the whole host that the snapshot of health tells of. */
   readonly doubtSinceMs?: number | undefined
+  /** It says that a look at the host failed a short while ago. */
+  readonly isShaky?: boolean | undefined
 }
 
 export type ProofState = 'proven' | 'unproven' | 'bad'
 
 export class Proofs {
   readonly #limits: ProofLimits
-  readonly #parts: ProbeParts
+  readonly #parts: ProofParts & ProbeParts
   readonly #tell: { readonly report: ReportEvidence; readonly counters: FrontCounters; readonly now: () => number }
   /** By family and address: a host may fail over one and not over the other. */
   readonly #hosts = { 4: new Map<string, Host>(), 6: new Map<string, Host>() }
   readonly #pairs = new Map<string, Pair>()
-  readonly #runningOf = new Map<number, number>()
+  readonly #running: BoundedCounts
+  /** Clients that wait. */
+  readonly held: BoundedCounts
   /** By host id: the doubt that a probe from here has settled, and the one probe that is about to. */
   readonly #settled = new Map<number, number>()
   readonly #settling = new Map<number, Promise<boolean>>()
-  #running = 0
 
   constructor(
-    parts: ProbeParts,
+    parts: ProofParts,
     limits: ProofLimits,
     tell: { report: ReportEvidence; counters: FrontCounters; now: () => number },
   ) {
-    this.#parts = parts
+    this.#parts = { ...parts, own: new OwnBlobs(parts.openBlob, tell.now) }
     this.#limits = limits
     this.#tell = tell
+    this.#running = new BoundedCounts(limits.maxRunning, limits.maxRunningPerPrefix)
+    this.held = new BoundedCounts(limits.maxHeld, limits.maxHeldPerPrefix)
   }
 
   /** Nothing is known here about this host: the usual case, and one lookup. */
@@ -96,11 +99,14 @@ export class Proofs {
   }
 
   #stateAlone(
-    { candidate, blob, family }: Pairing,
+    { candidate, blob, family, isShaky }: Pairing,
     about: { isTrusted: boolean; sinceMs: number; nowMs: number },
   ): ProofState {
-    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0
     const host = this.#hosts[family].get(candidate.url)
+    const { freshMs, shakyMs } = this.#limits
+    const needsLook = isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
+    const isLive = !needsLook || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
     if (host.badUntilMs > about.nowMs) return 'bad'
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
@@ -108,7 +114,7 @@ export class Proofs {
     if (pair.badUntilMs > about.nowMs) return 'bad'
     if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
     const isFresh =
-      pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+      isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
   }
 
@@ -123,9 +129,9 @@ export class Proofs {
   /** One probe, however many wait for it; where only the host is in doubt, one for all its blobs. False: it failed, or too many were
    *  running. */
   prove(pairing: Pairing, ask: Pick<ProbeAsk, 'userAgent' | 'query' | 'timeoutMs'>): Promise<boolean> {
-    const { candidate, doubtSinceMs } = pairing
+    const { candidate, doubtSinceMs, isShaky } = pairing
     const { id } = candidate.host
-    if (!this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
+    if (isShaky !== true && !this.#isInDoubt(id, doubtSinceMs)) return this.#provePair(pairing, ask)
     const settling = this.#settling.get(id)
     if (settling && !this.#isPairTroubled(pairing)) return settling
     const proving = this.#provePair(pairing, ask)
@@ -145,24 +151,30 @@ export class Proofs {
     const { candidate, blob, family, prefixKey } = pairing
     const pair = this.#pairOf(candidate, blob.digest, family)
     if (pair.running) return pair.running
-    const { maxRunning, maxRunningPerHost, maxRunningPerPrefix } = this.#limits
-    const ofPrefix = this.#runningOf.get(prefixKey) ?? 0
-    if (this.#running >= maxRunning || pair.host.running >= maxRunningPerHost || ofPrefix >= maxRunningPerPrefix) {
+    const isHostFull = pair.host.running >= this.#limits.maxRunningPerHost || !this.#spend(pair.host)
+    if (isHostFull || !this.#running.enter(prefixKey)) {
       this.#tell.counters.probesSkipped++
       return Promise.resolve(false)
     }
-    this.#running++
     pair.host.running++
-    this.#runningOf.set(prefixKey, ofPrefix + 1)
     pair.running = this.#probe(pairing, pair, ask).finally(() => {
       pair.running = undefined
-      this.#running--
+      this.#running.leave(prefixKey)
       pair.host.running--
-      const left = this.#runningOf.get(prefixKey)! - 1
-      if (left > 0) this.#runningOf.set(prefixKey, left)
-      else this.#runningOf.delete(prefixKey)
     })
     return pair.running
+  }
+
+  /** False: this host has had its probes for now. */
+  #spend(host: Host): boolean {
+    const { perHostAndDay, burstPerHost } = this.#limits
+    const nowMs = this.#tell.now()
+    const saved = host.probesLeft + ((nowMs - host.countedMs) * perHostAndDay) / dayMs
+    host.probesLeft = Math.min(saved, burstPerHost)
+    host.countedMs = nowMs
+    if (host.probesLeft < 1) return false
+    host.probesLeft--
+    return true
   }
 
   async #probe(
@@ -173,24 +185,49 @@ export class Proofs {
     const verdict = await probeBlock(this.#parts, { ...ask, url: candidate.url, blob, family })
     const { report, counters, now } = this.#tell
     const nowMs = now()
-    const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
     // What it lacks of one blob settles as much as a right block: the host answers.
     if (doubtSinceMs !== undefined && (verdict.isGood || !verdict.isHostWide))
       this.#settled.set(candidate.host.id, doubtSinceMs)
     if (verdict.isGood) {
       counters.probesPassed++
+      if (!verdict.isCompared) counters.probesNotCompared++
+      const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
       if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
       pair.goodMs = nowMs
+      pair.host.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
         trouble.failures = 0
         trouble.badUntilMs = 0
       }
       return true
     }
-    counters.probesFailed++
-    this.#close(pair, verdict, nowMs)
-    report({ ...about, kind: 'probe-failed', reason: verdict.reason, isHostWide: verdict.isHostWide })
+    pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
+    if (verdict.isDisputed) void this.#settle({ candidate, blob }, pair, verdict)
+    else this.#fail({ candidate, blob }, pair, verdict)
     return false
+  }
+
+  /** Whose bytes are wrong: until ours were read whole the pair is only in doubt, and nobody waits for that. */
+  async #settle(of: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): Promise<void> {
+    // However many probes differ meanwhile, it is one failure.
+    if (pair.isDisputed) return
+    pair.isDisputed = true
+    const state = await this.#parts.own.verify(of.blob.digest)
+    pair.isDisputed = false
+    if (state === 'sound') this.#fail(of, pair, verdict)
+    if (state !== 'damaged') return
+    this.#tell.counters.ownBlobsDamaged++
+    this.#parts.onDamaged?.(of.blob.digest)
+  }
+
+  #fail({ candidate, blob }: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): void {
+    const { report, counters, now } = this.#tell
+    const nowMs = now()
+    counters.probesFailed++
+    pair.host.failedMs = nowMs
+    this.#close(pair, verdict, nowMs)
+    const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
+    report({ ...about, kind: 'probe-failed', reason: verdict.reason, isHostWide: verdict.isHostWide })
   }
 
   /** What was read there for a client failed: it closes as a failed probe does. Many that break at once are one failure. */
@@ -218,9 +255,9 @@ export class Proofs {
     let pair = this.#pairs.get(key)
     if (pair) return pair
     let host = this.#hosts[family].get(url)
-    if (!host) this.#hosts[family].set(url, (host = { failures: 0, badUntilMs: 0, pairs: 0, running: 0 }))
+    if (!host) this.#hosts[family].set(url, (host = newHost(this.#limits.burstPerHost)))
     if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
-    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined }
+    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined, isDisputed: false }
     this.#pairs.set(key, pair)
     host.pairs++
     return pair
@@ -231,13 +268,19 @@ export class Proofs {
     for (const [key, pair] of this.#pairs) {
       this.#pairs.delete(key)
       pair.host.pairs--
-      if (pair.host.pairs === 0) {
+      // What is known of a shaky host outlives its pairs: there are no more of those than addresses.
+      if (pair.host.pairs === 0 && this.#tell.now() - pair.host.failedMs >= this.#limits.shakyMs) {
         const family = key.startsWith('4') ? 4 : 6
         this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
       }
       return
     }
   }
+}
+
+function newHost(probesLeft: number): Host {
+  const never = Number.NEGATIVE_INFINITY
+  return { failures: 0, badUntilMs: 0, pairs: 0, running: 0, goodMs: never, failedMs: never, probesLeft, countedMs: 0 }
 }
 
 function pairKey(family: 4 | 6, url: string, digest: string): string {

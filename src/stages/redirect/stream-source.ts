@@ -3,7 +3,8 @@
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
-import { type OpenBlob, troubleOf } from './probe-block.ts'
+import type { OpenBlob } from './own-blobs.ts'
+import { troubleOf } from './probe-block.ts'
 
 export type StreamedBytes = {
   /** Undefined at the end. Throws SourceFailed. */

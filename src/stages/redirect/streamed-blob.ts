@@ -69,7 +69,8 @@ export class StreamedBlob implements StoredBody {
     this.#blob = blob
     this.#left = [...sources]
     this.#lastly = lastly
-    this.#holdBackBytes = holdBackBytes
+    // Without any a whole layer could leave before it is checked.
+    this.#holdBackBytes = Math.max(1, holdBackBytes)
     this.#watch = watch
     this.#hash = createHash(algorithmOf(blob.digest))
   }
