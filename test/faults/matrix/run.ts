@@ -33,7 +33,11 @@ try {
   rmSync(folder, { recursive: true, force: true })
 }
 const missed = told.flatMap(({ letter, missed: of }) => of.map((one) => `${letter}: ${one}`))
-console.log(missed.length === 0 ? 'every goal is met' : `goals missed:\n${missed.join('\n')}`)
+console.log(
+  missed.length === 0
+    ? 'every goal is met, but for the exceptions that goals.ts names'
+    : `goals missed:\n${missed.join('\n')}`,
+)
 if (letters.length === tableLetters.length) {
   const page = new URL('../../../docs/fault-matrix.md', import.meta.url).pathname
   writeFileSync(page, writePage(told, { versions: describeVersions(tools), date: new Date() }))
