@@ -50,9 +50,17 @@ describe('evidence', () => {
     ])
   })
 
-  test('that is weak, and probes that passed, stay here', async () => {
+  test('that is weak is told once per host, whoever brings it', async () => {
+    const { outbox } = outboxOf()
+    for (const prefixKey of [10, 11, 12]) {
+      outbox.add({ kind: 're-ask', hostId: 1, digest: digestOf(prefixKey), prefixKey, atMs: 0 })
+    }
+    expect(outbox.size).toBe(1)
+    await outbox.stop()
+  })
+
+  test('of probes that passed stays here', async () => {
     const { outbox, told } = outboxOf()
-    outbox.add({ kind: 're-ask', hostId: 1, digest: digestOf(1), prefixKey: 10, atMs: 0 })
     outbox.add({ kind: 'probe-passed', hostId: 1, digest: digestOf(1), atMs: 0 })
     expect(outbox.size).toBe(0)
     await outbox.stop()

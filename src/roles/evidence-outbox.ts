@@ -32,9 +32,9 @@ export class EvidenceOutbox {
     return this.#waiting.size
   }
 
-  /** Weak evidence and probes that passed stay here: they change nothing elsewhere. */
+  /** Probes that passed stay here: they change nothing elsewhere. */
   add(evidence: Evidence): void {
-    if (this.#isStopped || evidence.kind === 're-ask' || evidence.kind === 'probe-passed') return
+    if (this.#isStopped || evidence.kind === 'probe-passed') return
     const key = keyOf(evidence)
     this.#waiting.delete(key)
     this.#waiting.set(key, evidence)
@@ -92,9 +92,10 @@ export class EvidenceOutbox {
   }
 }
 
-/** Of one host: a strike counts once per client network, a miss and a failed probe once per blob. */
+/** Of one host: a strike counts once per client network, a miss and a failed probe once per blob. Of weak evidence the last is enough. */
 function keyOf(one: ReportedEvidence): string {
-  return one.kind === 'resume'
+  if (one.kind === 're-ask') return `${one.kind} ${one.hostId}`
+  return one.kind === 'resume' || one.kind === 'return'
     ? `${one.kind} ${one.hostId} ${one.prefixKey}`
     : `${one.kind} ${one.hostId} ${one.digest}`
 }

@@ -49,6 +49,7 @@ export const strikeDefaults: StrikeOptions = {
   repeatMs: 30_000,
   doubtMs: 30_000,
   openMs: 30_000,
+  maxOutMs: 6 * 3_600_000,
   maxPrefixesPerHost: 1_000,
   maxPrefixes: 100_000,
 }
@@ -58,6 +59,17 @@ export const retryDefaults: Omit<CrawlPace, 'againMs'> = {
   lackingMs: 45_000,
   retryMs: { partial: 1_000, behind: 20_000, trouble: 30_000, unsuitable: 60_000, lying: 60_000 },
   slowestMs: 600_000,
+}
+
+/** Of what clients came back for. Silence of five seconds within a transfer is what breaks clients. */
+export const clientReadDefaults: FleetWatchOptions['clientReads'] = {
+  maxBytes: 64 << 20,
+  maxRunning: 16,
+  idleMs: 5_000,
+  totalMs: 120_000,
+  firstWaitMs: 10_000,
+  strikeWaitMs: 60_000,
+  longestWaitMs: 30 * 60_000,
 }
 
 /** A whole read may take as long as a slow host needs for a large layer. */

@@ -23,6 +23,7 @@ import { pullsToCatalogue } from './hand-over-pulls.ts'
 import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
+  clientReadDefaults,
   crawlDefaults,
   livenessDefaults,
   missDefaults,
@@ -83,6 +84,7 @@ export async function startMirror(
       channel,
       liveness: livenessDefaults,
       strikes: strikeDefaults,
+      clientReads: clientReadDefaults,
       wholeReads: wholeReadDefaults,
       ownNames: ownNames(config),
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
@@ -168,7 +170,7 @@ export async function startMirror(
   const take = (evidence: readonly ReportedEvidence[]) =>
     takeEvidence(evidence, { watch, misses, tell, log: logEvidence })
   const report = (one: Evidence) => {
-    if (one.kind !== 're-ask' && one.kind !== 'probe-passed') take([one])
+    if (one.kind !== 'probe-passed') take([one])
   }
 
   let rounding: Promise<void> | undefined

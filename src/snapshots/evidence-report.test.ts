@@ -60,7 +60,7 @@ describe('a report', () => {
     ['more beside it', JSON.stringify({ format: 1, evidence: [], more: 1 })],
     ['too much', JSON.stringify({ format: 1, evidence: Array(maxEvidence + 1).fill(row({})) })],
     ['an unknown kind', report({ kind: 'close' })],
-    ['a kind of no report', report({ kind: 're-ask' })],
+    ['a kind of no report', report({ kind: 'probe-passed' })],
     ['host 0', report({ hostId: 0 })],
     ['half a host', report({ hostId: 1.5 })],
     ['a host by name', report({ hostId: '7' })],

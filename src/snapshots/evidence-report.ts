@@ -1,7 +1,7 @@
 // What a front door tells the mirror role, at most once a second: what clients and its own probes showed of hosts. JSON:
 //
 //   { "format": 1, "evidence": [
-//     { "kind": "resume" | "miss", "hostId": 7, "digest": "sha256:…", "prefixKey": 3325256704, "agoMs": 120 },
+//     { "kind": "resume" | "return" | "miss" | "re-ask", "hostId": 7, "digest": "sha256:…", "prefixKey": 3325256704, "agoMs": 120 },
 //     { "kind": "probe-failed", "hostId": 7, "digest": "sha256:…", "reason": "answered 500", "isHostWide": true, "agoMs": 80 },
 //     { "kind": "wrong-bytes", "hostId": 7, "digest": "sha256:…", "prefixKey": 3325256704, "isSure": true, "reason": "…", "agoMs": 9 } ] }
 //
@@ -19,10 +19,11 @@ const maxReasonLength = 500
 
 type About = { readonly hostId: number; readonly digest: string; readonly atMs: number }
 
-/** resume: a transfer broke, one strike. miss: a host sent a client back. wrong-bytes: a stream had another digest, by this host alone
- *  (isSure) or by one of several. Those say which client network saw it. */
+/** resume: a transfer broke, return: a blob was asked for again within one pull; one strike. miss: a host sent a client back. re-ask:
+ *  somebody of that network asked again, no strike. wrong-bytes: what a front door streamed had another digest, by this host alone
+ *  (isSure) or by one of several; a strike. Those say which client network saw it. */
 export type ReportedEvidence =
-  | (About & { readonly kind: 'resume' | 'miss'; readonly prefixKey: number })
+  | (About & { readonly kind: 'resume' | 'return' | 'miss' | 're-ask'; readonly prefixKey: number })
   | (About & { readonly kind: 'probe-failed'; readonly reason: string; readonly isHostWide: boolean })
   | (About & {
       readonly kind: 'wrong-bytes'
@@ -57,19 +58,19 @@ const report = z.strictObject({
   evidence: z
     .array(
       z.discriminatedUnion('kind', [
-        z.strictObject({ kind: z.enum(['resume', 'miss']), ...about, prefixKey: z.int().min(0) }),
-        z.strictObject({
-          kind: z.literal('probe-failed'),
-          ...about,
-          reason: z.string().max(maxReasonLength),
-          isHostWide: z.boolean(),
-        }),
+        z.strictObject({ kind: z.enum(['resume', 'return', 'miss', 're-ask']), ...about, prefixKey: z.int().min(0) }),
         z.strictObject({
           kind: z.literal('wrong-bytes'),
           ...about,
           prefixKey: z.int().min(0),
           isSure: z.boolean(),
           reason: z.string().max(maxReasonLength),
+        }),
+        z.strictObject({
+          kind: z.literal('probe-failed'),
+          ...about,
+          reason: z.string().max(maxReasonLength),
+          isHostWide: z.boolean(),
         }),
       ]),
     )

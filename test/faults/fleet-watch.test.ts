@@ -23,8 +23,18 @@ const options: FleetWatchOptions = {
     repeatMs: 1_000,
     doubtMs: 30_000,
     openMs: 30_000,
+    maxOutMs: 3_600_000,
     maxPrefixesPerHost: 64,
     maxPrefixes: 1_000,
+  },
+  clientReads: {
+    maxBytes: 1_000_000,
+    maxRunning: 2,
+    idleMs: 500,
+    totalMs: 2_000,
+    firstWaitMs: 10_000,
+    strikeWaitMs: 20_000,
+    longestWaitMs: 60_000,
   },
   wholeReads: { maxBytes: 1_000_000, concurrency: 2, idleMs: 1_000, totalMs: 5_000 },
 }
@@ -321,12 +331,8 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
     expect((await round()).hosts[0]).toMatchObject({ circuit: 'draining', isAlive: true })
   })
 
-  test('a host that is good to probes and bad to whole reads is found out by the drain', async () => {
-    const host = await fleet.addHost('two-faced')
-    const front = await frontOf(host)
-    const { round, strike, watch } = await watchOf(front.url)
-    await round()
-    for (const prefix of [100, 101, 102]) await strike(1, prefix)
+  /** From now on it breaks off whatever is not a closed range. */
+  function beTwoFaced(host: WebHost, front: Awaited<ReturnType<typeof frontOf>>): void {
     front.drop()
     front.about.misbehave = (socket) => {
       socket.once('data', (request) => {
@@ -341,6 +347,35 @@ describeWith('watching real servers', ['nginx'])('watching', () => {
         return socket.end(part)
       })
     }
+  }
+
+  test('one client that came back finds out a host that is good to probes and bad to clients, and probes do not bring it back', async () => {
+    const host = await fleet.addHost('two-faced-at-once')
+    const front = await frontOf(host)
+    const { round, watch } = await watchOf(front.url)
+    await round()
+    const [blob] = fleet.blobs
+    expect(await watch.readAsClient(1, blob!.digest, { isStrike: false })).toBeUndefined()
+    await round()
+    beTwoFaced(host, front)
+    const told = await watch.readAsClient(1, blob!.digest, { isStrike: false })
+    expect(told?.hosts[0]).toMatchObject({ circuit: 'open', isAlive: true })
+    expect(told?.hosts[0]?.reason).toMatch(/good to probes, but .* broke off after 10 bytes/)
+    const circuits = new Set<string>()
+    for (let i = 0; i < 6; i++) {
+      circuits.add((await round()).hosts[0]!.circuit)
+      await watch.whenIdle()
+    }
+    expect(circuits).toEqual(new Set(['open', 'draining']))
+  })
+
+  test('a host that is good to probes and bad to whole reads is found out by the drain', async () => {
+    const host = await fleet.addHost('two-faced')
+    const front = await frontOf(host)
+    const { round, strike, watch } = await watchOf(front.url)
+    await round()
+    for (const prefix of [100, 101, 102]) await strike(1, prefix)
+    beTwoFaced(host, front)
     await round()
     await watch.whenIdle()
     const [told] = (await round()).hosts

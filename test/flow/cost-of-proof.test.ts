@@ -8,6 +8,7 @@ import { clientAddressReader } from '#http/client-address.ts'
 import { parseAddress, prefixKey } from '#kit/address.ts'
 import type { Digest } from '#oci/digest.ts'
 import {
+  clientReadDefaults,
   crawlDefaults,
   livenessDefaults,
   retryDefaults,
@@ -122,6 +123,7 @@ class Day {
         channel: 'stable',
         liveness: livenessDefaults,
         strikes: strikeDefaults,
+        clientReads: clientReadDefaults,
         wholeReads: wholeReadDefaults,
         isBehindTls: true,
       },

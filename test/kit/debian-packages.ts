@@ -114,6 +114,8 @@ function describeVersion(row: ToolRow): string {
   return `${row.tool} ${version}`
 }
 
-export function describeVersions(): string {
-  return toolRows.map(describeVersion).join(', ')
+/** Of all, or of these. */
+export function describeVersions(only?: readonly string[]): string {
+  const rows = toolRows.filter(({ tool }) => only?.includes(tool) ?? true)
+  return rows.map(describeVersion).join(', ')
 }

@@ -11,6 +11,7 @@ import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { parseCidr } from '#kit/address.ts'
 import {
+  clientReadDefaults,
   crawlDefaults,
   livenessDefaults,
   retryDefaults,
@@ -107,6 +108,7 @@ export class SimFleet implements AsyncDisposable {
       liveness: options.line ? livenessDefaults : { ...livenessDefaults, idleMs: 1_000, totalMs: 1_000 },
       shakyMs: 600_000 / haste,
       strikes: hasten(strikeDefaults, ['windowMs', 'probeEveryMs', 'openMs'], haste),
+      clientReads: clientReadDefaults,
       wholeReads: { ...wholeReadDefaults, idleMs: 1_000, totalMs: 2_000 },
     })
     this.front = new FrontDoor(

@@ -24,9 +24,25 @@ function postgresBinFolders(): string[] {
   }
 }
 
+/** A folder of programs that are to be driven instead of the machine's own. */
+const insteadVariable = 'FLOTILLA_TEST_TOOLS'
+
+export function useToolsOf(folder: string): void {
+  process.env[insteadVariable] = folder
+}
+
 export function findTool(name: string): string | undefined {
+  const instead = process.env[insteadVariable]
   const path = (process.env.PATH ?? '').split(':').filter((folder) => folder !== '')
-  const folders = ['/usr/sbin', '/usr/bin', '/sbin', '/bin', ...postgresBinFolders(), ...path]
+  const folders = [
+    ...(instead === undefined ? [] : [instead]),
+    '/usr/sbin',
+    '/usr/bin',
+    '/sbin',
+    '/bin',
+    ...postgresBinFolders(),
+    ...path,
+  ]
   return folders.map((folder) => join(folder, name)).find(isProgram)
 }
 

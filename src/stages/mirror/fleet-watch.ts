@@ -15,6 +15,7 @@ import {
 } from './check-liveness.ts'
 import { chooseTargets } from './choose-targets.ts'
 import type { CrawlRecord, HostRecords, Presence, TreeRecords } from './host-records.ts'
+import { type ClientReadOptions, ClientReads } from './read-as-client.ts'
 import { readWhole } from './read-whole.ts'
 import { type Circuit, StrikeBook, type StrikeOptions } from './strikes.ts'
 
@@ -34,6 +35,7 @@ export type FleetWatchOptions = {
   readonly channel: string
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
+  readonly clientReads: ClientReadOptions
   /** Hostnames of our own; hosts that lie under them are left out. */
   readonly ownNames?: readonly string[]
   /** Clients come over https: of a host's addresses the https ones are theirs. */
@@ -61,6 +63,7 @@ export class FleetWatch {
   readonly #options: FleetWatchOptions
   readonly #watch: LivenessWatch
   readonly #strikes: StrikeBook
+  readonly #clientReads: ClientReads
   #targets = new Map<number, LivenessTarget>()
   /** Undefined until the first look: what was known before a restart then still counts. */
   #liveness: readonly HostLiveness[] | undefined
@@ -77,6 +80,7 @@ export class FleetWatch {
     this.#options = options
     this.#watch = new LivenessWatch(tools, options.liveness)
     this.#strikes = new StrikeBook(options.strikes)
+    this.#clientReads = new ClientReads(tools, options.clientReads)
     this.#placement = previous.placement
     this.#health = previous.health
     for (const { id, circuit, reason } of previous.health?.hosts ?? [])
@@ -86,7 +90,9 @@ export class FleetWatch {
   /** Looks at every host once and makes both snapshots anew. Rounds must not overlap; everything else may, with them too. */
   async round(): Promise<FleetSnapshots> {
     this.#targets = await this.#chooseTargets(await this.#readFacts())
-    this.#strikes.keepOnly(new Set(this.#targets.keys()))
+    const hostIds = new Set(this.#targets.keys())
+    this.#strikes.keepOnly(hostIds)
+    this.#clientReads.keepOnly(hostIds)
     const startedAtMs = this.#tools.now()
     this.#admitted.clear()
     const looked = await this.#watch.check([...this.#targets.values()])
@@ -144,6 +150,23 @@ export class FleetWatch {
     const isProbed = this.#strikes.strike(hostId, prefixKey, this.#tools.now())
     if (isProbed) return await this.#probe(hostId)
     return this.#strikes.circuitOf(hostId) === circuit ? undefined : this.tellHealth()
+  }
+
+  /** Somebody came back for this blob. Resolves to the health snapshot when the host turns out to be two-faced, else to undefined. */
+  async readAsClient(
+    hostId: number,
+    digest: string,
+    about: { readonly isStrike: boolean },
+  ): Promise<HealthDocument | undefined> {
+    const target = this.#targets.get(hostId)
+    const urls = this.#aliveUrls(hostId)
+    if (!target || urls.length === 0 || this.#strikes.circuitOf(hostId) !== 'closed') return undefined
+    const blob = await this.#tools.tree.findBlob(this.#options.channel, digest)
+    const read =
+      blob && (await this.#clientReads.read({ hostId, urls, hasTicket: target.hasTicket ?? false }, blob, about))
+    if (read === undefined || read === 'passed') return undefined
+    this.#strikes.expose(hostId, read.failure, this.#tools.now())
+    return this.#buildHealth()
   }
 
   /** A front door's own probe failed there, for a reason that touches every blob. */
@@ -226,15 +249,19 @@ export class FleetWatch {
     return chooseTargets(facts, { channel, isBehindTls }, this.#tools)
   }
 
+  #aliveUrls(hostId: number): readonly string[] {
+    const told = this.#liveness?.find((host) => host.hostId === hostId)
+    return told?.urls.filter(({ isAlive }) => isAlive).map(({ url }) => url) ?? []
+  }
+
   async #readDraining(): Promise<void> {
     const { maxBytes, concurrency, ...limits } = this.#options.wholeReads
-    await eachBounded(this.#strikes.listDraining(), concurrency, async (hostId) => {
+    await eachBounded(this.#strikes.listToRead(this.#tools.now()), concurrency, async (hostId) => {
       const target = this.#targets.get(hostId)
       if (!target?.blob || target.blob.sizeBytes > maxBytes) return undefined
-      const told = this.#liveness?.find((host) => host.hostId === hostId)
-      const alive = told?.urls.filter(({ isAlive }) => isAlive) ?? []
+      const alive = this.#aliveUrls(hostId)
       if (alive.length === 0) return undefined
-      for (const { url } of alive) {
+      for (const url of alive) {
         const asked = { ...limits, hasTicket: target.hasTicket ?? false }
         const { sample } = await readWhole(this.#tools.client, url, target.blob, asked)
         if (sample.verdict === 'good') continue

@@ -10,6 +10,7 @@ const options: StrikeOptions = {
   repeatMs: 1_000,
   doubtMs: 30_000,
   openMs: 30_000,
+  maxOutMs: 3_600_000,
   maxPrefixesPerHost: 8,
   maxPrefixes: 100,
 }
@@ -164,6 +165,35 @@ describe('a circuit', () => {
     book.probed(1, 'refused', 0)
     book.keepOnly(new Set([2]))
     expect(book.circuitOf(1)).toBe('closed')
+  })
+})
+
+describe('a host that is good to probes alone', () => {
+  test('comes back by a whole read only', () => {
+    const book = bookOf()
+    book.expose(1, 'status 404', 0)
+    for (let i = 1; i <= 10; i++) book.probed(1, undefined, i * 10_000)
+    expect(book.circuitOf(1)).toBe('draining')
+    expect(book.listToRead(100_000)).toEqual([1])
+    book.wholeRead(1, 'status 404', 100_000)
+    expect([book.circuitOf(1), book.reasonOf(1)]).toEqual(['open', 'status 404'])
+    for (let i = 11; i <= 20; i++) book.probed(1, undefined, i * 10_000)
+    expect(book.circuitOf(1)).toBe('draining')
+    book.wholeRead(1, undefined, 200_000)
+    expect(book.circuitOf(1)).toBe('closed')
+  })
+
+  test('stays out longer with each time that it drains, and after a quiet day begins anew', () => {
+    const book = bookOf({ maxDrainsPerPrefix: 100 })
+    const waitOf = (atMs: number) => {
+      strikeAll(book, 1, [10, 11, 12], atMs)
+      const drainedAtMs = atMs + 4_000
+      const waits = [0, 30_000, 60_000, 120_000].filter((ms) => book.listToRead(drainedAtMs + ms).length > 0)
+      book.wholeRead(1, undefined, drainedAtMs + 120_000)
+      return waits[0]
+    }
+    expect([0, 1_000_000, 2_000_000, 3_000_000].map(waitOf)).toEqual([0, 30_000, 60_000, 120_000])
+    expect(waitOf(100_000_000)).toBe(0)
   })
 })
 

@@ -1,6 +1,7 @@
 // Evidence from front doors: clients that came back for a blob were probably failed by the host they had been sent to. Evidence
 // starts a probe, and only a failed probe closes a host. Strikes of several client networks whose probes passed drain it: it takes
-// nobody new until a whole read passed. What one network can bring about in a day is bounded, and so is what is remembered.
+// nobody new until a whole read passed. One that is good to probes and bad to a client's read comes back by a whole read only, and one
+// that has to be taken out again stays out longer. What one network can bring about in a day is bounded, and so is what is remembered.
 
 export type Circuit = 'closed' | 'open' | 'draining'
 
@@ -21,6 +22,8 @@ export type StrikeOptions = {
   readonly doubtMs: number
   /** An open circuit stays so at least this long, then closes after two probes that passed; or drains, when a whole read had failed. */
   readonly openMs: number
+  /** A host that drains again stays out for `openMs`, doubled with each time up to this, before it is read whole. */
+  readonly maxOutMs: number
   readonly maxPrefixesPerHost: number
   readonly maxPrefixes: number
 }
@@ -52,6 +55,8 @@ export class StrikeBook {
   readonly #hosts = new Map<number, HostState>()
   /** Hosts that a network helped to drain, on one day. */
   readonly #drains = new Map<number, { day: number; count: number }>()
+  /** How often a host that passed its probes was taken out, and when last; after a day without, it begins anew. */
+  readonly #relapses = new Map<number, { count: number; atMs: number }>()
 
   constructor(options: StrikeOptions) {
     this.#options = options
@@ -131,13 +136,20 @@ export class StrikeBook {
   wholeRead(hostId: number, failure: string | undefined, nowMs: number): void {
     const host = this.#hosts.get(hostId)
     if (host?.circuit !== 'draining') return
-    if (failure === undefined) {
-      this.#close(hostId)
-      return
-    }
-    host.wholeFailures++
-    host.passes = 0
-    this.#change(host, 'open', nowMs, failure)
+    if (failure === undefined) this.#close(hostId)
+    else this.#failWhole(host, failure, nowMs)
+  }
+
+  /** It passes probes and failed a read like a client's. */
+  expose(hostId: number, failure: string, nowMs: number): void {
+    const host = this.#stateOf(hostId)
+    if (host.circuit === 'closed') this.#noteRelapse(hostId, nowMs)
+    this.#failWhole(host, failure, nowMs)
+  }
+
+  /** Draining hosts whose time is over. */
+  listToRead(nowMs: number): number[] {
+    return this.listDraining().filter((hostId) => nowMs - this.#hosts.get(hostId)!.changedAtMs >= this.#outMs(hostId))
   }
 
   /** Longer with each whole read in a row that failed: they cost both sides a layer. */
@@ -160,7 +172,9 @@ export class StrikeBook {
 
   /** Forgets hosts that are gone. */
   keepOnly(hostIds: ReadonlySet<number>): void {
-    for (const hostId of this.#hosts.keys()) if (!hostIds.has(hostId)) this.#hosts.delete(hostId)
+    for (const known of [this.#hosts, this.#relapses]) {
+      for (const hostId of known.keys()) if (!hostIds.has(hostId)) known.delete(hostId)
+    }
   }
 
   #considerDrain(hostId: number, host: HostState, nowMs: number): void {
@@ -175,7 +189,26 @@ export class StrikeBook {
     const counted = [...host.strikes.keys()].filter((prefixKey) => this.#mayDrain(prefixKey, day))
     if (counted.length < this.#options.drainPrefixes || this.listDraining().length >= this.#options.maxDraining) return
     for (const prefixKey of counted) this.#charge(prefixKey, day)
+    this.#noteRelapse(hostId, nowMs)
     this.#change(host, 'draining', nowMs, `clients of ${counted.length} networks failed there, though probes pass`)
+  }
+
+  #failWhole(host: HostState, failure: string, nowMs: number): void {
+    host.passes = 0
+    host.wholeFailures++
+    this.#change(host, 'open', nowMs, failure)
+  }
+
+  #noteRelapse(hostId: number, nowMs: number): void {
+    const before = this.#relapses.get(hostId)
+    this.#relapses.set(hostId, { count: before && nowMs - before.atMs < dayMs ? before.count + 1 : 0, atMs: nowMs })
+  }
+
+  /** Nothing the first time: a crowd behind one address may have looked like failures, and a whole read tells. */
+  #outMs(hostId: number): number {
+    const { openMs, maxOutMs } = this.#options
+    const count = this.#relapses.get(hostId)?.count ?? 0
+    return count === 0 ? 0 : Math.min(openMs * 2 ** (count - 1), maxOutMs)
   }
 
   #mayDrain(prefixKey: number, day: number): boolean {

@@ -1,5 +1,6 @@
-// What front doors saw, sorted: a broken transfer or one of wrong bytes strikes its host, a blob that was missed is looked for, and a probe that failed for
-// whatever blob is made again from here. Only what this role sees itself closes a host.
+// What front doors saw, sorted: a broken transfer or one of wrong bytes strikes its host, a blob that was asked for again is read as a
+// client would, one that was missed is looked for, and a probe that failed for whatever blob is made again from here. Only what this role
+// sees itself closes a host.
 
 import type { ReportedEvidence } from '#snapshots/evidence-report.ts'
 import type { HealthDocument } from '#snapshots/health.ts'
@@ -17,7 +18,12 @@ export type EvidenceParts = {
 export function takeEvidence(evidence: readonly ReportedEvidence[], { watch, misses, tell, log }: EvidenceParts): void {
   const probes: Promise<HealthDocument | undefined>[] = []
   for (const one of evidence) {
-    if (one.kind === 'resume' || one.kind === 'wrong-bytes') probes.push(watch.strike(one.hostId, one.prefixKey))
+    if (one.kind === 'resume' || one.kind === 'return' || one.kind === 'wrong-bytes') {
+      probes.push(
+        watch.strike(one.hostId, one.prefixKey),
+        watch.readAsClient(one.hostId, one.digest, { isStrike: true }),
+      )
+    } else if (one.kind === 're-ask') probes.push(watch.readAsClient(one.hostId, one.digest, { isStrike: false }))
     else if (one.kind === 'probe-failed' && one.isHostWide) probes.push(watch.suspect(one.hostId))
     else void checkMiss(one, { watch, misses, tell, log }).catch(log)
   }

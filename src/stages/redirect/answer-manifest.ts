@@ -1,6 +1,7 @@
 // Manifests: the exact bytes that were pushed, from memory. They never come from a host: a tag is only as good as who resolves it.
 import { accepts } from '#http/accept.ts'
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
+import { manifestKindOf } from '#oci/media-type.ts'
 import { parseReference } from '#oci/reference.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublishedManifest, PublishedRepository } from '#snapshots/publication.ts'
@@ -34,6 +35,9 @@ export function answerManifest(
   if (tagged && !accepts(ask.header('accept'), manifest.mediaType)) {
     const detail = `${reference} is of the type ${manifest.mediaType}, which the request does not accept`
     return refused(ask, refuse('MANIFEST_UNKNOWN', detail), 'unknown', about, front)
+  }
+  if (ask.method === 'GET' && manifestKindOf(manifest.mediaType) === 'image') {
+    front.begun.note(front.clientOf(ask).prefixKey, front.parts.now())
   }
   const headers = {
     ...contentHeaders(publication, manifest.digest, manifest.mediaType),

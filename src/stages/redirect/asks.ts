@@ -31,6 +31,8 @@ export type Memory = {
   askedMs: number
   /** The same for strikes. */
   strikeMs: number
+  /** For the whole blob. */
+  asks: number
   /** Where the last one was sent. */
   last: Candidate | undefined
   /** Hosts of this round, without `last` until the next one is given: most clients come once, and then there is no list to make. */
@@ -153,6 +155,7 @@ function startMemory(startedMs: number, sentTo?: Candidate): Memory {
     startedMs,
     askedMs: startedMs,
     strikeMs: 0,
+    asks: 1,
     last: sentTo,
     tried: nobody,
     isLastTried: sentTo !== undefined,

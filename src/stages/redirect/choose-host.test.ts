@@ -13,6 +13,7 @@ import {
   goodHost,
   layer,
   makeAsk,
+  manifest,
   openFront,
   placed,
   startHost,
@@ -168,6 +169,46 @@ describe('coming back', () => {
     await reached()
     await settle(3)
     expect(await reached()).toContain(first!)
+  })
+})
+
+describe('pulls that began', () => {
+  const image = path.replace(/blobs.*/, `manifests/${digestOf(manifest)}`)
+  const begin = async () => void (await answerFront(makeAsk(image, { 'x-forwarded-for': '192.0.2.7' }), fixture.front))
+  const told = () => kinds().filter((kind) => kind === 'return' || kind === 're-ask')
+
+  test('a second ask within one pull is a strike, however soon it comes: docker asks twice at once', async () => {
+    await begin()
+    await gets(2)
+    expect(told()).toEqual(['return'])
+  })
+
+  test('two hundred pullers behind one address are none', async () => {
+    for (let i = 0; i < 200; i++) await begin()
+    await gets(200)
+    expect(told()).toEqual([])
+    for (let i = 0; i < 20; i++) {
+      pass(3_000)
+      await begin()
+      await gets(1)
+    }
+    expect(new Set(told())).toEqual(new Set(['re-ask']))
+  })
+
+  test('a pull that is begun again by hand is weak evidence', async () => {
+    await begin()
+    await gets(1)
+    pass(5_000)
+    await begin()
+    await gets(1)
+    expect(told()).toEqual(['re-ask'])
+  })
+
+  test('of a network whose pulls nothing is known, neither', async () => {
+    await gets(1)
+    pass(5_000)
+    await gets(1)
+    expect(told()).toEqual(['re-ask'])
   })
 })
 

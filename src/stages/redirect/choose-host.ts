@@ -10,6 +10,7 @@ import type { PublishedBlob } from '#snapshots/publication.ts'
 import { type AskShape, type Asks, hasTried, isTried, type Memory, noteGiven, shapeOf, startRound } from './asks.ts'
 import type { ReportEvidence } from './evidence.ts'
 import type { Pairing, ProofState, Proofs } from './proofs.ts'
+import type { PullsBegun } from './pulls-begun.ts'
 
 export type ChooseOptions = {
   readonly allowHttpHosts: boolean
@@ -62,6 +63,7 @@ export type ChooseParts = {
   readonly asks: Asks
   readonly proofs: Proofs
   readonly report: ReportEvidence
+  readonly begun: Pick<PullsBegun, 'countOf'>
   readonly headroom: Headroom
   readonly now: () => number
   /** `?t=…` for this host, or ''. */
@@ -116,15 +118,17 @@ export class HostChooser {
     return this.#next(candidates, memory, asked)
   }
 
-  /** Evidence starts a probe and closes nothing. Echoes say nothing: docker asks twice at once, a cluster behind one address a hundred times. */
+  /** Evidence starts a probe and closes nothing. Echoes say nothing: a cluster behind one address asks a hundred times at once. But of
+   *  a network that asks twice for each pull that it began, somebody was failed, and docker's second ask follows at once. */
   #noteReturn(memory: Memory, last: Candidate, shape: AskShape, asked: Asked): void {
     const { nowMs, client, blob } = asked
-    if (shape === 'resume') {
-      if (nowMs - memory.strikeMs < this.options.echoMs) return
-      memory.strikeMs = nowMs
-    } else if (nowMs - memory.askedMs < this.options.echoMs) return
+    if (shape === 'plain') memory.asks++
+    const begun = shape === 'plain' ? this.#parts.begun.countOf(client.prefixKey, nowMs) : 0
+    const isStrike = shape === 'resume' || (begun > 0 && memory.asks >= 2 * begun)
+    if (nowMs - (isStrike ? memory.strikeMs : memory.askedMs) < this.options.echoMs) return
+    if (isStrike) memory.strikeMs = nowMs
     memory.askedMs = nowMs
-    const kind = shape === 'resume' ? 'resume' : 're-ask'
+    const kind = shape === 'resume' ? 'resume' : isStrike ? 'return' : 're-ask'
     this.#parts.report({ kind, hostId: last.host.id, digest: blob.digest, prefixKey: client.prefixKey, atMs: nowMs })
     this.doubt(last, asked)
   }

@@ -74,7 +74,7 @@ export function makeTallies(): FrontTallies {
     steps: Object.fromEntries(Object.keys(steps).map((step) => [step, 0])) as Record<Step, number>,
     redirects: { gold: 0, proven: 0, probation: 0 },
     redirectedBytes: { gold: 0, proven: 0, probation: 0 },
-    evidence: { resume: 0, miss: 0, 're-ask': 0, 'probe-passed': 0, 'wrong-bytes': 0, 'probe-failed': 0 },
+    evidence: { resume: 0, miss: 0, 're-ask': 0, 'probe-passed': 0, 'wrong-bytes': 0, return: 0, 'probe-failed': 0 },
   }
 }
 

@@ -2,8 +2,11 @@
 
 export type Evidence =
   | {
-      /** resume: a broken transfer, one strike. miss: the host itself says that it lacks the blob. */
-      readonly kind: 'resume' | 'miss'
+      /**
+       * resume: a broken transfer, one strike. return: asked for again within one pull, a strike as well. miss: the host itself says
+       * that it lacks the blob.
+       */
+      readonly kind: 'resume' | 'return' | 'miss'
       readonly hostId: number
       readonly digest: string
       /** The /24 or /48 that saw it. */
@@ -11,7 +14,7 @@ export type Evidence =
       readonly atMs: number
     }
   | {
-      /** Weak: a client came again. */
+      /** Weak: a client came again, or another one behind the same address. It is worth a look at the host, and no strike. */
       readonly kind: 're-ask'
       readonly hostId: number
       readonly digest: string

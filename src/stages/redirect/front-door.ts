@@ -18,8 +18,10 @@ import type { ReportEvidence } from './evidence.ts'
 import { KnownPaths } from './known-paths.ts'
 import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
-import { type ProofLimits, type ProofParts, Proofs, proofLimitDefaults } from './proofs.ts'
+import { type ProofLimits, proofLimitDefaults } from './proof-limits.ts'
+import { type ProofParts, Proofs } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
+import { PullsBegun } from './pulls-begun.ts'
 import { Statistics, type StatisticsOptions, statisticsDefaults } from './statistics.ts'
 import { type Decision, withDecision } from './tell-decision.ts'
 
@@ -106,6 +108,7 @@ export class FrontDoor {
   readonly asks: Asks
   readonly pulls: PullCounts
   readonly statistics: Statistics
+  readonly begun: PullsBegun
   readonly proofs: Proofs
   readonly headroom: Headroom
   readonly chooser: HostChooser
@@ -130,13 +133,14 @@ export class FrontDoor {
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
     this.statistics = new Statistics(options.statistics)
+    this.begun = new PullsBegun({ windowMs: options.windowMs, maxNetworks: options.maxRemembered })
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
     this.headroom = new Headroom(options.headroom, now)
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
     this.classOf = clientClassReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    const { asks, proofs, headroom, tickets } = this
+    const { asks, begun, headroom, tickets, proofs } = this
     this.origin = new OriginBudget(options.origin, now)
     const chargeOrigin = this.origin.charge.bind(this.origin)
     const { originUrl } = options
@@ -144,7 +148,7 @@ export class FrontDoor {
       { ...parts, report, originUrl, tickets, ticketQuery, proofs, headroom, chargeOrigin, counters },
       options.streams,
     )
-    this.chooser = new HostChooser({ asks, proofs, headroom, report, now, ticketQuery }, options.choose)
+    this.chooser = new HostChooser({ asks, proofs, begun, headroom, report, now, ticketQuery }, options.choose)
   }
 
   /** What a redirect to this host carries: `?t=…`, or nothing where a query would break signatures and cache keys. */

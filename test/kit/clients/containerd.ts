@@ -6,7 +6,7 @@ import { ownPlatform, writeOciLayout } from '../images.ts'
 import { mustRun, runProgram, startProcess } from '../process.ts'
 import { getTool } from '../tool.ts'
 import { waitUntil } from '../wait-until.ts'
-import { type ClientOptions, hostOf, type ImageClient } from './image-client.ts'
+import { type ClientOptions, hostOf, type ImageClient, pullLimit } from './image-client.ts'
 
 type Descriptor = {
   readonly digest: string
@@ -21,7 +21,8 @@ function writeHosts(folder: string, host: string): string {
   return folder
 }
 
-export async function startContainerd({ folder, plainHttp, trust }: ClientOptions): Promise<ImageClient> {
+export async function startContainerd(options: ClientOptions): Promise<ImageClient> {
+  const { folder, plainHttp, trust } = options
   mkdirSync(folder, { recursive: true })
   const at = (name: string) => join(folder, name)
   const socket = at('containerd.sock')
@@ -32,6 +33,9 @@ export async function startContainerd({ folder, plainHttp, trust }: ClientOption
     'disabled_plugins = ["io.containerd.grpc.v1.cri"]',
     `[grpc]\naddress = "${socket}"`,
     `[plugins."io.containerd.internal.v1.opt"]\npath = "${at('opt')}"`,
+    // From version 2 on the daemon itself pulls and unpacks, and must be told where to.
+    '[[plugins."io.containerd.transfer.v1.local".unpack_config]]',
+    `platform = "linux/${ownPlatform.architecture}"\nsnapshotter = "native"`,
   ]
   writeFileSync(at('config.toml'), config.join('\n'))
   const env = { HOME: folder, ...(trust !== undefined && { SSL_CERT_FILE: trust }) }
@@ -98,7 +102,8 @@ export async function startContainerd({ folder, plainHttp, trust }: ClientOption
     },
     async pull(reference) {
       await forgetAll()
-      await ctr('images', 'pull', ...scheme(reference), '--snapshotter', 'native', reference)
+      const args = ctrArgs(['images', 'pull', ...scheme(reference), '--snapshotter', 'native', reference])
+      await mustRun(getTool('ctr'), args, { env, ...pullLimit(options) })
       return findConfig(reference)
     },
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),

@@ -3,11 +3,11 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Image, makeDockerArchive, writeOciLayout } from '../images.ts'
-import { mustRun } from '../process.ts'
+import { mustRun, type RunOptions } from '../process.ts'
 import { getTool } from '../tool.ts'
-import { type ClientOptions, hostOf, type ImageClient, type Login } from './image-client.ts'
+import { type ClientOptions, hostOf, type ImageClient, type Login, pullLimit } from './image-client.ts'
 
-type Tool = (args: readonly string[], input?: string) => Promise<string>
+type Tool = (args: readonly string[], options?: Pick<RunOptions, 'input' | 'limitMs'>) => Promise<string>
 
 function prepare(tool: string, { folder, plainHttp, trust }: ClientOptions): Tool {
   const at = (name: string) => join(folder, name)
@@ -37,7 +37,7 @@ function prepare(tool: string, { folder, plainHttp, trust }: ClientOptions): Too
     REGISTRY_AUTH_FILE: at('auth.json'),
     ...(trust !== undefined && { SSL_CERT_FILE: trust }),
   }
-  return (args, input) => mustRun(getTool(tool), args, { env, ...(input !== undefined && { input }) })
+  return (args, more) => mustRun(getTool(tool), args, { env, ...more })
 }
 
 /** For the commands that do not read registries.conf: `login` and `manifest push`. */
@@ -51,7 +51,9 @@ async function login(
   { user, password }: Login,
   plainHttp: readonly string[],
 ): Promise<void> {
-  await run(['login', verifyTls(target, plainHttp), '-u', user, '--password-stdin', hostOf(target)], password)
+  await run(['login', verifyTls(target, plainHttp), '-u', user, '--password-stdin', hostOf(target)], {
+    input: password,
+  })
 }
 
 function writeArchives(folder: string, images: readonly Image[]): string[] {
@@ -88,7 +90,7 @@ function makeStoringClient(name: 'podman' | 'buildah', agent: RegExp, options: C
     },
     async pull(reference) {
       await run(['rmi', '-a', '-f'])
-      await run(['pull', '-q', `docker://${reference}`])
+      await run(['pull', '-q', `docker://${reference}`], pullLimit(options))
       return (await run(['images', '-q', '--no-trunc'])).trim()
     },
     [Symbol.asyncDispose]: async () => undefined,
@@ -119,7 +121,7 @@ export function makeSkopeo(options: ClientOptions): ImageClient {
     },
     async pull(reference) {
       rmSync(pulled, { recursive: true, force: true })
-      await run(['copy', '-q', `docker://${reference}`, `dir:${pulled}`])
+      await run(['copy', '-q', `docker://${reference}`, `dir:${pulled}`], pullLimit(options))
       const manifest = JSON.parse(readFileSync(join(pulled, 'manifest.json'), 'utf8'))
       return String(manifest.config.digest)
     },

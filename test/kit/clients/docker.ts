@@ -7,7 +7,7 @@ import { mustRun, runProgram, startProcess } from '../process.ts'
 import { authorize, type RegistryAccess, trusting } from '../registry-token.ts'
 import { getTool } from '../tool.ts'
 import { waitUntil } from '../wait-until.ts'
-import { type ClientOptions, hostOf, type ImageClient, type Login } from './image-client.ts'
+import { type ClientOptions, hostOf, type ImageClient, type Login, pullLimit } from './image-client.ts'
 
 type Part = { readonly mediaType: string; readonly digest: string; readonly size: number }
 
@@ -36,16 +36,31 @@ async function putManifestList(
   if (answer.status !== 201) throw new Error(`${at(tag)}: ${answer.status} ${await answer.text()}`)
 }
 
-const daemonOptions = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs']
+const daemonOptions = ['--iptables=false', '--ip6tables=false', '--bridge=none']
+const stores = {
+  classic: ['--storage-driver=vfs'],
+  containerd: ['--feature', 'containerd-snapshotter=true', '--storage-driver=native'],
+} as const
 
-export async function startDocker({ folder, plainHttp, trust }: ClientOptions): Promise<ImageClient> {
+/** With the store that images had before containerd's. */
+export function startDocker(options: ClientOptions): Promise<ImageClient> {
+  return startDaemon(options, 'classic')
+}
+
+/** As docker keeps images from version 29 on. */
+export function startDockerOnContainerd(options: ClientOptions): Promise<ImageClient> {
+  return startDaemon(options, 'containerd')
+}
+
+async function startDaemon(options: ClientOptions, store: keyof typeof stores): Promise<ImageClient> {
+  const { folder, plainHttp, trust } = options
   mkdirSync(folder, { recursive: true })
   const at = (name: string) => join(folder, name)
   const socket = `unix://${at('docker.sock')}`
   const trusted = trust === undefined ? {} : { SSL_CERT_FILE: trust }
   const places = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '-H', socket]
   const insecure = plainHttp.map((host) => `--insecure-registry=${host}`)
-  const daemon = startProcess(getTool('dockerd'), [...places, ...daemonOptions, ...insecure], {
+  const daemon = startProcess(getTool('dockerd'), [...places, ...daemonOptions, ...stores[store], ...insecure], {
     logFile: at('dockerd.log'),
     env: { ...trusted, HOME: folder },
   })
@@ -83,7 +98,7 @@ export async function startDocker({ folder, plainHttp, trust }: ClientOptions): 
     },
     async pull(reference) {
       await docker(['image', 'prune', '-af'])
-      await docker(['pull', reference])
+      await mustRun(getTool('docker'), ['pull', reference], { env, ...pullLimit(options) })
       return (await docker(['image', 'inspect', '--format', '{{.Id}}', reference])).trim()
     },
     [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose](),

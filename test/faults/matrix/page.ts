@@ -1,0 +1,44 @@
+// docs/fault-matrix.md, made of a run.
+
+import type { Told } from './tables.ts'
+
+const introduction = `Real clients pull a small image (two layers that travel, one crumb that does not) through a real Flotilla, while hosts fail in every way
+that was seen in the field. In each cell: whether the pull succeeded, and which machine its layers came from, by what the machines
+themselves logged. *host* is the good one, *bad* the one with the fault, *ORIGIN* the front door or the origin: a success, but none of the
+redirect. Two hosts, the bad one nearer to the client than the good one. Pulls of more than 5 s show their time; a pull that did not
+end is killed and printed as *hang*.`
+
+const remarks: Partial<Record<Told['letter'], string>> = {
+  B: 'Clients that the measured table calls fragile (all but docker here) are sent to gold hosts only, so they never meet the bad one.',
+  C: `What fails here fails with every redirector: a client that was sent to a host and is failed by it comes back by itself or not at all.
+Goal: every docker and podman pull succeeds from a host, but for what cannot be survived: wrong or missing bytes with a clean end, silence,
+and for podman before version 5 also a refusal (4xx, 5xx), a loop, a bad certificate and a transfer that ends early. Two cells are not what
+they seem: docker does not check certificates of registries on the loopback, and a pull that hung here survives in the field after
+minutes where the host is really gone (docker 3 to 5 minutes, podman likewise).`,
+  D: `The host answers every small closed range and every HEAD as it should, and everybody else with the fault; where it fails whoever dials, the
+network between does it to clients only. Clients of one network after another come by, either as docker, which asks again by itself, or as
+skopeo, which never does: its user repeats the pull. Goal: at most three networks have a victim, and no pull is lost for good. Not reached,
+and not reachable without blaming good hosts: a host that only some networks cannot reach at all, met by clients that never ask again within
+their pull. Nothing tells them from another machine behind the same address; their repeated pulls succeed, since a second ask goes to the
+next host. Twelve such hosts lie at a time, and the mirror role reads up to sixteen as a client would: that bound is part of the result.
+With 54 liars at once and four reads, 8 of the 54 rows had four or five victims.`,
+  E: `Everything comes through the front door, which reads from the hosts and goes on with the next when one breaks. Wrong bytes never end as a
+whole layer: the last piece is held back, and the client sees a cut. One that cannot begin again (skopeo, containerd 1) has failed then.`,
+}
+
+/** `date`: of the run. `note`: what a reader must know of how the tables came about. */
+export function writePage(
+  told: readonly Told[],
+  run: { readonly versions: string; readonly date: Date; readonly note?: string },
+): string {
+  const tables = told.map(({ letter, title, text, missed }) => {
+    const remark = remarks[letter]
+    const met =
+      letter === 'A' || letter === 'B' ? 'The goal is met.' : 'The goal is met, but for the exceptions named above.'
+    const verdict = missed.length === 0 ? met : `The goal is missed by: ${missed.join('; ')}.`
+    return `## ${letter}. ${title}\n\n${remark === undefined ? '' : `${remark}\n\n`}${text}\n\n${verdict}\n`
+  })
+  const head = `# The fault matrix\n\n<!-- made by \`npm run matrix\`; not to be edited -->\n\n${introduction}\n`
+  const made = `Made by \`npm run matrix\` on ${run.date.toISOString().slice(0, 10)} with ${run.versions}. A part of it runs with \`npm test\` (test/faults/matrix.test.ts).${run.note === undefined ? '' : ` ${run.note}`}\n`
+  return [head, made, ...tables].join('\n')
+}
