@@ -8,6 +8,8 @@ export type Bit = 0 | 1
 export type Schema = {
   repositories: { id: Generated<number>; name: string; created_at_ms: number }
   blobs: { digest: string; size_bytes: number; created_at_ms: number }
+  /** Keyed checksums of some blocks, and which key they were made with: those of another are as good as none. */
+  block_checks: { digest: string; key_id: string; checks: Uint8Array }
   /** Membership: a blob is read through a repository that holds it, never by digest alone. */
   repository_blobs: { repository_id: number; digest: string; created_at_ms: number }
   manifests: {

@@ -74,6 +74,7 @@ describe('a refusal names the place, the value and what it takes', () => {
     catalogue: 'mysql://x',
     level: 'loud',
     url: 'ftp://x',
+    proxyProtocol: 'v2',
   }
 
   test.each(rows.map(([name, row]) => [name, row] as const))('%s', (name, row) => {
@@ -178,6 +179,8 @@ describe('kinds', () => {
     ['catalogue', 'sqlite:x', 'sqlite:x'],
     ['catalogue', 'sqlite:', undefined],
     ['catalogue', 'postgresql://h/d', 'postgresql://h/d'],
+    ['proxyProtocol', 'optional', 'optional'],
+    ['proxyProtocol', 'ON', undefined],
     ['url', 'https://registry.example.org', 'https://registry.example.org'],
     ['url', 'https://Registry.example.org:443/', 'https://registry.example.org'],
     ['url', 'http://[::1]:5000', 'http://[::1]:5000'],
@@ -235,6 +238,16 @@ describe('rules between options', () => {
     ['candidates in public', { publicChannels: 'candidate' }, 'public-channels: candidate is where pushes land'],
     ['a bucket for blobs', { blobs: 's3://bucket/prefix' }, 'blobs: s3://bucket/prefix is an address'],
     ['work without a pause', { livenessInterval: '0s' }, 'liveness-interval: must be more than 0'],
+    [
+      'a PROXY header that nobody is trusted with',
+      { frontdoorProxyProtocol: 'on' },
+      'trusted-proxies names nobody whose PROXY header could be believed',
+    ],
+    [
+      'a PROXY header before TLS of our own',
+      { frontdoorProxyProtocol: 'optional', trustedProxies: '10.0.0.1', tlsCert: 'a', tlsKey: 'b' },
+      'Let the proxy end TLS and leave tls-cert out',
+    ],
   ])('%s is refused', (_, flags, reason) => {
     expect(() => configOf(flags)).toThrow(ConfigError)
     expect(() => configOf(flags)).toThrow(reason)

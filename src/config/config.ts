@@ -35,6 +35,9 @@ const neverZero = [
   'uploadAge',
   'originHold',
   'signerTimeout',
+  'frontdoorHeaderTimeout',
+  'frontdoorIdleTimeout',
+  'frontdoorSendStall',
 ] as const
 
 /** Where the mirror role listens when nobody says where. */
@@ -83,6 +86,7 @@ export function makeConfig(settings: Settings): Config {
   for (const option of neverZero) {
     if (settings[option] === 0) throw new ConfigError(`${namesOf(option).key}: must be more than 0`)
   }
+  checkProxyProtocol(settings)
   if (settings.publicChannels.includes(candidateChannel)) {
     throw new ConfigError(
       `public-channels: ${candidateChannel} is where pushes land and cannot be public: promote to another channel`,
@@ -129,6 +133,19 @@ export function checkFiles(settings: Settings): void {
       throw new ConfigError(`${namesOf(option).key}: ${path} cannot be read`, { cause: error })
     }
   }
+}
+
+function checkProxyProtocol({ frontdoorProxyProtocol: mode, tlsCert, trustedProxies }: Settings): void {
+  if (mode === 'off') return
+  if (trustedProxies.length === 0)
+    throw new ConfigError(
+      `frontdoor-proxy-protocol is ${mode}, but trusted-proxies names nobody whose PROXY header could be believed: set it to the networks of your proxies`,
+    )
+  if (tlsCert !== undefined)
+    throw new ConfigError(
+      `frontdoor-proxy-protocol is ${mode} and tls-cert is set: the PROXY header comes before the TLS handshake, where this program cannot read it. ` +
+        'Let the proxy end TLS and leave tls-cert out, or let it hand TLS on without a PROXY header and see the proxy as every client',
+    )
 }
 
 function checkPublicUrl(name: ListenerName, listen: Listen, url: string | undefined): void {

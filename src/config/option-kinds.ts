@@ -159,6 +159,14 @@ const level: Kind<string> = {
   format: (value) => value,
 }
 
+const proxyProtocolModes = ['off', 'on', 'optional'] as const
+
+const proxyProtocol: Kind<(typeof proxyProtocolModes)[number]> = {
+  takes: 'off, on (all of them must) or optional (they may)',
+  parse: (value) => proxyProtocolModes.find((mode) => mode === value),
+  format: (value) => value,
+}
+
 const url: Kind<string> = {
   takes: 'an http or https address without a path',
   parse(value) {
@@ -194,6 +202,7 @@ export const kinds = {
   catalogue,
   level,
   signer,
+  proxyProtocol,
   url,
 } as const
 export type KindName = keyof typeof kinds

@@ -1,9 +1,12 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import { frontDoorOptions } from './front-door-options.ts'
+import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
+import { listenerOptions } from './listener-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
+import { probeOptions } from './probe-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -31,60 +34,7 @@ export const options = {
     help: 'root of the published trees; on the file system of the blob store, so that files can be linked; default: tree in the data folder',
   },
 
-  registryListen: { kind: 'listen', default: '127.0.0.1:5000', group: 'Listeners', help: 'where builders push' },
-  frontdoorListen: { kind: 'listen', default: '127.0.0.1:5001', group: 'Listeners', help: 'where users pull' },
-  apiListen: { kind: 'listen', default: '127.0.0.1:5002', group: 'Listeners', help: 'control API and pages' },
-  originListen: {
-    kind: 'listen',
-    default: '127.0.0.1:5003',
-    group: 'Listeners',
-    help: 'where hosts copy the published tree',
-  },
-  metricsListen: {
-    kind: 'listen',
-    group: 'Listeners',
-    help: 'metrics and health of this process on a listener of their own; default: on the api listener',
-  },
-  registryUrl: { kind: 'url', group: 'Listeners', help: 'public address of the registry; default: from its listener' },
-  frontdoorUrl: {
-    kind: 'url',
-    group: 'Listeners',
-    help: 'public address of the front door; default: from its listener',
-  },
-  apiUrl: {
-    kind: 'url',
-    group: 'Listeners',
-    help: 'public address of the control API, and where commands look for it; default: from its listener',
-  },
-  originUrl: { kind: 'url', group: 'Listeners', help: 'public address of the origin; default: from its listener' },
-  tlsCert: {
-    kind: 'path',
-    group: 'Listeners',
-    help: 'certificate chain (PEM); with tls-key every listener speaks https',
-  },
-  tlsKey: {
-    kind: 'path',
-    group: 'Listeners',
-    help: 'private key (PEM) of tls-cert; new files are taken up without a restart',
-  },
-  stall: {
-    kind: 'duration',
-    default: '60s',
-    group: 'Listeners',
-    help: 'a request body that brings no byte for this long ends',
-  },
-  drain: {
-    kind: 'duration',
-    default: '20s',
-    group: 'Listeners',
-    help: 'how long running requests may go on after a stop was asked for',
-  },
-  trustedProxies: {
-    kind: 'networks',
-    default: '',
-    group: 'Listeners',
-    help: 'networks (CIDR) of our own proxies, whose X-Forwarded-For is believed, counted from the right',
-  },
+  ...listenerOptions,
 
   adminToken: {
     kind: 'text',
@@ -268,6 +218,8 @@ export const options = {
     group: 'Copy',
     help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
   },
+  ...probeOptions,
+  ...frontdoorListenerOptions,
   ...originOptions,
   ...frontDoorOptions,
 

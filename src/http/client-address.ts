@@ -37,6 +37,16 @@ function parseEntry(entry: string): Address | undefined {
     : parseAddress(text)
 }
 
+/** Whether a TCP peer, as text, is one of our own proxies. */
+export function trustedProxyTest(trustedProxies: readonly Cidr[]): (peer: string) => boolean {
+  if (trustedProxies.length === 0) return () => false
+  const trusted = new AddressTrie(trustedProxies.map((cidr) => [cidr, true] as const))
+  return (peer) => {
+    const address = parseAddress(peer)
+    return address !== undefined && trusted.find(address) === true
+  }
+}
+
 /** A peer that is no IP address (a socket file) is 0.0.0.0: a client of no network and no country. */
 export function clientAddressReader(trustedProxies: readonly Cidr[]): ReadClientAddress {
   const readPeer = (sender: Sender): ClientAddress => {

@@ -3,11 +3,13 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '#config/config.ts'
+import type { WireOptions } from '#http/wire/acceptor.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import { type DeliverPulls, pullsToFolder, startPullHandOver } from './hand-over-pulls.ts'
 import { type FrontSurroundings, type OpenFront, openFront } from './open-front.ts'
 import type { Role } from './role.ts'
+import { readTrustedProxies } from './strangers.ts'
 import { withProbes } from './with-probes.ts'
 
 export type FrontdoorRole = Role & Pick<OpenFront, 'front' | 'followNow'>
@@ -50,7 +52,6 @@ export function serveFront(
   opened: OpenFront,
   whyEmpty: () => string = () => 'nothing is published yet',
 ): FrontdoorRole {
-  const { host, port } = config.listen.frontdoor
   const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
@@ -58,9 +59,7 @@ export function serveFront(
   const listener = listenWire(
     withProbes((ask) => answerFront(ask, front), notReady),
     {
-      host,
-      port,
-      tls: config.tls,
+      ...listenerOptions(config),
       log: (error) => log.error({ err: error }, 'a request to the front door failed'),
     },
   )
@@ -74,6 +73,24 @@ export function serveFront(
       isStopping = true
       await listener.stop(config.settings.drain)
       await opened[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function listenerOptions(config: Config): Omit<WireOptions, 'log'> {
+  const { settings, tls } = config
+  return {
+    ...config.listen.frontdoor,
+    tls,
+    isTrustedProxy: readTrustedProxies(config),
+    proxyProtocol: settings.frontdoorProxyProtocol,
+    limits: {
+      maxConnections: settings.frontdoorMaxConnections,
+      maxConnectionsPerClient: settings.frontdoorMaxConnectionsPerClient,
+      headerTimeoutMs: settings.frontdoorHeaderTimeout,
+      idleTimeoutMs: settings.frontdoorIdleTimeout,
+      sendStallMs: settings.frontdoorSendStall,
+      maxHeadBytes: settings.frontdoorMaxHeadBytes,
     },
   }
 }

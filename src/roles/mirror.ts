@@ -20,6 +20,7 @@ import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
 import { takeEvidence } from '#stages/mirror/take-evidence.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
+import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
   crawlDefaults,
@@ -31,6 +32,7 @@ import {
 } from './mirror-defaults.ts'
 import { startMirrorListener } from './mirror-listener.ts'
 import { fleetRecords, hostRecords, treeRecords } from './mirror-records.ts'
+import { ownNames } from './own-names.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { every } from './worker.ts'
@@ -82,6 +84,7 @@ export async function startMirror(
       liveness: livenessDefaults,
       strikes: strikeDefaults,
       wholeReads: wholeReadDefaults,
+      ownNames: ownNames(config),
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
     },
     written,
@@ -197,6 +200,7 @@ export async function startMirror(
   ]
   await tell(await watch.rebuild())
   roundAnew()
+  const blockChecks = keepBlockChecks(resources)
   const listener = await startMirrorListener(config, log, {
     folder: paths.folder,
     takeEvidence: take,
@@ -213,6 +217,7 @@ export async function startMirror(
     describeHost: (hostId) => watch.describe(hostId),
     async stop() {
       for (const timer of timers) clearInterval(timer)
+      await blockChecks.stop()
       await listener?.stop(settings.drain)
       await rounding?.catch(() => undefined)
       await telling.catch(() => undefined)

@@ -9,6 +9,7 @@ import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { type ClientRule, parseClientRules } from '#stages/redirect/client-kind.ts'
 import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
+import { followBlockChecks } from './follow-block-checks.ts'
 import { followSnapshots, placesInFolder, type SnapshotPlaces } from './follow-snapshots.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -36,6 +37,7 @@ export async function openFront(
   const { settings } = config
   const { blobs } = places
   const { holder, follower } = await followSnapshots(config, log, { kept, places })
+  const { blockChecks, follower: checksFollower } = followBlockChecks(config, log)
   const outbound = new OutboundClient({
     allowPrivate: settings.allowPrivateHosts || settings.demo,
     userAgent: 'flotilla',
@@ -49,11 +51,26 @@ export async function openFront(
       now: Date.now,
       outbound,
       openBlob: blobs === undefined ? undefined : (digest, range) => openBlobFile(blobs, digest, range),
+      blockChecks,
+      onDamaged: (digest) => log.error({ digest }, 'our own bytes of a blob are damaged or gone: push it again'),
       random: Math.random,
     },
     {
       ...frontDefaults,
-      choose: { ...frontDefaults.choose, allowHttpHosts: settings.allowHttpHosts },
+      choose: {
+        ...frontDefaults.choose,
+        allowHttpHosts: settings.allowHttpHosts,
+        holdMs: settings.probeHold,
+      },
+      proofs: {
+        ...frontDefaults.proofs,
+        badForMs: settings.probeBackoff,
+        maxRunning: settings.probes,
+        maxRunningPerHost: settings.probesPerHost,
+        maxRunningPerPrefix: settings.probesPerNetwork,
+        maxHeld: settings.probeHeld,
+        maxHeldPerPrefix: settings.probeHeldPerNetwork,
+      },
       headroom: { hostShare: 1 / settings.frontDoors, aheadMs: settings.hostBacklog },
       originUrl,
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
@@ -66,6 +83,8 @@ export async function openFront(
     followNow: () => follower.runNow(),
     async [Symbol.asyncDispose]() {
       await follower.stop()
+      await checksFollower.stop()
+      await blockChecks[Symbol.asyncDispose]()
       await outbound[Symbol.asyncDispose]()
     },
   }

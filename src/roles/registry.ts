@@ -2,7 +2,7 @@ import { isLoopbackHost } from '#config/config.ts'
 import { listenNode } from '#http/serve-node.ts'
 import { BytesCache } from '#kit/bytes-cache.ts'
 import { registryHandler } from '#stages/push/answer-registry.ts'
-import { addressOf, type Resources, registryService } from './resources.ts'
+import { addressOf, blockCheckMaker, type Resources, registryService } from './resources.ts'
 import type { Role } from './role.ts'
 import { withProbes } from './with-probes.ts'
 
@@ -28,6 +28,7 @@ export async function startRegistry(resources: Resources): Promise<Role> {
       ...resources,
       tokens: resources.registryTokens,
       channel: config.candidateChannel,
+      blockChecks: blockCheckMaker(resources),
       manifestBytes: new BytesCache(manifestMemoryBytes),
       limits: { maxManifestBytes: settings.maxManifestBytes, maxDescriptors: settings.maxDescriptors },
       realm: `${addressOf(config, 'registry', listener.port)}/token`,

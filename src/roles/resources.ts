@@ -7,6 +7,7 @@ import { RegistryTokens } from '#access/registry-token.ts'
 import { hashSecret } from '#access/secrets.ts'
 import { TokenKeys } from '#access/token-keys.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
+import { BlockKey } from '#blobs/block-key.ts'
 import { DiskBlobStore } from '#blobs/disk/disk-blob-store.ts'
 import { openPostgres } from '#catalogue/postgres/open-postgres.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
@@ -26,6 +27,7 @@ export type Resources = AsyncDisposable & {
   readonly registryTokens: RegistryTokens
   readonly tokenKeys: TokenKeys
   readonly treeOf: (channel: string) => string
+  readonly blockKey: BlockKey
 }
 
 /** Registry tokens name the service they are for; it never changes, so that tokens outlive a change of address. */
@@ -45,6 +47,7 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
     blobs.onRepair((digest, place) =>
       repairLinks(digest, { catalogue, place, publicChannels: config.settings.publicChannels, treeOf }),
     )
+    const blockKey = await BlockKey.open(blockKeyPath(config))
     const tokenKeys = await TokenKeys.open(join(config.keys, 'token-keys.json'))
     const registryTokens = new RegistryTokens(tokenKeys, service)
     const now = Date.now
@@ -65,6 +68,7 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
       registryTokens,
       tokenKeys,
       treeOf,
+      blockKey,
       [Symbol.asyncDispose]: () => closing.disposeAsync(),
     }
   } catch (error) {
@@ -74,6 +78,14 @@ export async function openResources(config: Config, log: Logger): Promise<Resour
 }
 
 export const registryService = service
+
+/** The same on every machine of ours that pushes, probes or serves. */
+export const blockKeyPath = (config: Config) => join(config.keys, 'block.key')
+
+/** What pushes make block checks with. */
+export function blockCheckMaker({ blockKey, config }: Pick<Resources, 'blockKey' | 'config'>) {
+  return { key: blockKey, fromBytes: config.settings.smallBlobBytes }
+}
 
 /** The public address of a listener: as configured, else from where it listens. Never from a request. */
 export function addressOf(config: Config, name: ListenerName, port: number): string {

@@ -1,6 +1,5 @@
 // The control plane of one process: mirror, worker, registry and manager over the resources that they share.
 
-import type { Config } from '#config/config.ts'
 import type { RoleName } from '#flow.ts'
 import { enqueue } from '#jobs/queue.ts'
 import type { PromoteStores } from '#stages/promote/promote-stores.ts'
@@ -12,9 +11,10 @@ import { startManager } from './manager.ts'
 import { type Mirror, startMirror } from './mirror.ts'
 import { listCrawlRecords } from './mirror-records.ts'
 import type { OpenFront } from './open-front.ts'
+import { ownNames } from './own-names.ts'
 import { openPages, publicSideOf } from './pages.ts'
 import { startRegistry } from './registry.ts'
-import type { Resources } from './resources.ts'
+import { blockCheckMaker, type Resources } from './resources.ts'
 import type { Role } from './role.ts'
 import { startWorker, type Worker } from './worker.ts'
 
@@ -57,6 +57,7 @@ export async function startControl(
     blobs,
     channel: config.candidateChannel,
     limits: { maxManifestBytes: settings.maxManifestBytes, maxDescriptors: settings.maxDescriptors },
+    blockChecks: blockCheckMaker(resources),
     now,
   }
   let worker: Worker | undefined
@@ -106,12 +107,6 @@ export async function startControl(
     }),
   )
   return { promote, push, worker, mirror }
-}
-
-/** Names under which we answer: hosts below them would be handed credentials by Go's clients. Loopback addresses are nobody's domain. */
-function ownNames(config: Config): string[] {
-  const urls = Object.values(config.urls).filter((url) => url !== undefined)
-  return urls.map((url) => new URL(url).hostname).filter((name) => !/^[0-9.]+$|^\[|^localhost$/.test(name))
 }
 
 /** Front doors and hosts need something signed to start from, so the first generation is published even when it is empty. */

@@ -3,7 +3,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Config } from '#config/config.ts'
-import { clientAddressReader, type ReadClientAddress } from '#http/client-address.ts'
+import { clientAddressReader, type ReadClientAddress, trustedProxyTest } from '#http/client-address.ts'
 import { parseCidr } from '#kit/address.ts'
 import { bundledCountryFile, openPlaces, type Places } from '#snapshots/places.ts'
 import { openTicketKey, requireTicketKey } from './front-door-key.ts'
@@ -29,6 +29,10 @@ export async function openStrangers(config: Config, isElsewhere = false): Promis
 
 export function readAddresses({ settings }: Config): ReadClientAddress {
   return clientAddressReader(settings.trustedProxies.map(requireCidr))
+}
+
+export function readTrustedProxies({ settings }: Config): (peer: string) => boolean {
+  return trustedProxyTest(settings.trustedProxies.map(requireCidr))
 }
 
 function requireCidr(text: string) {

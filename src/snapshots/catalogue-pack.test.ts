@@ -102,6 +102,14 @@ describe('a whole pack', () => {
     }
   })
 
+  test('tells a large config from a layer, and an older pack tells of none', async () => {
+    const config = { ...keep('a config of sixteen bytes and more'), generation: 1, isConfig: true }
+    const written = await write(header(), [{ ...first, blobsAdded: [{ ...small, isConfig: true }, large, config] }])
+    expect((await readFile(written.path)).toString().split('isConfig').length).toBe(2)
+    const { blobs } = (await applyPack(undefined, await readPack(written.path))).repositories.get('fedora/base')!
+    expect([small, large, config].map(({ digest }) => blobs.get(digest)!.isConfig)).toEqual([false, false, true])
+  })
+
   test('may hold nothing', async () => {
     const written = await write(header(), [])
     expect((await applyPack(undefined, await readPack(written.path))).repositories.size).toBe(0)

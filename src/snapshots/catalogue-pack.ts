@@ -36,7 +36,13 @@ export type PackManifest = {
   readonly subject?: Digest | undefined
 }
 
-export type PackBlob = { readonly digest: Digest; readonly sizeBytes: number; readonly generation: number }
+export type PackBlob = {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly generation: number
+  /** Some image's config, which no client is sent to a host for. Told of large ones only: small ones stay home anyway. */
+  readonly isConfig?: boolean
+}
 
 /** What happened to one repository. Removals are applied before additions, so a digest in both is replaced. */
 export type PackRepository = {
@@ -129,9 +135,10 @@ function repositoryLine(repository: PackRepository, smallBlobBytes: number, payl
     ),
     manifestsRemoved: unlessEmpty(repository.manifestsRemoved),
     blobsAdded: unlessEmpty(
-      repository.blobsAdded?.map(({ digest, sizeBytes, generation }) => {
-        const offset = sizeBytes < smallBlobBytes ? payload.place({ digest, sizeBytes }) : undefined
-        return { digest, sizeBytes, generation, offset }
+      repository.blobsAdded?.map(({ digest, sizeBytes, generation, isConfig }) => {
+        if (sizeBytes < smallBlobBytes)
+          return { digest, sizeBytes, generation, offset: payload.place({ digest, sizeBytes }) }
+        return { digest, sizeBytes, generation, isConfig: isConfig || undefined }
       }),
     ),
     blobsRemoved: unlessEmpty(repository.blobsRemoved),

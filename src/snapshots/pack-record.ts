@@ -123,7 +123,7 @@ function blobOf(value: unknown, header: PackHeader): Packed<number> {
     digest: digestOf(fields.digest, "a blob's digest"),
     sizeBytes,
     offset: fields.offset === undefined ? undefined : whole(fields.offset, 'an offset'),
-    detail: generation,
+    detail: fields.isConfig === true ? -generation : generation,
   }
 }
 

@@ -20,11 +20,13 @@ export type PublishedBlob = {
   readonly generation: number
   /** Where its bytes are when it is below `smallBlobBytes`; such a blob is never in the tree. */
   readonly small: PackedBytes | undefined
+  /** A large config: clients survive no fault of a host on it, so it is served from here or from the origin. */
+  readonly isConfig: boolean
 }
 
 export type ManifestDetail = Pick<PublishedManifest, 'mediaType' | 'artifactType' | 'annotations' | 'subject'>
 export type ManifestTable = PackedTable<PublishedManifest, ManifestDetail>
-/** The detail is the generation. */
+/** The detail is the generation, negative of a large config. */
 export type BlobTable = PackedTable<PublishedBlob, number>
 
 export type PublishedRepository = {

@@ -18,8 +18,14 @@ export const manifestKind: PackedKind<PublishedManifest, ManifestDetail> = {
 }
 
 export const blobKind: PackedKind<PublishedBlob, number> = {
-  keyOf: (generation) => generation,
-  make: (digest, sizeBytes, small, generation) => ({ digest, sizeBytes, generation, small }),
+  keyOf: (detail) => detail,
+  make: (digest, sizeBytes, small, detail) => ({
+    digest,
+    sizeBytes,
+    generation: Math.abs(detail),
+    small,
+    isConfig: detail < 0,
+  }),
 }
 
 const nowhere = { path: '', payloadStart: 0 }

@@ -1,6 +1,5 @@
 // `npm run bench`: ours and Debian's docker-registry in the same run, servers on core 0, load on core 1, round by round in turn.
-// Arguments choose parts: push-pull, manifests, memory, redirect, swap, popularity, local, herd, lists, script, replicate, felt. Numbers
-// of one machine mean little; the ratios are what counts.
+// Arguments choose parts. Numbers of one machine mean little; the ratios are what counts.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,24 +11,26 @@ import { benchManifests } from './manifests.ts'
 import { benchMemory, benchPushPull } from './push-pull.ts'
 import { type BenchServer, startOurs, startTheirs } from './servers.ts'
 
-const parts = [
-  'push-pull',
-  'manifests',
-  'memory',
+/** Beside a registry that is started here. */
+const registryParts = ['push-pull', 'manifests', 'memory']
+const programs = [
   'redirect',
   'swap',
   'popularity',
   'local',
   'herd',
   'lists',
+  'block-checks',
   'script',
   'replicate',
+  'tls',
   'felt',
-] as const
+]
+const parts = [...registryParts, ...programs]
 const rounds = 3
 
 function chooseParts(args: readonly string[]): readonly string[] {
-  const wrong = args.find((arg) => !parts.includes(arg as (typeof parts)[number]))
+  const wrong = args.find((arg) => !parts.includes(arg))
   if (wrong !== undefined) throw new Error(`${wrong} is no part: ${parts.join(', ')}`)
   return args.length > 0 ? args : parts
 }
@@ -86,7 +87,7 @@ writeFileSync(
 const missed = rows.filter((row) => isMet(row) === false)
 console.log(missed.length === 0 ? 'every goal met' : `goals missed: ${missed.map((row) => row.what).join('; ')}`)
 // Benches that are programs of their own.
-for (const part of ['redirect', 'swap', 'popularity', 'local', 'herd', 'lists', 'script', 'replicate', 'felt']) {
+for (const part of programs) {
   const program = `test/bench/${part}.ts`
   if (!chosen.includes(part) || !existsSync(program)) continue
   const ended = spawnSync(process.execPath, [program], { stdio: 'inherit' })

@@ -206,7 +206,7 @@ class Day {
         await front.chooser.choose({
           fleet: this.holder.current.fleet,
           client,
-          blob: { ...blob, digest: blob.digest as Digest, small: undefined },
+          blob: { ...blob, digest: blob.digest as Digest, small: undefined, isConfig: false },
           range: undefined,
           userAgent: 'docker',
           nowMs: this.nowMs,

@@ -1,7 +1,7 @@
 // A copied tree behind the servers that volunteers run, with the configurations that deploy/ ships, and copied on from there.
 
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
@@ -9,6 +9,8 @@ import { blobPath, type Digest } from '#oci/digest.ts'
 import { timestampPath } from '#snapshots/tree-contents.ts'
 import { rsyncdConfig, rsyncdDefaults } from '#stages/replicate/rsyncd-config.ts'
 import { findFreePort } from '../kit/free-port.ts'
+import { digestOf, layer, placed } from '../kit/front-door.ts'
+import { type FrontListener, openFrontListener } from '../kit/front-listener.ts'
 import { describeWith } from '../kit/need-tool.ts'
 import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
 import { PublishedTree } from '../kit/published-tree.ts'
@@ -27,12 +29,17 @@ let client: OutboundClient
 /** A copy of the tree: what a volunteer serves. */
 let served: string
 let digest: Digest
+/** Where the hosts send back what they lack. */
+let front: FrontListener
+let registry: string
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'replicate-servers-'))
   // Servers give up their rights and must still reach the tree.
   await chmod(root, 0o755)
   client = new OutboundClient({ allowPrivate: true, userAgent: 'flotilla/test' })
+  front = await openFrontListener()
+  registry = `http://127.0.0.1:${front.listener.port}`
   tree = await PublishedTree.make(join(root, 'tree'), join(root, 'keys'))
   for (let n = 1; n <= 4; n++) digest = await tree.add(bytesOf(n))
   await tree.publish()
@@ -40,9 +47,12 @@ beforeAll(async () => {
   served = join(root, 'served')
   await copy(origin.url, served)
   await writeFile(join(served, 'secret'), 'not of the tree')
+  // As files are that were not copied within this very second, of which Apache tells no strong tag.
+  for (const file of await readdir(served, { recursive: true })) await utimes(join(served, file), 1e9, 1e9)
   await symlink(join(root, 'keys'), join(served, 'catalogue/7.pack'))
 })
 afterAll(async () => {
+  await front[Symbol.asyncDispose]()
   await client[Symbol.asyncDispose]()
   await origin.listener.stop(100)
   await rm(root, { recursive: true })
@@ -75,6 +85,7 @@ const servers = {
       'listen 80;': `listen 127.0.0.1:${port};`,
       'listen [::]:80;': '',
       '/srv/flotilla': served,
+      'https://registry.example.org': registry,
     })
     await writeFile(join(root, 'site.conf'), site)
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -87,7 +98,11 @@ const servers = {
     return startProcess(getTool('nginx'), ['-c', join(root, 'nginx.conf')], { logFile: join(root, 'nginx.log') })
   },
   async apache2(port: number) {
-    const site = await filled('apache/flotilla-tree.conf', { '*:80': `127.0.0.1:${port}`, '/srv/flotilla': served })
+    const site = await filled('apache/flotilla-tree.conf', {
+      '*:80': `127.0.0.1:${port}`,
+      '/srv/flotilla': served,
+      'https://registry.example.org': registry,
+    })
     const modules = [
       'mpm_event',
       'authz_core',
@@ -112,6 +127,18 @@ const servers = {
     const args = ['-f', join(root, 'apache.conf'), '-DFOREGROUND']
     return startProcess(getTool('apache2'), args, { logFile: join(root, 'apache.log') })
   },
+  async caddy(port: number) {
+    const site = await filled('caddy/flotilla-tree.caddy', {
+      'mirror.example.org {': `http://127.0.0.1:${port} {`,
+      '/srv/flotilla': served,
+      'https://registry.example.org': registry,
+    })
+    const file = join(root, 'Caddyfile')
+    await writeFile(file, `{\n\tadmin off\n}\n${site}`)
+    const args = ['run', '--adapter', 'caddyfile', '--config', file]
+    const env = { HOME: root, XDG_DATA_HOME: join(root, 'caddy'), XDG_CONFIG_HOME: join(root, 'caddy') }
+    return startProcess(getTool('caddy'), args, { logFile: join(root, 'caddy.log'), env })
+  },
 } as const
 
 for (const [name, start] of Object.entries(servers)) {
@@ -128,7 +155,7 @@ for (const [name, start] of Object.entries(servers)) {
 
     test('sends a blob whole, in part and in parts, as it is', async () => {
       const blob = `${url}/${blobPath(digest)}`
-      const headers = { 'accept-encoding': 'gzip, br' }
+      const headers = { 'accept-encoding': 'zstd;q=1.0, gzip;q=0.8, br' }
       const whole = await fetch(blob, { headers })
       expect(whole.status).toBe(200)
       expect(whole.headers.get('content-encoding')).toBeNull()
@@ -146,6 +173,18 @@ for (const [name, start] of Object.entries(servers)) {
         expect.stringContaining('multipart/byteranges'),
       ])
       expect((await fetch(blob, { headers: { range: 'bytes=200000-' } })).status).toBe(416)
+      const end = await fetch(blob, { headers: { ...headers, range: 'bytes=-5' } })
+      expect([end.status, end.headers.get('content-range')]).toEqual([206, 'bytes 99995-99999/100000'])
+      expect(new Uint8Array(await end.arrayBuffer())).toEqual(bytesOf(4).slice(-5))
+      const etag = whole.headers.get('etag')!
+      for (const [ifRange, status] of [
+        [etag, 206],
+        ['"another"', 200],
+      ] as const) {
+        const answer = await fetch(blob, { headers: { ...headers, range: 'bytes=10-19', 'if-range': ifRange } })
+        expect([ifRange, answer.status]).toEqual([ifRange, status])
+      }
+      expect((await fetch(blob, { headers: { 'if-none-match': etag } })).status).toBe(304)
       const head = await fetch(blob, { method: 'HEAD', headers })
       expect([head.status, head.headers.get('content-length')]).toEqual([200, '100000'])
     })
@@ -184,12 +223,41 @@ for (const [name, start] of Object.entries(servers)) {
     test('sends a client back, with its ticket, for a blob that is not here', async () => {
       const missing = `/blobs/sha256/00/${'0'.repeat(64)}`
       const answer = await fetch(`${url}${missing}?t=Ab_-9`, { redirect: 'manual' })
-      expect([answer.status, answer.headers.get('location')]).toEqual([
-        307,
-        `https://registry.example.org${missing}?miss=Ab_-9`,
-      ])
+      expect([answer.status, answer.headers.get('location')]).toEqual([307, `${registry}${missing}?miss=Ab_-9`])
+      expect(answer.headers.get('cache-control')).toBe('no-store')
       for (const query of ['', '?t=', '?t=a%0d%0ab']) {
         expect((await fetch(url + missing + query, { redirect: 'manual' })).status).toBe(404)
+      }
+    })
+
+    test('sends it back to a front door, which answers with the bytes, or the part that was asked for', async () => {
+      const { fixture } = front
+      // What the server before this one left in the memory of the front door is over.
+      fixture.clock.nowMs += 3_600_000
+      fixture.fleet([placed(Number(new URL(url).port), url, { ticket: 'query' })])
+      const asked = `${registry}/v2/fedora/base/blobs/${digestOf(layer)}`
+      const location = (await fetch(asked, { redirect: 'manual' })).headers.get('location')!
+      expect(location).toStartWith(`${url}/${blobPath(digestOf(layer))}?t=`)
+      const saved = join(root, 'sent-back')
+      for (const [args, status, bytes] of [
+        [[], 200, layer],
+        [['-r', '0-99'], 206, layer.subarray(0, 100)],
+        [['-r', '-5'], 206, layer.subarray(-5)],
+        [['-r', '299990-'], 206, layer.subarray(299_990)],
+        [['-r', '5-9', '-H', `If-Range: "${digestOf(layer)}"`], 206, layer.subarray(5, 10)],
+        [['-H', 'Accept-Encoding: gzip, zstd'], 200, layer],
+      ] as [string[], number, Buffer][]) {
+        const told = await mustRun('curl', [
+          '-sSL',
+          '-o',
+          saved,
+          '-w',
+          '%{http_code} %{num_redirects}',
+          ...args,
+          location,
+        ])
+        expect(told).toBe(`${status} 1`)
+        expect((await readFile(saved)).equals(bytes)).toBe(true)
       }
     })
 

@@ -2,9 +2,12 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import { nginxStreamModule } from './proxies.ts'
 import { findTool } from './tool.ts'
 
 type ToolRow = {
+  /** A program's name, or the path of what is no program. */
   readonly tool: string
   readonly package: string
   /** Where newer releases keep it. */
@@ -22,7 +25,10 @@ export const toolRows: readonly ToolRow[] = [
   { tool: 'buildah', package: 'buildah', version: ['--version'] },
   { tool: 'docker-registry', package: 'docker-registry', version: ['--version'] },
   { tool: 'nginx', package: 'nginx', version: ['-v'] },
+  { tool: nginxStreamModule, package: 'libnginx-mod-stream', version: [] },
   { tool: 'apache2', package: 'apache2', version: ['-v'] },
+  { tool: 'caddy', package: 'caddy', version: ['version'] },
+  { tool: 'haproxy', package: 'haproxy', version: ['-v'] },
   { tool: 'rsync', package: 'rsync', version: ['--version'] },
   { tool: 'initdb', package: 'postgresql', version: ['--version'] },
   { tool: 'wrk', package: 'wrk', version: ['-v'] },
@@ -60,8 +66,12 @@ function aptGet(...args: string[]): string | undefined {
   return `apt-get ${args[0]} failed: ${said || ended.error?.message || `code ${ended.status}`}`
 }
 
+function isThere({ tool }: ToolRow): boolean {
+  return tool.startsWith('/') ? existsSync(tool) : findTool(tool) !== undefined
+}
+
 function listMissing(packageOf: (row: ToolRow) => string | undefined): string[] {
-  const missing = toolRows.filter((row) => findTool(row.tool) === undefined).map(packageOf)
+  const missing = toolRows.filter((row) => !isThere(row)).map(packageOf)
   return [...new Set(missing.filter((name) => name !== undefined))]
 }
 
@@ -96,6 +106,7 @@ export function installMissingPackages(say: (line: string) => void): void {
 }
 
 function describeVersion(row: ToolRow): string {
+  if (row.tool.startsWith('/')) return `${basename(row.tool)}: ${isThere(row) ? 'there' : 'not installed'}`
   const path = findTool(row.tool)
   if (path === undefined) return `${row.tool}: not installed`
   const ended = spawnSync(path, row.version, { encoding: 'utf8' })

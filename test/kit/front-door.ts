@@ -28,6 +28,8 @@ const text = (content: string) => Buffer.from(content)
 export const layer = Buffer.alloc(300_000, 'all work and no play ')
 export const otherLayer = Buffer.alloc(100_000, 'another repository ')
 export const empty = Buffer.alloc(0)
+/** A config that no pack carries. */
+export const largeConfig = text(`{"architecture":"amd64","history":"${'made today; '.repeat(10_000)}"}`)
 export const config = text('{"architecture":"amd64"}')
 const descriptor = (mediaType: string, bytes: Uint8Array) => ({
   mediaType,
@@ -47,7 +49,7 @@ export const index = json({
 export const sbom = text(`{"schemaVersion":2,"subject":{"digest":"${digestOf(manifest)}"}}`)
 export const signature = text(`{"schemaVersion":2,"subject": {"digest":"${digestOf(manifest)}"}}`)
 
-const all = [layer, otherLayer, empty, config, manifest, index, sbom, signature]
+const all = [layer, otherLayer, empty, config, largeConfig, manifest, index, sbom, signature]
 const byDigest = new Map(all.map((bytes) => [digestOf(bytes), bytes]))
 
 const described = (bytes: Uint8Array, more: Partial<PackManifest> = {}): PackManifest => ({
@@ -77,7 +79,12 @@ export async function publish(folder: string, holder: SnapshotHolder, smallBlobB
           described(sbom, { subject, artifactType: 'application/spdx+json', annotations: { made: 'today' } }),
           described(signature, { subject, artifactType: 'application/vnd.dev.cosign.simplesigning.v1+json' }),
         ],
-        blobsAdded: [blob(layer), blob(config), ...(smallBlobBytes === 0 ? [blob(empty)] : [])],
+        blobsAdded: [
+          blob(layer),
+          blob(config),
+          { ...blob(largeConfig), isConfig: true },
+          ...(smallBlobBytes === 0 ? [blob(empty)] : []),
+        ],
       },
       { name: 'other' as RepositoryName, blobsAdded: [blob(otherLayer)] },
     ],

@@ -4,6 +4,7 @@ import type { Catalogue } from '#catalogue/schema.ts'
 import * as first from './0001-first.ts'
 import * as pulls from './0002-pulls.ts'
 import * as checkIns from './0003-check-ins.ts'
+import * as blockChecks from './0004-block-checks.ts'
 import * as hostPlaces from './0007-host-places.ts'
 import type { ColumnTypes } from './column-types.ts'
 
@@ -14,6 +15,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0001-first': first,
   '0002-pulls': pulls,
   '0003-check-ins': checkIns,
+  '0004-block-checks': blockChecks,
   '0007-host-places': hostPlaces,
 }
 

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test'
 import { createServer, type Server, type Socket } from 'node:net'
+import { waitUntil } from '../../../test/kit/wait-until.ts'
 import { readAll } from './body-stream.ts'
 import { OutboundClient, type OutboundRequest } from './outbound-client.ts'
 import { OutboundError, type OutboundTrouble } from './outbound-error.ts'
@@ -93,6 +94,24 @@ describe('an answer', () => {
     const server = await wire(reply('200 OK\r\nContent-Length: 2', 'ok'))
     for (let i = 0; i < 3; i++) await readAll((await ask(server.url)).body)
     expect(server.connections).toBe(1)
+  })
+
+  test('leaves two connections of many, and those end when nobody needs them', async () => {
+    const open = new Set<Socket>()
+    const held: (() => void)[] = []
+    const server = await wire((socket) => {
+      open.add(socket)
+      socket.on('close', () => open.delete(socket))
+      held.push(() => reply('200 OK\r\nContent-Length: 2', 'ok')(socket))
+    })
+    const by = clientOf({ keepAliveMs: 200 })
+    const answers = Array.from({ length: 10 }, async () => await readAll((await ask(server.url, {}, by)).body))
+    await waitUntil(() => held.length === 10, { what: 'ten requests are there' })
+    for (const answer of held) answer()
+    await Promise.all(answers)
+    await waitUntil(() => open.size <= 2, { what: 'eight connections end' })
+    await waitUntil(() => open.size === 0, { what: 'the others end' })
+    expect(server.connections).toBe(10)
   })
 
   test('that a kept connection could not bring is asked for again', async () => {

@@ -54,9 +54,9 @@ export class Connection {
   #isPaused = false
   #mustClose = false
 
-  constructor(socket: WireSocket, shared: Shared, peer: string) {
-    this.peer = peer
-    this.isTls = shared.isTls
+  constructor(socket: WireSocket, shared: Shared, client: { readonly peer: string; readonly isTls: boolean }) {
+    this.peer = client.peer
+    this.isTls = client.isTls
     this.limits = shared.limits
     this.#socket = socket
     this.#shared = shared
@@ -286,10 +286,12 @@ export class Connection {
     else this.#linger()
   }
 
-  /** The listener closes: an idle connection ends now, a busy one with its answer. */
+  /** The listener closes: an idle connection ends now, a busy one with its answer, and a new one gets a moment for its first request. */
   drain(): void {
     this.#mustClose = true
-    if (this.#state === 'reading' && this.#unread.length === 0 && !this.#outbox.isBlocked) this.#linger()
+    if (this.#state !== 'reading' || this.#unread.length > 0 || this.#outbox.isBlocked) return
+    if (this.#requests > 0) this.#linger()
+    else this.#allow(this.limits.lingerMs)
   }
 
   terminate(): void {

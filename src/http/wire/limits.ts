@@ -13,6 +13,8 @@ export type WireLimits = {
   /** After an answer that ends the connection, what still arrives is read and dropped, so that the answer is not lost to a reset. */
   readonly lingerMs: number
   readonly maxConnections: number
+  /** Of one client prefix (/24 or /48); connections of trusted proxies that name no client are not counted. */
+  readonly maxConnectionsPerClient: number
   readonly maxRequestsPerConnection: number
   /** Requests that wait behind a held one; above it the socket is not read. */
   readonly maxPipelinedBytes: number
@@ -27,6 +29,7 @@ export const wireLimitDefaults: WireLimits = {
   sendStallMs: 60_000,
   lingerMs: 2_000,
   maxConnections: 20_000,
+  maxConnectionsPerClient: 2000,
   maxRequestsPerConnection: 100_000,
   maxPipelinedBytes: 64 * 1024,
 }

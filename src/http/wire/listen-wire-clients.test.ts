@@ -2,12 +2,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { execFile } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect as connectPlain } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import type { Answer, Ask } from '#http/answer.ts'
 import type { TlsFiles } from '#http/listener.ts'
+import { waitUntil } from '../../../test/kit/wait-until.ts'
 import { listenWire } from './listen-wire.ts'
 
 const run = promisify(execFile)
@@ -126,5 +128,30 @@ test('TLS: garbage and a silent client do not disturb others', async () => {
   expect(plain.code).toBeGreaterThan(0)
   const { stdout } = await run('curl', ['-sSk', `https://${host}:${listener.port}/`])
   expect(stdout).toStartWith('true curl/')
+  await listener.stop(0)
+})
+
+test('TLS: a client that never ends its handshake is counted, and closed in time', async () => {
+  const tls = await certificate('silent')
+  const limits = { headerTimeoutMs: 1000, lingerMs: 100, maxConnectionsPerClient: 2 }
+  const listener = listenWire(handler, { host, port: 0, tls, limits, log: () => undefined })
+  const silent = ['', '\x16\x03\x01\x02'].map((bytes) => {
+    const socket = connectPlain(listener.port, host)
+    socket.on('error', () => undefined)
+    socket.resume()
+    socket.write(Buffer.from(bytes, 'latin1'))
+    return new Promise<void>((resolve) => socket.once('close', resolve))
+  })
+  // Their network has its share, so nobody else of it comes in until they are gone.
+  await waitUntil(
+    () =>
+      nameServed(listener.port).then(
+        () => false,
+        () => true,
+      ),
+    { what: 'a network that has its share' },
+  )
+  await Promise.all(silent)
+  await waitUntil(async () => (await nameServed(listener.port)) === 'silent', { what: 'room again' })
   await listener.stop(0)
 })

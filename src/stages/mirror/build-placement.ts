@@ -3,6 +3,7 @@
 import type { PlacedHost, PlacementDocument } from '#snapshots/placement.ts'
 import type { HostLiveness } from './check-liveness.ts'
 import { type CrawlRecord, type HostRecord, noPresence, type Presence, urlsOf } from './host-records.ts'
+import { ownNameOfUrl } from './own-names.ts'
 
 export type PlacementFacts = {
   readonly hosts: readonly HostRecord[]
@@ -10,6 +11,8 @@ export type PlacementFacts = {
   readonly presence: ReadonlyMap<number, Presence>
   readonly lastCrawls: ReadonlyMap<number, CrawlRecord>
   readonly liveness: ReadonlyMap<number, HostLiveness>
+  /** Where we answer ourselves; the registry may have got another name since a host was registered. */
+  readonly ownNames?: readonly string[]
 }
 
 /** What did not change is told again after this long, so that readers can tell a calm fleet from a dead maker. */
@@ -30,7 +33,7 @@ export function buildPlacement(
 
 function placeHost(channel: string, host: HostRecord, facts: PlacementFacts): PlacedHost {
   const presence = facts.presence.get(host.id) ?? noPresence
-  const declared = urlsOf(host, channel)
+  const declared = urlsOf(host, channel).filter((url) => ownNameOfUrl(url, facts.ownNames ?? []) === undefined)
   return {
     id: host.id,
     name: host.name,
@@ -45,7 +48,7 @@ function placeHost(channel: string, host: HostRecord, facts: PlacementFacts): Pl
     asn: host.isAsnClients ? host.asn : undefined,
     peerAsns: host.peerAsns,
     urls: usableUrls(declared, facts.liveness.get(host.id)),
-    excluded: exclusionOf(channel, host, presence, facts.lastCrawls.get(host.id)),
+    excluded: exclusionOf(channel, host, presence, facts),
     ...presence,
     ticket: host.ticket,
   }
@@ -66,12 +69,17 @@ function exclusionOf(
   channel: string,
   host: HostRecord,
   presence: Presence,
-  last: CrawlRecord | undefined,
+  { lastCrawls, ownNames = [] }: Pick<PlacementFacts, 'lastCrawls' | 'ownNames'>,
 ): string | undefined {
+  const last = lastCrawls.get(host.id)
   const because = host.disableReason === undefined ? '' : `: ${host.disableReason}`
   if (!host.isAdminActive) return `switched off by the operator${because}`
   if (!host.isUserActive) return `switched off by its own admin${because}`
-  if (urlsOf(host, channel).length === 0) return `it does not carry ${channel}`
+  const urls = urlsOf(host, channel)
+  if (urls.length === 0) return `it does not carry ${channel}`
+  const own = urls.map((url) => ownNameOfUrl(url, ownNames))
+  if (own.every((name) => name !== undefined))
+    return `${urls[0]} lies under ${own[0]}, so clients would hand it the registry's credentials: it needs another name`
   // Wrong bytes and a manner that breaks clients count against all that it holds, until a crawl finds neither.
   if (last?.outcome === 'lying') return `it sent wrong bytes: ${last.reason}`
   if (last?.outcome === 'unsuitable') return `its answers would break clients: ${last.reason}`

@@ -56,6 +56,17 @@ const urlAt = (url: string, isAlive: boolean, about: Partial<UrlLiveness> = {}):
 const place = (about: Partial<PlacementFacts>) => buildPlacement('stable', facts(about), undefined, 0).hosts[0]!
 
 describe('placement', () => {
+  test('leaves out addresses that lie under a name of our own, and a host that has no other', () => {
+    const under = (name: string) => place({ ownNames: [name] })
+    expect(under('example.net').excluded).toMatch(/mirror1\.example\.net lies under example\.net.*credentials/)
+    expect(under('mirror1.example.net').excluded).toMatch(/needs another name/)
+    expect(under('other.example.net').excluded).toBeUndefined()
+    expect(under('1.example.net').excluded).toBeUndefined()
+    const urls = ['https://m.registry.example.org', 'https://mirror.example.com']
+    const both = place({ hosts: [host(1, { categories: [{ category: 'stable', urls }] })], ownNames: ['example.org'] })
+    expect([both.urls, both.excluded]).toEqual([['https://mirror.example.com'], undefined])
+  })
+
   test('carries what selection needs and can be indexed', () => {
     const document = buildPlacement('stable', facts({ hosts: [host(2), host(1)] }), undefined, 7)
     expect(document.hosts.map(({ id }) => id)).toEqual([1, 2])

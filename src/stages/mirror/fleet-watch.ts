@@ -34,6 +34,8 @@ export type FleetWatchOptions = {
   readonly channel: string
   readonly liveness: LivenessOptions
   readonly strikes: StrikeOptions
+  /** Hostnames of our own; hosts that lie under them are left out. */
+  readonly ownNames?: readonly string[]
   /** Clients come over https: of a host's addresses the https ones are theirs. */
   readonly isBehindTls?: boolean
   /** See build-health.ts, which has the default. */
@@ -196,8 +198,8 @@ export class FleetWatch {
 
   #buildPlacement(facts: Omit<PlacementFacts, 'liveness'>): PlacementDocument {
     const liveness = new Map(this.#liveness?.map((host) => [host.hostId, host]))
-    const { channel } = this.#options
-    this.#placement = buildPlacement(channel, { ...facts, liveness }, this.#placement, this.#tools.now())
+    const { channel, ownNames = [] } = this.#options
+    this.#placement = buildPlacement(channel, { ...facts, liveness, ownNames }, this.#placement, this.#tools.now())
     return this.#placement
   }
 

@@ -93,7 +93,8 @@ describe('refused', () => {
     [urls('http://192.168.1.1/'), /private/],
     [urls('http://169.254.169.254/'), /metadata/],
     [urls('https://registry.example.org/'), /under registry\.example\.org/],
-    [urls('https://mirror1.registry.example.org/'), /credentials clients would hand/],
+    [urls('https://mirror1.registry.example.org/'), /hand it the registry's credentials/],
+    [urls('https://registry.example.org:8443/flotilla'), /under registry\.example\.org/],
     [urls('https://Mirror1.Registry.Example.ORG./'), /under registry\.example\.org/],
   ])('%p', (wrong, reason) => {
     expect(() => validateHost({ ...declared, ...wrong }, policy)).toThrow(reason)

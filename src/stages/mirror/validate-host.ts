@@ -7,6 +7,7 @@ import { scopeOf } from '#kit/address-scope.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { isHostName } from '#snapshots/tree-path.ts'
 import type { HostCategory, HostRecord } from './host-records.ts'
+import { ownNameAbove } from './own-names.ts'
 
 /** A host as it is handed in: ids, the site and the switches are somebody else's. */
 export type HostDeclaration = Omit<HostRecord, 'id' | 'site' | 'isAdminActive' | 'isUserActive' | 'disableReason'>
@@ -150,9 +151,11 @@ function validUrl(text: string, policy: HostPolicy, complain: Complain): string 
   try {
     const url = guardUrl(text, policy)
     if (url.search !== '' || url.hash !== '') complain(`urls: ${quote(text)} must end with its path`)
-    const own = policy.ownNames.find((name) => isBelow(url.hostname, name))
+    const own = ownNameAbove(url.hostname, policy.ownNames)
     if (own !== undefined) {
-      complain(`urls: ${url.hostname} lies under ${own}, whose credentials clients would hand to it; use another name`)
+      complain(
+        `urls: ${url.hostname} lies under ${own}: clients take it for the registry itself and would hand it the registry's credentials, on any port; use another name`,
+      )
     }
     return url.href.replace(/\/+$/, '')
   } catch (error) {
@@ -160,9 +163,4 @@ function validUrl(text: string, policy: HostPolicy, complain: Complain): string 
     complain(`urls: ${error.message}`)
     return text
   }
-}
-
-function isBelow(hostname: string, name: string): boolean {
-  const bare = hostname.replace(/\.$/, '')
-  return bare === name || bare.endsWith(`.${name}`)
 }

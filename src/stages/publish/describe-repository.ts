@@ -60,12 +60,20 @@ async function blobsOf(
   smallBlobBytes: number,
 ): Promise<PackBlob[]> {
   const blobs = new Map<Digest, number>()
+  const configs = new Set<Digest>()
   for (const part of await listReferences(db, manifests)) {
-    if (part.role !== 'child' && !part.isForeign) blobs.set(part.digest, part.sizeBytes)
+    if (part.role === 'child' || part.isForeign) continue
+    blobs.set(part.digest, part.sizeBytes)
+    if (part.role === 'config') configs.add(part.digest)
   }
   const large = [...blobs].filter(([, sizeBytes]) => sizeBytes >= smallBlobBytes).map(([digest]) => digest)
   const inTree = await findTreeBlobs(db, channel, large)
   return [...blobs]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([digest, sizeBytes]) => ({ digest, sizeBytes, generation: inTree.get(digest) ?? generation }))
+    .map(([digest, sizeBytes]) => ({
+      digest,
+      sizeBytes,
+      generation: inTree.get(digest) ?? generation,
+      isConfig: configs.has(digest),
+    }))
 }

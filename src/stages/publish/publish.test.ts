@@ -106,6 +106,22 @@ describe('a publication', () => {
     expect([...publication.repositories.get('a')!.tags.keys()]).toEqual(['t'])
   })
 
+  test('says of a large config that it is one, however it came into the packs', async () => {
+    await using line = await openReleaseLine(newFolder())
+    await promoted(line, 'a', 'n'.repeat(1000))
+    await promoted(line, 'b')
+    await line.publish()
+    await promoted(line, 'b', 'm'.repeat(1000))
+    await line.publish()
+    const { publication } = await readTree(line.treeOf('stable'))
+    const large = [...publication.repositories.values()].flatMap(({ name, blobs }) =>
+      [...blobs.values()]
+        .filter(({ small }) => small === undefined)
+        .map(({ sizeBytes, isConfig }) => `${name} ${sizeBytes > 1000} ${isConfig}`),
+    )
+    expect(large.sort()).toEqual(['a false false', 'a true true', 'b false false', 'b true true'])
+  })
+
   test('links its blobs, and copies them to another file system', async () => {
     await using line = await openReleaseLine(newFolder())
     await promoted(line, 'a')

@@ -1,6 +1,7 @@
 import type { Authenticator, Caller } from '#access/authenticate.ts'
 import type { RegistryTokens } from '#access/registry-token.ts'
 import type { BlobStore } from '#blobs/blob-store.ts'
+import type { BlockKey } from '#blobs/block-key.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { Ask } from '#http/answer.ts'
 import type { BytesCache } from '#kit/bytes-cache.ts'
@@ -14,6 +15,8 @@ export type PushStores = {
   /** Where pushes land. */
   readonly channel: string
   readonly limits: ManifestLimits
+  /** With which key block checks are made, of blobs of this size and more. Undefined: not here. */
+  readonly blockChecks?: { readonly key: BlockKey; readonly fromBytes: number } | undefined
   readonly now: () => number
 }
 

@@ -54,6 +54,10 @@ export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer |
     const miss = queryValue(ask.query, 'miss')
     if (miss !== undefined) return answerMiss(ask, { blob: blob!, publication, view, miss }, front)
   }
+  if (blob!.isConfig) {
+    front.counters.largeConfigs++
+    return answerFromOrigin(ask, { blob: blob!, publication, view }, front)
+  }
   return sendToHost(ask, { blob: blob!, publication, view }, front)
 }
 
@@ -104,6 +108,7 @@ function answerChoice(
   const { counters } = front
   if (choice === 'no-host') counters.originNoHost++
   else if (choice === 'not-proven') counters.originNotProven++
+  else if (choice === 'too-many-held') counters.heldTooMany++
   else counters.originAfterRound++
   return answerFromOrigin(ask, about, front)
 }

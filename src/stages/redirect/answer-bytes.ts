@@ -4,8 +4,8 @@ import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { chooseRanges, ifNoneMatchHits } from '#http/range.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { PackedBytes } from '#snapshots/packed-table.ts'
+import type { OpenBlob } from './own-blobs.ts'
 import type { PackedBytesReader } from './packed-bytes.ts'
-import type { OpenBlob } from './probe-block.ts'
 
 export type Content = {
   readonly sizeBytes: number

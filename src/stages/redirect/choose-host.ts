@@ -23,7 +23,9 @@ export type ChooseOptions = {
   readonly maxPlacementAgeMs: number
   /** The longest that a client is held. */
   readonly holdMs: number
+  /** A probe may take this long, or so many measured round trips of its host if that is longer. */
   readonly minProbeMs: number
+  readonly probeRoundTrips: number
   readonly parallelProbes: number
 }
 
@@ -36,11 +38,12 @@ export const chooseDefaults: ChooseOptions = {
   maxPlacementAgeMs: 4 * 3_600_000,
   holdMs: 5_000,
   minProbeMs: 1_000,
+  probeRoundTrips: 4,
   parallelProbes: 2,
 }
 
-/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried. */
-export type OriginReason = 'no-host' | 'not-proven' | 'after-round'
+/** Why it is the origin: nobody suits; nobody could be proven; everybody was tried; there was no room to wait for a proof. */
+export type OriginReason = 'no-host' | 'not-proven' | 'after-round' | 'too-many-held'
 export type Choice = Candidate | OriginReason
 
 export type Asked = {
@@ -180,8 +183,20 @@ export class HostChooser {
     return hasTried(memory) ? 'after-round' : 'not-proven'
   }
 
-  /** Some at a time, the first that passes. Waiting is safe, failing is not; but the client is not held longer than `holdMs`. */
+  /** Waiting is safe, failing is not; but the client is not held longer than `holdMs`, and not when too many are. */
   async #hold(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
+    const { held } = this.#parts.proofs
+    const { prefixKey } = asked.client
+    if (!held.enter(prefixKey)) return 'too-many-held'
+    try {
+      return await this.#firstThatPasses(candidates, memory, asked)
+    } finally {
+      held.leave(prefixKey)
+    }
+  }
+
+  /** Some at a time. */
+  async #firstThatPasses(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
     const deadlineMs = asked.nowMs + this.#options.holdMs
     const waiting = [...candidates]
     const running = new Map<Candidate, Promise<{ candidate: Candidate; isGood: boolean }>>()
@@ -203,7 +218,8 @@ export class HostChooser {
 
   #prove(candidate: Candidate, asked: Asked, leftMs = this.#options.holdMs): Promise<boolean> {
     const roundTripMs = asked.fleet.health.byId.get(candidate.host.id)?.roundTripMs ?? 0
-    const timeoutMs = Math.min(Math.max(this.#options.minProbeMs, 4 * roundTripMs), leftMs)
+    const { minProbeMs, probeRoundTrips } = this.#options
+    const timeoutMs = Math.min(Math.max(minProbeMs, probeRoundTrips * roundTripMs), leftMs)
     const { userAgent = anyAgent } = asked
     const query = this.#parts.ticketQuery(candidate, asked)
     return this.#parts.proofs.prove(this.#pairing(candidate, asked), { timeoutMs, userAgent, query })

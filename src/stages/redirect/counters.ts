@@ -5,6 +5,8 @@ export type FrontCounters = {
   /** HEAD of a blob, or a 304. */
   blobHeads: number
   smallBlobs: number
+  /** Configs that no pack carries, served here or sent to the origin. */
+  largeConfigs: number
   redirects: number
   /** Redirects that waited for a proof. */
   heldRedirects: number
@@ -24,9 +26,15 @@ export type FrontCounters = {
   withdrawn: number
   refused: number
   probesPassed: number
+  /** Of those, the ones where nothing here told what the bytes must be. */
+  probesNotCompared: number
   probesFailed: number
   /** Not made, because too many were running. */
   probesSkipped: number
+  /** Own bytes that a host differed from and that turned out to be the wrong ones. */
+  ownBlobsDamaged: number
+  /** Sent to the origin because too many were held. */
+  heldTooMany: number
 }
 
 export function makeCounters(): FrontCounters {
@@ -35,6 +43,7 @@ export function makeCounters(): FrontCounters {
     lists: 0,
     blobHeads: 0,
     smallBlobs: 0,
+    largeConfigs: 0,
     redirects: 0,
     heldRedirects: 0,
     originNoHost: 0,
@@ -49,7 +58,10 @@ export function makeCounters(): FrontCounters {
     withdrawn: 0,
     refused: 0,
     probesPassed: 0,
+    probesNotCompared: 0,
     probesFailed: 0,
     probesSkipped: 0,
+    ownBlobsDamaged: 0,
+    heldTooMany: 0,
   }
 }

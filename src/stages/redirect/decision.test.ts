@@ -10,6 +10,7 @@ import {
   digestOf,
   type FaultyHost,
   type FrontFixture,
+  largeConfig,
   layer,
   makeAsk,
   manifest,
@@ -103,6 +104,17 @@ describe('the order', () => {
     const fixture = await open()
     await ask(fixture, path(digestOf(layer)))
     expect((await ask(fixture, `${path(digestOf(layer))}?miss=x`, { range: 'bytes=0-9' })).status).toBe(206)
+  })
+
+  test('miss before config, and config before same and host', async () => {
+    const fixture = await open()
+    const target = path(digestOf(largeConfig))
+    expect(explain(fixture, digestOf(largeConfig)).step).toBe('config')
+    for (const headers of [{}, {}, {}, { range: 'bytes=0-9' }] as Record<string, string>[])
+      expect((await ask(fixture, target, headers)).status).toBe(headers.range ? 206 : 200)
+    expect(fixture.front.counters.largeConfigs).toBe(4)
+    await ask(fixture, `${target}?miss=x`)
+    expect(fixture.front.counters).toMatchObject({ largeConfigs: 4, forgedMisses: 1, redirects: 0 })
   })
 
   test('same before host', async () => {

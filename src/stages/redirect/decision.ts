@@ -6,11 +6,12 @@ export const steps = {
   told: 'HEAD, or the client has it already (If-None-Match): 200 or 304 from the snapshot.',
   packed: 'It is small, or a manifest: its bytes, from the pack.',
   miss: 'A host sent the client back (`?miss=`): its bytes, never a redirect to a host; a good ticket is evidence.',
+  config: "It is an image's config, too large for the pack: bytes from here, else 307 to the origin.",
   same: 'A part of a transfer (closed, multi-part, or from a whole MiB): the host of the other parts.',
   host: 'The first host in rank that this round has not had yet and that is proven: 307.',
   held: 'None is proven, some are in doubt: the client is held while two at a time are probed; 307 to the first that passes.',
   origin:
-    'No host suits, none could be proven, or the round is over (once in the window): bytes from here, else 307 to the origin.',
+    'No host suits, none could be proven, too many wait for a proof, or the round is over (once in the window): bytes from here, else 307 to the origin.',
 } as const
 
 export type Step = keyof typeof steps

@@ -93,6 +93,8 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
   const withdrawn = view.withdrawals.reasons.get(ask.digest)
   if (withdrawn !== undefined) return { ...about, step: 'withdrawn', answer: `refused: ${withdrawn}` }
   if (found.blob.small) return { ...about, step: 'packed', answer: 'served from here: it is small, so no host has it' }
+  if (found.blob.isConfig)
+    return { ...about, step: 'config', answer: "from here or the origin: it is an image's config" }
   const asked = {
     fleet: view.fleet,
     client,
@@ -120,7 +122,9 @@ function findPublished(
 }
 
 function asSmallBlob(manifest: { digest: Digest; sizeBytes: number; bytes: PublishedBlob['small'] } | undefined) {
-  return manifest && { digest: manifest.digest, sizeBytes: manifest.sizeBytes, generation: 0, small: manifest.bytes }
+  if (!manifest) return undefined
+  const { digest, sizeBytes, bytes } = manifest
+  return { digest, sizeBytes, generation: 0, small: bytes, isConfig: false }
 }
 
 function explainChoice(

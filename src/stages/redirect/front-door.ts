@@ -14,8 +14,7 @@ import { type FrontCounters, makeCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { KnownPaths } from './known-paths.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
-import type { ProbeParts } from './probe-block.ts'
-import { type ProofLimits, Proofs, proofLimitDefaults } from './proofs.ts'
+import { type ProofLimits, type ProofParts, Proofs, proofLimitDefaults } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
 
 export type FrontOptions = {
@@ -53,7 +52,7 @@ export const frontDefaults: FrontOptions = {
   packedCacheBytes: 128 * 1024 * 1024,
 }
 
-export type FrontParts = ProbeParts & {
+export type FrontParts = ProofParts & {
   readonly holder: { readonly current: View }
   readonly places: Places
   readonly readClientAddress: ReadClientAddress

@@ -1,17 +1,11 @@
-// The digest proof: one block of the blob from the host, asked for as a client would, compared with our own bytes. It shows what a
-// HEAD hides: hung bodies, ignored ranges, encodings, other sizes, other bytes.
-import type { BlobBody, ByteRange } from '#blobs/blob-store.ts'
+// The digest proof: one block of the blob from the host, asked for as a client would, and compared with what is known of it here. It
+// shows what a HEAD hides: hung bodies, ignored ranges, encodings, other sizes, other bytes.
+import { readAll } from '#http/outbound/body-stream.ts'
 import type { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
+import { type BlockSources, chooseBlock, type Judgement } from './known-block.ts'
 
-export type OpenBlob = (digest: Digest, range?: ByteRange) => Promise<BlobBody | undefined>
-
-export type ProbeParts = {
-  readonly outbound: Pick<OutboundClient, 'send'>
-  /** Undefined where the blobs do not lie here: then the shape of the answer is all that can be checked. */
-  readonly openBlob: OpenBlob | undefined
-  readonly random: () => number
-}
+export type ProbeParts = BlockSources & { readonly outbound: Pick<OutboundClient, 'send'> }
 
 export type ProbeAsk = {
   /** The host's address. */
@@ -24,44 +18,27 @@ export type ProbeAsk = {
   readonly timeoutMs: number
 }
 
-/** isHostWide: what failed would fail for every other blob as well. */
 export type ProbeVerdict =
-  | { readonly isGood: true }
-  | { readonly isGood: false; readonly isHostWide: boolean; readonly reason: string }
+  /** isCompared: false where nothing here tells what the bytes must be: then the shape of the answer is all that is proven. */
+  | { readonly isGood: true; readonly isCompared: boolean }
+  /** isHostWide: what failed would fail for every other blob as well. isDisputed: unless our own bytes are the wrong ones. */
+  | { readonly isGood: false; readonly isHostWide: boolean; readonly isDisputed: boolean; readonly reason: string }
 
-const blockBytes = 256
-const bad = (isHostWide: boolean, reason: string): ProbeVerdict => ({ isGood: false, isHostWide, reason })
-
-async function collect(stream: ReadableStream<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-async function knownBytes(
-  openBlob: OpenBlob | undefined,
-  digest: Digest,
-  range: ByteRange,
-): Promise<Buffer | undefined> {
-  const body = await openBlob?.(digest, range)
-  if (!body) return undefined
-  await using _ = body
-  return await collect(body.stream())
+const bad = (isHostWide: boolean, reason: string, isDisputed = false): ProbeVerdict => {
+  return { isGood: false, isHostWide, isDisputed, reason }
 }
 
 /** A host never makes this throw. */
 export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<ProbeVerdict> {
   const { digest, sizeBytes } = ask.blob
-  const length = Math.min(blockBytes, sizeBytes)
-  const first = Math.floor(parts.random() * (sizeBytes - length + 1))
-  const range = { first, last: first + length - 1 }
-  // What we cannot read ourselves is no fault of the host.
-  const known = knownBytes(parts.openBlob, digest, range).catch(() => undefined)
+  const block = await chooseBlock(parts, ask.blob)
+  const { first, last } = block.range
+  const length = last - first + 1
   try {
     const { timeoutMs, family, userAgent } = ask
     const answer = await parts.outbound.send({
       url: `${ask.url}/${blobPath(digest)}${ask.query}`,
-      headers: { range: `bytes=${range.first}-${range.last}`, 'user-agent': userAgent },
+      headers: { range: `bytes=${first}-${last}`, 'user-agent': userAgent, 'accept-encoding': 'identity' },
       family,
       totalMs: timeoutMs,
       idleMs: timeoutMs,
@@ -69,19 +46,23 @@ export async function probeBlock(parts: ProbeParts, ask: ProbeAsk): Promise<Prob
       // Not even to ourselves: a host that sends a miss back would be proven by our own bytes.
       redirects: 0,
     })
-    const trouble = troubleOf(answer, `bytes ${range.first}-${range.last}/${sizeBytes}`, length)
+    const trouble = troubleOf(answer, `bytes ${first}-${last}/${sizeBytes}`, length)
     if (trouble) {
       await answer.body.cancel()
       return trouble
     }
-    const bytes = await collect(answer.body)
+    const bytes = await readAll(answer.body)
     if (bytes.length !== length) return wrongLength(bytes.length, length)
-    const expected = await known
-    if (expected && !expected.equals(bytes)) return bad(false, `has other bytes at ${range.first}`)
-    return { isGood: true }
+    return verdictOf(await block.judge(bytes), first)
   } catch (error) {
     return bad(true, error instanceof Error ? error.message : String(error))
   }
+}
+
+function verdictOf(judgement: Judgement, first: number): ProbeVerdict {
+  if (judgement === 'right') return { isGood: true, isCompared: true }
+  if (judgement === 'unknown') return { isGood: true, isCompared: false }
+  return bad(false, `has other bytes at ${first}`, judgement === 'disputed')
 }
 
 const wrongLength = (sent: string | number, length: number) =>

@@ -2,9 +2,11 @@
 // trouble leave nothing here; for them the snapshots speak.
 import type { Digest } from '#oci/digest.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
+import { BoundedCounts } from './bounded-counts.ts'
 import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
-import { type ProbeAsk, type ProbeParts, probeBlock } from './probe-block.ts'
+import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
+import { type ProbeAsk, type ProbeParts, type ProbeVerdict, probeBlock } from './probe-block.ts'
 
 export type ProofLimits = {
   /** How long a passed probe counts. */
@@ -22,9 +24,14 @@ export type ProofLimits = {
   /** Probes that this front door spends on a host: so many a day, and so many at once when it spent few before. */
   readonly perHostAndDay: number
   readonly burstPerHost: number
+  /** Probes that run at once. */
   readonly maxRunning: number
   readonly maxRunningPerHost: number
   readonly maxRunningPerPrefix: number
+  /** Clients that are held at once while hosts are probed for them; the next go to the origin. */
+  readonly maxHeld: number
+  /** Of one prefix: a whole campus may wait for one probe. */
+  readonly maxHeldPerPrefix: number
 }
 
 const dayMs = 86_400_000
@@ -42,9 +49,19 @@ export const proofLimitDefaults: ProofLimits = {
   maxRunning: 256,
   maxRunningPerHost: 4,
   maxRunningPerPrefix: 16,
+  maxHeld: 2_000,
+  maxHeldPerPrefix: 500,
+}
+
+/** `openBlob`: undefined where the blobs do not lie here. */
+export type ProofParts = Omit<ProbeParts, 'own'> & {
+  readonly openBlob: OpenBlob | undefined
+  /** Our own bytes of a blob turned out to be wrong. */
+  readonly onDamaged?: ((digest: Digest) => void) | undefined
 }
 
 type Trouble = { failures: number; badUntilMs: number }
+type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
 /** goodMs: when a probe passed there last, failedMs: when one failed, of any blob; probesLeft: as of countedMs. */
 type Host = Trouble & {
   pairs: number
@@ -59,6 +76,8 @@ type Pair = Trouble & {
   goodMs: number
   doubtedMs: number
   running: Promise<boolean> | undefined
+  /** Our own bytes are being read, to know whose are wrong. */
+  isDisputed: boolean
 }
 
 export type Pairing = {
@@ -76,25 +95,28 @@ export type ProofState = 'proven' | 'unproven' | 'bad'
 
 export class Proofs {
   readonly #limits: ProofLimits
-  readonly #parts: ProbeParts
+  readonly #parts: ProofParts & ProbeParts
   readonly #tell: { readonly report: ReportEvidence; readonly counters: FrontCounters; readonly now: () => number }
   /** By family and address: a host may fail over one and not over the other. */
   readonly #hosts = { 4: new Map<string, Host>(), 6: new Map<string, Host>() }
   readonly #pairs = new Map<string, Pair>()
-  readonly #runningOf = new Map<number, number>()
+  readonly #running: BoundedCounts
+  /** Clients that wait. */
+  readonly held: BoundedCounts
   /** By host id: the doubt that a probe from here has settled, and the one probe that is about to. */
   readonly #settled = new Map<number, number>()
   readonly #settling = new Map<number, Promise<boolean>>()
-  #running = 0
 
   constructor(
-    parts: ProbeParts,
+    parts: ProofParts,
     limits: ProofLimits,
     tell: { report: ReportEvidence; counters: FrontCounters; now: () => number },
   ) {
-    this.#parts = parts
+    this.#parts = { ...parts, own: new OwnBlobs(parts.openBlob, tell.now) }
     this.#limits = limits
     this.#tell = tell
+    this.#running = new BoundedCounts(limits.maxRunning, limits.maxRunningPerPrefix)
+    this.held = new BoundedCounts(limits.maxHeld, limits.maxHeldPerPrefix)
   }
 
   /** Nothing is known here about this host: the usual case, and one lookup. */
@@ -171,24 +193,16 @@ export class Proofs {
     const { candidate, blob, family, prefixKey } = pairing
     const pair = this.#pairOf(candidate, blob.digest, family)
     if (pair.running) return pair.running
-    const { maxRunning, maxRunningPerHost, maxRunningPerPrefix } = this.#limits
-    const ofPrefix = this.#runningOf.get(prefixKey) ?? 0
-    const isFull =
-      this.#running >= maxRunning || pair.host.running >= maxRunningPerHost || ofPrefix >= maxRunningPerPrefix
-    if (isFull || !this.#spend(pair.host)) {
+    const isHostFull = pair.host.running >= this.#limits.maxRunningPerHost || !this.#spend(pair.host)
+    if (isHostFull || !this.#running.enter(prefixKey)) {
       this.#tell.counters.probesSkipped++
       return Promise.resolve(false)
     }
-    this.#running++
     pair.host.running++
-    this.#runningOf.set(prefixKey, ofPrefix + 1)
     pair.running = this.#probe(pairing, pair, ask).finally(() => {
       pair.running = undefined
-      this.#running--
+      this.#running.leave(prefixKey)
       pair.host.running--
-      const left = this.#runningOf.get(prefixKey)! - 1
-      if (left > 0) this.#runningOf.set(prefixKey, left)
-      else this.#runningOf.delete(prefixKey)
     })
     return pair.running
   }
@@ -213,12 +227,13 @@ export class Proofs {
     const verdict = await probeBlock(this.#parts, { ...ask, url: candidate.url, blob, family })
     const { report, counters, now } = this.#tell
     const nowMs = now()
-    const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
     // What it lacks of one blob settles as much as a right block: the host answers.
     if (doubtSinceMs !== undefined && (verdict.isGood || !verdict.isHostWide))
       this.#settled.set(candidate.host.id, doubtSinceMs)
     if (verdict.isGood) {
       counters.probesPassed++
+      if (!verdict.isCompared) counters.probesNotCompared++
+      const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
       if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
       pair.goodMs = nowMs
       pair.host.goodMs = nowMs
@@ -228,13 +243,34 @@ export class Proofs {
       }
       return true
     }
-    counters.probesFailed++
     pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
+    if (verdict.isDisputed) void this.#settle({ candidate, blob }, pair, verdict)
+    else this.#fail({ candidate, blob }, pair, verdict)
+    return false
+  }
+
+  /** Whose bytes are wrong: until ours were read whole the pair is only in doubt, and nobody waits for that. */
+  async #settle(of: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): Promise<void> {
+    // However many probes differ meanwhile, it is one failure.
+    if (pair.isDisputed) return
+    pair.isDisputed = true
+    const state = await this.#parts.own.verify(of.blob.digest)
+    pair.isDisputed = false
+    if (state === 'sound') this.#fail(of, pair, verdict)
+    if (state !== 'damaged') return
+    this.#tell.counters.ownBlobsDamaged++
+    this.#parts.onDamaged?.(of.blob.digest)
+  }
+
+  #fail({ candidate, blob }: Pick<Pairing, 'candidate' | 'blob'>, pair: Pair, verdict: FailedVerdict): void {
+    const { report, counters, now } = this.#tell
+    const nowMs = now()
+    counters.probesFailed++
     pair.host.failedMs = nowMs
     this.#close(pair, nowMs)
     if (verdict.isHostWide) this.#close(pair.host, nowMs)
+    const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
     report({ ...about, kind: 'probe-failed', reason: verdict.reason, isHostWide: verdict.isHostWide })
-    return false
   }
 
   #close(trouble: Trouble, nowMs: number): void {
@@ -250,7 +286,7 @@ export class Proofs {
     let host = this.#hosts[family].get(url)
     if (!host) this.#hosts[family].set(url, (host = newHost(this.#limits.burstPerHost)))
     if (this.#pairs.size >= this.#limits.maxPairs) this.#dropOldest()
-    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined }
+    pair = { failures: 0, badUntilMs: 0, host, goodMs: 0, doubtedMs: 0, running: undefined, isDisputed: false }
     this.#pairs.set(key, pair)
     host.pairs++
     return pair
