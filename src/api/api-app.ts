@@ -11,6 +11,7 @@ import { hostRoutes } from '#api/routes/hosts.ts'
 import { jobRoutes } from '#api/routes/jobs.ts'
 import { popularityRoutes } from '#api/routes/popularity.ts'
 import { promotionRoutes } from '#api/routes/promotions.ts'
+import { publicStatisticsRoutes, statisticsRoutes } from '#api/routes/statistics.ts'
 import { statusRoutes } from '#api/routes/status.ts'
 import { tokenRoutes } from '#api/routes/tokens.ts'
 import { RegistryError } from '#oci/errors.ts'
@@ -45,6 +46,7 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
   app.doc('/api/openapi.json', { openapi: '3.1.0', info: { title: 'Flotilla control API', version: '1' } })
   // Before the door: what anybody may know.
   statusRoutes(app, stores)
+  publicStatisticsRoutes(app, stores)
   app.use('/api/v1/*', async (context, next) => {
     const authorization = context.req.header('authorization')
     const caller = authorization === undefined ? undefined : await authenticator.authenticate(authorization, true)
@@ -71,6 +73,7 @@ export function makeApi({ stores, authenticator, log }: ApiAppOptions): ApiApp {
     jobRoutes,
     eventRoutes,
     popularityRoutes,
+    statisticsRoutes,
     tokenRoutes,
   ])
     add(app, stores)

@@ -37,9 +37,13 @@ export type ApiStores = {
   readonly hostsChanged: () => Promise<void>
   readonly explain: (ask: {
     readonly address: string
-    readonly digest?: string
-    readonly reference?: string
-    readonly seed?: number
+    readonly digest?: string | undefined
+    readonly reference?: string | undefined
+    readonly seed?: number | undefined
+    readonly userAgent?: string | undefined
+    readonly range?: string | undefined
+    readonly isTls?: boolean | undefined
+    readonly method?: 'GET' | 'HEAD' | undefined
   }) => unknown
 }
 

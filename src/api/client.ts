@@ -26,6 +26,8 @@ export type JobView = {
   readonly error?: string
 }
 
+type Query = Readonly<Record<string, string | number | undefined>>
+
 const pollMs = 200
 
 export class ApiClient {
@@ -39,10 +41,13 @@ export class ApiClient {
     this.#request = send
   }
 
-  get<T>(path: string, query: Readonly<Record<string, string | number | undefined>> = {}): Promise<T> {
-    const given = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined)
-    const text = new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString()
-    return this.#send<T>('GET', text ? `${path}?${text}` : path)
+  get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.#send<T>('GET', withQuery(path, query))
+  }
+
+  /** What is not JSON, as it came. */
+  getText(path: string, query: Query = {}): Promise<string> {
+    return this.#sendText('GET', withQuery(path, query))
   }
 
   post<T>(path: string, body: unknown = {}, headers: Readonly<Record<string, string>> = {}): Promise<T> {
@@ -75,6 +80,16 @@ export class ApiClient {
     body?: unknown,
     headers: Readonly<Record<string, string>> = {},
   ): Promise<T> {
+    const text = await this.#sendText(method, path, body, headers)
+    return (text === '' ? undefined : JSON.parse(text)) as T
+  }
+
+  async #sendText(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<string> {
     let response: Response
     try {
       const request = new Request(`${this.#url}${path}`, {
@@ -95,9 +110,15 @@ export class ApiClient {
       )
     }
     const text = await response.text()
-    if (response.ok) return (text === '' ? undefined : JSON.parse(text)) as T
+    if (response.ok) return text
     throw new ApiError(response.status, detailOf(text) ?? `${method} ${path} was answered ${response.status}`)
   }
+}
+
+function withQuery(path: string, query: Query): string {
+  const given = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined)
+  const text = new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString()
+  return text ? `${path}?${text}` : path
 }
 
 function detailOf(text: string): string | undefined {

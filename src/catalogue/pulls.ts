@@ -20,28 +20,26 @@ export const keptDays = 90
 /** The score of one pull of today: scores are whole numbers, so that both engines add them up to the same. */
 export const scorePerPull = 1000
 
-/** Adds to what the day has. */
+/** Adds to what the day has; inside a transaction all of it or nothing. */
 export async function addPulls(
-  db: Catalogue,
+  db: Reader,
   { channel, day }: { readonly channel: string; readonly day: number },
   counts: ReadonlyMap<string, number>,
 ): Promise<void> {
   // In one order everywhere: two that add at once wait for each other instead of for ever.
   const rows = [...counts].map(([digest, count]) => ({ channel, digest, day, count }))
   rows.sort((a, b) => (a.digest < b.digest ? -1 : 1))
-  await db.transaction().execute(async (tx) => {
-    for (const part of batchesOf(rows, 1000)) {
-      await tx
-        .insertInto('pulls')
-        .values([...part])
-        .onConflict((conflict) =>
-          conflict
-            .columns(['channel', 'digest', 'day'])
-            .doUpdateSet((set) => ({ count: set('pulls.count', '+', set.ref('excluded.count')) })),
-        )
-        .execute()
-    }
-  })
+  for (const part of batchesOf(rows, 1000)) {
+    await db
+      .insertInto('pulls')
+      .values([...part])
+      .onConflict((conflict) =>
+        conflict
+          .columns(['channel', 'digest', 'day'])
+          .doUpdateSet((set) => ({ count: set('pulls.count', '+', set.ref('excluded.count')) })),
+      )
+      .execute()
+  }
 }
 
 export type PopularBlob = {

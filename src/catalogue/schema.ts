@@ -5,6 +5,31 @@ import type { Generated, Kysely, Transaction } from 'kysely'
 
 export type Bit = 0 | 1
 
+type StatisticsKey = {
+  channel: string
+  kind: string
+  start_ms: number
+  span: 'hour' | 'day' | 'month'
+  /** A name, or one in brackets for what has none. */
+  subject: string
+}
+
+type StatisticsNumbers = {
+  redirects: number
+  redirected_bytes: number
+  manifests: number
+  manifest_bytes: number
+  packed: number
+  packed_bytes: number
+  origin: number
+  origin_bytes: number
+  streams: number
+  streamed_bytes: number
+  told: number
+  refused: number
+  held: number
+}
+
 export type Schema = {
   repositories: { id: Generated<number>; name: string; created_at_ms: number }
   blobs: { digest: string; size_bytes: number; created_at_ms: number }
@@ -113,6 +138,10 @@ export type Schema = {
   tree_blobs: { channel: string; digest: string; size_bytes: number; generation: number }
   /** Pulls of a blob on a day (UTC, counted from 1970), as front doors counted them. */
   pulls: { channel: string; digest: string; day: number; count: number }
+  /** What front doors answered; every answer is in one row of each kind of subject, of the span that is kept for its time. */
+  statistics: StatisticsKey & StatisticsNumbers
+  /** The last report that was taken of each run of a front door. */
+  report_sources: { source: string; sequence: number; at_ms: number }
   sites: {
     id: Generated<number>
     name: string

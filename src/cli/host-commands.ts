@@ -1,9 +1,9 @@
-// site, host, explain: for the operator and the admins of hosts.
+// site, host: for the operator and the admins of hosts.
 
 import { Command } from 'commander'
 import { decimalNumber } from './decimal-number.ts'
 import { describeHost, type Host, holds, stateOf } from './describe-host.ts'
-import { print, shortDigest, table } from './print.ts'
+import { print, table } from './print.ts'
 import type { Connect } from './release-commands.ts'
 import { wholeNumber, wholeNumbers } from './whole-number.ts'
 
@@ -11,7 +11,7 @@ const collect = (value: string, before: string[]) => [...before, value]
 const pathOf = (name: string) => `/api/v1/hosts/${encodeURIComponent(name)}`
 
 export function hostCommands(connect: Connect): Command[] {
-  return [siteCommand(connect), hostCommand(connect), explainCommand(connect)]
+  return [siteCommand(connect), hostCommand(connect)]
 }
 
 function siteCommand(connect: Connect): Command {
@@ -149,58 +149,4 @@ function hostCommand(connect: Connect): Command {
       })
   }
   return host
-}
-
-type ExplainedBlob = {
-  readonly step: string
-  readonly answer: string
-  readonly digest: string
-  readonly client: { readonly address: string; readonly country?: string; readonly kind: string }
-  readonly candidates: readonly {
-    readonly name: string
-    readonly url: string
-    readonly state: string
-    readonly tier: string
-    readonly distanceKm?: number
-    readonly hasRoom: boolean
-  }[]
-  readonly hosts?: { readonly refused?: readonly { readonly host: string; readonly reason: string }[] }
-}
-
-function explainCommand(connect: Connect): Command {
-  return new Command('explain')
-    .description('where the front door would send an address, and why')
-    .requiredOption('--ip <address>', 'who asks')
-    .option('--digest <digest>', 'for which blob')
-    .option('--ref <reference>', 'or for the blobs of an image')
-    .option('--seed <ms>', 'decide for this time, to see the same again', wholeNumber)
-    .action(async ({ ip, digest, ref, seed }, command: Command) => {
-      if ((digest === undefined) === (ref === undefined)) command.error('error: name either a --digest or a --ref')
-      const { client, output } = connect()
-      const found = await client.get<ExplainedBlob | { blobs: readonly ExplainedBlob[] }>('/api/v1/explain', {
-        ip,
-        digest,
-        ref,
-        seed,
-      })
-      const blobs = 'blobs' in found ? found.blobs : [found]
-      print(output, found, () =>
-        blobs
-          .map((one) => {
-            const candidates = table(
-              ['CANDIDATE', 'ADDRESS', 'TIER', 'KM', 'PROOF'],
-              one.candidates.map((two) => [
-                two.name,
-                two.url,
-                two.tier,
-                two.distanceKm,
-                two.hasRoom ? two.state : `${two.state}, busy`,
-              ]),
-              '  no host suits',
-            )
-            return `${shortDigest(one.digest)} for ${one.client.address} (${one.client.country ?? 'no country'}, ${one.client.kind} client)\n  ${one.step}: ${one.answer}\n${candidates}`
-          })
-          .join('\n'),
-      )
-    })
 }

@@ -22,6 +22,7 @@ import { runRoles } from '#roles/run-roles.ts'
 import { runSigner } from '#roles/signer.ts'
 import { checkInCommand } from './check-in-command.ts'
 import { copyScreen } from './copy-screen.ts'
+import { explainCommand } from './explain-command.ts'
 import { hostCommands } from './host-commands.ts'
 import { keysCommand } from './keys-commands.ts'
 import { popularityCommand } from './popularity-command.ts'
@@ -31,6 +32,7 @@ import { releaseCommands } from './release-commands.ts'
 import { replicateCommand } from './replicate-command.ts'
 import { rsyncdCommand } from './rsyncd-command.ts'
 import { signerCommand } from './signer-command.ts'
+import { statisticsCommand } from './statistics-command.ts'
 import { tokenCommand } from './token-commands.ts'
 import { printWelcome } from './welcome.ts'
 
@@ -160,7 +162,9 @@ function makeProgram(): Command {
   for (const command of [
     ...releaseCommands(connect),
     ...hostCommands(connect),
+    explainCommand(connect),
     popularityCommand(connect),
+    statisticsCommand(connect),
     tokenCommand(connect),
   ])
     program.addCommand(command)

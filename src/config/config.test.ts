@@ -74,6 +74,9 @@ describe('a refusal names the place, the value and what it takes', () => {
     catalogue: 'mysql://x',
     level: 'loud',
     url: 'ftp://x',
+    sampling: '1/0',
+    logFormat: 'xml',
+    addressDetail: 'half',
     proxyProtocol: 'v2',
   }
 

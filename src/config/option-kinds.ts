@@ -187,6 +187,23 @@ const signer: Kind<string> = {
   format: (value) => value,
 }
 
+/** One of so many; 0: none. */
+const sampling: Kind<number> = {
+  takes: 'off, whole, or a part as 1/100',
+  parse(value) {
+    if (value === 'off' || value === 'whole') return value === 'off' ? 0 : 1
+    const match = /^1\/([1-9]\d{0,6})$/.exec(value)
+    return match ? Number(match[1]) : undefined
+  },
+  format: (value) => (value === 0 ? 'off' : value === 1 ? 'whole' : `1/${value}`),
+}
+
+const oneOf = <const W extends string>(...words: readonly W[]): Kind<W> => ({
+  takes: `one of ${words.join(', ')}`,
+  parse: (value) => words.find((word) => word === value),
+  format: (value) => value,
+})
+
 export const kinds = {
   text,
   path,
@@ -204,6 +221,9 @@ export const kinds = {
   signer,
   proxyProtocol,
   url,
+  sampling,
+  logFormat: oneOf('json', 'common'),
+  addressDetail: oneOf('masked', 'whole', 'none'),
 } as const
 export type KindName = keyof typeof kinds
 export type ValueOf<K extends KindName> = (typeof kinds)[K] extends Kind<infer T> ? T : never

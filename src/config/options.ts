@@ -7,6 +7,8 @@ import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
 import { probeOptions } from './probe-options.ts'
+import { trustOptions } from './trust-options.ts'
+import { watchOptions } from './watch-options.ts'
 
 export type OptionRow = {
   readonly kind: KindName
@@ -92,36 +94,7 @@ export const options = {
     group: 'Content',
     help: 'how often the list of what is pulled most is made anew',
   },
-  timestampLifetime: {
-    kind: 'lifetime',
-    default: '3d',
-    group: 'Trust',
-    help: 'how long a signed tree counts as news; signed anew without change when half is over',
-  },
-  metadataLifetime: {
-    kind: 'lifetime',
-    default: '90d',
-    group: 'Trust',
-    help: 'how long what the tree says of its contents is good for; signed anew when half is over',
-  },
-  rootLifetime: {
-    kind: 'lifetime',
-    default: '730d',
-    group: 'Trust',
-    help: 'how long a root made here is good for: after that nothing new is believed until the next root',
-  },
-  signer: {
-    kind: 'signer',
-    default: 'file',
-    group: 'Trust',
-    help: 'who holds the signing keys: files in the data folder, a command that is run for each signature, or a flotilla signer at a socket',
-  },
-  signerTimeout: {
-    kind: 'duration',
-    default: '30s',
-    group: 'Trust',
-    help: 'how long one signature by a command or at a socket may take',
-  },
+  ...trustOptions,
   maxManifestBytes: { kind: 'bytes', default: '4MiB', group: 'Content', help: 'largest manifest that is taken' },
   maxDescriptors: { kind: 'count', default: '10000', group: 'Content', help: 'most descriptors in one manifest' },
   maxPageSize: {
@@ -222,6 +195,7 @@ export const options = {
   ...frontdoorListenerOptions,
   ...originOptions,
   ...frontDoorOptions,
+  ...watchOptions,
 
   demo: {
     kind: 'flag',

@@ -1,29 +1,43 @@
 import { parseDigest } from '#oci/digest.ts'
 import { RegistryError } from '#oci/errors.ts'
 import { parseImageReference } from '#oci/reference.ts'
-import { type ExplainedBlob, explainBlob } from '#stages/redirect/explain-blob.ts'
+import { type ExplainAsk, type ExplainedBlob, explainBlob } from '#stages/redirect/explain-blob.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
-import { listImageBlobs } from '#stages/redirect/image-blobs.ts'
+import { findImage, listImageBlobs } from '#stages/redirect/image-blobs.ts'
 
-export type ExplainRequest = {
+export type ExplainRequest = Omit<ExplainAsk, 'ip' | 'digest' | 'atMs'> & {
   readonly address: string
-  readonly digest?: string
-  readonly reference?: string
-  readonly seed?: number
+  readonly digest?: string | undefined
+  readonly reference?: string | undefined
+  readonly seed?: number | undefined
 }
 
-/** For a digest its decision; for an image that of each of its blobs that may travel. */
+export type ExplainedImage = {
+  readonly reference: string
+  readonly manifest: ExplainedBlob
+  readonly blobs: readonly ExplainedBlob[]
+}
+
+/** For a digest its decision; for an image that of its manifest and of each of its blobs that may travel. */
 export async function explainAt(
   front: FrontDoor,
-  ask: ExplainRequest,
-): Promise<ExplainedBlob | { readonly reference: string; readonly blobs: readonly ExplainedBlob[] }> {
-  const digests = ask.digest === undefined ? await blobsOf(front, ask.reference!) : [requireDigest(ask.digest)]
-  const explained = digests.map((digest) => {
-    const one = explainBlob({ ip: ask.address, digest, ...(ask.seed === undefined ? {} : { atMs: ask.seed }) }, front)
-    if (!one) throw new RegistryError('REQUEST_INVALID', `${JSON.stringify(ask.address)} is no IP address`)
-    return one
-  })
-  return ask.digest === undefined ? { reference: ask.reference!, blobs: explained } : explained[0]!
+  { address, digest, reference, seed, ...about }: ExplainRequest,
+): Promise<ExplainedBlob | ExplainedImage> {
+  const explain = (one: ExplainAsk['digest']) => {
+    const explained = explainBlob(
+      { ...about, ip: address, digest: one, ...(seed !== undefined && { atMs: seed }) },
+      front,
+    )
+    if (!explained) throw new RegistryError('REQUEST_INVALID', `${JSON.stringify(address)} is no IP address`)
+    return explained
+  }
+  if (digest !== undefined) return explain(requireDigest(digest))
+  const image = parseImageReference(reference!)
+  const manifest = image && findImage(image, front)
+  const blobs = image && (await listImageBlobs(image, front))
+  if (!manifest || !blobs)
+    throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(reference)}`)
+  return { reference: reference!, manifest: explain(manifest.digest), blobs: blobs.map(explain) }
 }
 
 function requireDigest(text: string) {
@@ -31,11 +45,4 @@ function requireDigest(text: string) {
   if (!digest)
     throw new RegistryError('DIGEST_INVALID', 'a digest is sha256:<64 hex digits> or sha512:<128 hex digits>')
   return digest
-}
-
-async function blobsOf(front: FrontDoor, text: string) {
-  const reference = parseImageReference(text)
-  const digests = reference && (await listImageBlobs(reference, front))
-  if (!digests) throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(text)}`)
-  return digests
 }

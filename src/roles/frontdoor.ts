@@ -3,16 +3,19 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from '#config/config.ts'
+import type { Handler } from '#http/listener.ts'
 import type { WireOptions } from '#http/wire/acceptor.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
 import { type DeliverPulls, pullsToFolder, startPullHandOver } from './hand-over-pulls.ts'
+import { type AccessLog, openAccessLog } from './open-access-log.ts'
 import { type FrontSurroundings, type OpenFront, openFront } from './open-front.ts'
 import type { Role } from './role.ts'
 import { readTrustedProxies } from './strangers.ts'
 import { withProbes } from './with-probes.ts'
 
-export type FrontdoorRole = Role & Pick<OpenFront, 'front' | 'followNow'>
+export type FrontdoorRole = Role &
+  Pick<OpenFront, 'front' | 'followNow'> & { readonly accessLog: AccessLog | undefined }
 
 export type FrontdoorParts = Omit<FrontSurroundings, 'kept'> & {
   /** Undefined: no catalogue is open in this process, pulls go by files to the one where it is. */
@@ -30,9 +33,9 @@ export async function startFrontdoor(
   const opened = await openFront(config, log, { ...around, kept })
   const { front, followNow } = opened
   const { now } = front.parts
-  const pulls = startPullHandOver(front.pulls, {
+  const pulls = startPullHandOver(front, {
     channel: config.publicChannel,
-    deliver: deliverPulls ?? pullsToFolder(join(kept, 'pulls'), now),
+    deliver: deliverPulls ?? pullsToFolder(join(kept, 'pulls')),
     now,
     log,
   })
@@ -42,37 +45,38 @@ export async function startFrontdoor(
       await opened[Symbol.asyncDispose]()
     },
   }
-  return serveFront(config, log, { front, followNow, ...closing })
+  return await serveFront(config, log, { front, followNow, ...closing })
 }
 
 /** The listener of a front door. `whyEmpty` says what is missing while there is nothing to serve. */
-export function serveFront(
+export async function serveFront(
   config: Config,
   log: Logger,
   opened: OpenFront,
   whyEmpty: () => string = () => 'nothing is published yet',
-): FrontdoorRole {
+): Promise<FrontdoorRole> {
   const { front, followNow } = opened
   let isStopping = false
   const isPublished = () => front.parts.holder.current.publication !== undefined
   const notReady = () => (isStopping ? 'stopping' : isPublished() ? undefined : whyEmpty())
-  const listener = listenWire(
-    withProbes((ask) => answerFront(ask, front), notReady),
-    {
-      ...listenerOptions(config),
-      log: (error) => log.error({ err: error }, 'a request to the front door failed'),
-    },
-  )
+  const accessLog = await openAccessLog(config.settings, log)
+  const handler: Handler = (ask) => answerFront(ask, front)
+  const listener = listenWire(withProbes(accessLog ? accessLog.around(handler, front) : handler, notReady), {
+    ...listenerOptions(config),
+    log: (error) => log.error({ err: error }, 'a request to the front door failed'),
+  })
   return {
     name: 'frontdoor',
     front,
     followNow,
+    accessLog,
     listeners: { frontdoor: listener },
     notReady,
     async stop() {
       isStopping = true
       await listener.stop(config.settings.drain)
       await opened[Symbol.asyncDispose]()
+      await accessLog?.[Symbol.asyncDispose]()
     },
   }
 }

@@ -4,6 +4,8 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Catalogue } from '#catalogue/schema.ts'
 import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import type { FrontDoor } from '#stages/redirect/front-door.ts'
+import { addFrontTallies } from './front-metrics.ts'
+import type { AccessLog } from './open-access-log.ts'
 import type { Expiries } from './read-expiries.ts'
 import type { TreeWatch } from './tree-watch.ts'
 
@@ -11,6 +13,7 @@ const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.to
 
 export type MetricsParts = {
   readonly front?: FrontDoor | undefined
+  readonly accessLog?: Pick<AccessLog, 'dropped'> | undefined
   /** Of the tree that is followed here. */
   readonly tree?: Pick<TreeWatch, 'refused' | 'expiresAtMs'> | undefined
   readonly origin?: OriginCounters | undefined
@@ -19,13 +22,22 @@ export type MetricsParts = {
   readonly expiries?: (() => Promise<Expiries>) | undefined
 }
 
-export function makeMetrics({ front, tree, origin, catalogue, expiries }: MetricsParts): () => Promise<Response> {
+export function makeMetrics({
+  front,
+  accessLog,
+  tree,
+  origin,
+  catalogue,
+  expiries,
+}: MetricsParts): () => Promise<Response> {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry, prefix: 'flotilla_' })
   if (front) {
     addCounters(registry, 'frontdoor', front.counters)
+    addFrontTallies(registry, front)
     addGenerationGauge(registry, front)
   }
+  if (accessLog) addCounters(registry, 'access_log', accessLog, ['dropped'])
   if (tree) addTreeGauges(registry, tree)
   if (origin) addCounters(registry, 'origin', origin)
   if (catalogue) addJobGauge(registry, catalogue)
@@ -36,10 +48,11 @@ export function makeMetrics({ front, tree, origin, catalogue, expiries }: Metric
 /** The hot path adds to plain numbers; they become counters when somebody looks. */
 function addCounters(
   registry: Registry,
-  role: 'frontdoor' | 'origin',
+  role: 'frontdoor' | 'origin' | 'access_log',
   counters: Readonly<Record<string, number>>,
+  names: readonly string[] = Object.keys(counters),
 ): void {
-  for (const name of Object.keys(counters)) {
+  for (const name of names) {
     let told = 0
     new Counter({
       name: `flotilla_${role}_${snake(name)}_total`,

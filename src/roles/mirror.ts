@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findLatestGeneration } from '#catalogue/generations.ts'
-import { addPulls } from '#catalogue/pulls.ts'
 import { OutboundClient } from '#http/outbound/outbound-client.ts'
 import { listRunningKeys } from '#jobs/queue.ts'
 import type { JobHandler } from '#jobs/runner.ts'
@@ -20,6 +19,7 @@ import { FleetWatch } from '#stages/mirror/fleet-watch.ts'
 import { type CrawlTarget, crawlJobKind, crawlKey, requestCrawl } from '#stages/mirror/request-crawl.ts'
 import { takeEvidence } from '#stages/mirror/take-evidence.ts'
 import type { Evidence } from '#stages/redirect/evidence.ts'
+import { pullsToCatalogue } from './hand-over-pulls.ts'
 import { keepBlockChecks } from './keep-block-checks.ts'
 import {
   checkInDefaults,
@@ -204,7 +204,7 @@ export async function startMirror(
   const listener = await startMirrorListener(config, log, {
     folder: paths.folder,
     takeEvidence: take,
-    takePulls: ({ channel: of, day, counts }) => addPulls(catalogue, { channel: of, day }, counts),
+    takePulls: pullsToCatalogue(catalogue, { maxSubjects: settings.statisticsNames, now }),
   })
   return {
     name: 'mirror',

@@ -11,6 +11,7 @@ import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { followBlockChecks } from './follow-block-checks.ts'
 import { followSnapshots, placesInFolder, type SnapshotPlaces } from './follow-snapshots.ts'
+import { tellsDecision } from './open-access-log.ts'
 import type { Strangers } from './strangers.ts'
 
 export type OpenFront = AsyncDisposable & {
@@ -73,6 +74,7 @@ export async function openFront(
       },
       headroom: { hostShare: 1 / settings.frontDoors, aheadMs: settings.hostBacklog },
       originUrl,
+      tellsDecision: tellsDecision(settings),
       isBehindTls: config.urls.frontdoor?.startsWith('https:') ?? config.tls !== undefined,
       clientRules:
         settings.clientPolicy === undefined ? frontDefaults.clientRules : await readClientRules(settings.clientPolicy),

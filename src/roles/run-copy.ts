@@ -18,6 +18,7 @@ import { type FollowedCopy, followCopy } from './follow-copy.ts'
 import { serveFront } from './frontdoor.ts'
 import { startHealthListener } from './health-listener.ts'
 import { makeMetrics } from './metrics.ts'
+import { tellsDecision } from './open-access-log.ts'
 import { addressOf } from './resources.ts'
 import type { Role } from './role.ts'
 import { readAddresses } from './strangers.ts'
@@ -55,7 +56,7 @@ export async function runCopy(
     if (names.includes('frontdoor')) {
       followed = await followCopyOf(config, copy, log)
       front = makeFront(config, copy, followed, names.includes('origin') ? undefined : config.urls.origin)
-      roles.push(serveCopy(config, log, { copy, front, followed }))
+      roles.push(await serveCopy(config, log, { copy, front, followed }))
     }
     for (const role of roles) stack.defer(() => role.stop())
     const metrics = makeMetrics({ front, tree: followed?.watch })
@@ -116,23 +117,24 @@ function makeFront(config: Config, copy: string, { holder }: FollowedCopy, origi
     {
       ...frontDefaults,
       originUrl: settings.upstreamUrl ?? originUrl,
+      tellsDecision: tellsDecision(settings),
       isBehindTls: urls.frontdoor?.startsWith('https:') ?? tls !== undefined,
     },
   )
 }
 
-function serveCopy(
+async function serveCopy(
   config: Config,
   log: Logger,
   { copy, front, followed }: { readonly copy: string; readonly front: FrontDoor; readonly followed: FollowedCopy },
-): Role {
+): Promise<Role> {
   const { watch, follower } = followed
   const opened = {
     front,
     followNow: () => follower.runNow(),
     [Symbol.asyncDispose]: () => follower.stop(),
   }
-  return serveFront(config, log, opened, () =>
+  return await serveFront(config, log, opened, () =>
     watch.refused
       ? `the tree in ${copy} is refused: ${watch.refused.message}; ${watch.refused.advice}`
       : `there is no tree in ${copy} yet: flotilla replicate --from <origin> --to ${copy} makes one`,

@@ -74,11 +74,17 @@ export async function runRoles(names: readonly RoleName[], config: Config, log: 
         places: line?.places,
         originUrl,
         strangers: strangers!,
-        deliverPulls: resources ? pullsToCatalogue(resources.catalogue) : line?.deliverPulls,
+        deliverPulls: resources
+          ? pullsToCatalogue(resources.catalogue, {
+              maxSubjects: config.settings.statisticsNames,
+              now: resources.now,
+            })
+          : line?.deliverPulls,
       }),
     )
     const metrics = makeMetrics({
       front: frontdoor?.front,
+      accessLog: frontdoor?.accessLog,
       origin: origin?.counters,
       catalogue: resources?.catalogue,
       expiries: resources && (() => readExpiries(config)),

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { sequenceEvents } from '#catalogue/events.ts'
+import { rollUpStatistics } from '#catalogue/statistics.ts'
 import { endAllLeases } from '#jobs/claim.ts'
 import { type JobHandler, JobRunner } from '#jobs/runner.ts'
 import { openTrust } from '#trust/open-trust.ts'
@@ -14,6 +15,7 @@ import { openSigner } from './open-signer.ts'
 import { PublishJobs } from './publish-jobs.ts'
 import type { Resources } from './resources.ts'
 import type { Role } from './role.ts'
+import { statisticsAges } from './statistics-ages.ts'
 
 /** A channel at a time each. */
 const publishLanes = 2
@@ -70,12 +72,15 @@ export async function startWorker(resources: Resources, { jobs, onPublished }: W
       takePullReports(catalogue, {
         frontDoors: join(config.data, 'frontdoor'),
         channels: config.settings.publicChannels,
+        maxSubjects: config.settings.statisticsNames,
+        now,
         onRefused: (path, error) => log.error({ err: error, path }, 'a report of pulls was refused and moved aside'),
       }),
     ),
     every(sweepMs, log, async () => {
       await sweepUploads(blobs, config.settings.uploadAge, now())
       await forgetOldRows(catalogue, now())
+      await rollUpStatistics(catalogue, now(), statisticsAges(config.settings))
     }),
   ]
   return {

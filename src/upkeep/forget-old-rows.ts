@@ -4,6 +4,7 @@
 import { forgetCheckIns } from '#catalogue/check-ins.ts'
 import { forgetAnswers } from '#catalogue/idempotency.ts'
 import { dayOf, forgetPulls, keptDays } from '#catalogue/pulls.ts'
+import { forgetReportSources } from '#catalogue/reports.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { forgetJobs } from '#jobs/queue.ts'
 
@@ -14,6 +15,8 @@ export type Ages = {
   readonly answerMs: number
   readonly checkInMs: number
   readonly pullDays: number
+  /** Runs of front doors; a report that waited longer could be taken twice. */
+  readonly reportSourceMs: number
 }
 
 export const defaultAges: Ages = {
@@ -22,6 +25,7 @@ export const defaultAges: Ages = {
   answerMs: 7 * 86_400_000,
   checkInMs: 90 * 86_400_000,
   pullDays: keptDays,
+  reportSourceMs: 90 * 86_400_000,
 }
 
 export async function forgetOldRows(catalogue: Catalogue, nowMs: number, ages: Ages = defaultAges): Promise<void> {
@@ -30,4 +34,5 @@ export async function forgetOldRows(catalogue: Catalogue, nowMs: number, ages: A
   await catalogue.transaction().execute((tx) => forgetAnswers(tx, nowMs - ages.answerMs))
   await forgetCheckIns(catalogue, nowMs - ages.checkInMs)
   await forgetPulls(catalogue, dayOf(nowMs) - ages.pullDays)
+  await forgetReportSources(catalogue, nowMs - ages.reportSourceMs)
 }

@@ -6,11 +6,21 @@ import type { Catalogue } from '#catalogue/schema.ts'
 import { openSqlite } from '#catalogue/sqlite/open-sqlite.ts'
 import { makeDigest } from '#oci/digest.ts'
 import { encodePullReport, maxPullReportBytes } from '#snapshots/pull-report.ts'
+import { measures } from '#snapshots/statistics.ts'
 import { takePullReports } from './take-pull-reports.ts'
 
 const digest = (n: number) => makeDigest('sha256', n.toString(16).padStart(64, '0'))
+const nowMs = 20_500 * 86_400_000
+let reports = 0
 const report = (n: number, pulls: number, channel = 'stable') =>
-  encodePullReport({ channel, day: 20_500, counts: new Map([[digest(n), pulls]]) })
+  encodePullReport({
+    channel,
+    source: (++reports).toString(16).padStart(32, '0'),
+    sequence: 1,
+    atMs: nowMs,
+    counts: new Map([[digest(n), pulls]]),
+    statistics: [{ kind: 'country', subject: 'DE', values: measures.map(() => pulls) }],
+  })
 
 const folder = await mkdtemp(join(tmpdir(), 'take-pulls-'))
 const catalogues: Catalogue[] = []
@@ -33,6 +43,8 @@ const take = () =>
   takePullReports(catalogue, {
     frontDoors,
     channels: ['stable'],
+    maxSubjects: 100,
+    now: () => nowMs,
     onRefused: (path, error) => refusals.push(`${path.slice(frontDoors.length + 1)}: ${error.message}`),
   })
 const pullsOf = (port: string) => join(frontDoors, port, 'pulls')
@@ -66,6 +78,18 @@ test('reports of all front doors add up, once, and are gone then', async () => {
   expect(refusals).toEqual([])
 })
 
+test('a report that a killed worker left behind after its commit counts once', async () => {
+  const text = report(1, 2)
+  await put('5001', '1.pulls', text)
+  expect(await take()).toBe(1)
+  await put('5001', '1.pulls', text)
+  expect(await take()).toBe(1)
+  expect(await readdir(pullsOf('5001'))).toEqual([])
+  expect(await counted()).toEqual([[1, 'stable', 20_500, 2]])
+  const rows = await catalogue.selectFrom('statistics').select(['kind', 'subject', 'redirects']).execute()
+  expect(rows).toEqual([{ kind: 'country', subject: 'DE', redirects: 2 }])
+})
+
 test('what is damaged, huge, foreign or no file is told of and moved aside; the others count', async () => {
   await put('5001', '1.pulls', report(1, 2).slice(0, -3))
   await put('5001', '2.pulls', report(1, 2, 'candidate'))
@@ -90,7 +114,9 @@ test('reports stay when the catalogue does not take them', async () => {
   await put('5001', '1.pulls', report(1, 2))
   const closed = await openSqlite(':memory:')
   await closed.destroy()
-  const taking = takePullReports(closed, { frontDoors, channels: ['stable'], onRefused: () => undefined })
+  const onRefused = () => undefined
+  const rules = { channels: ['stable'], maxSubjects: 100, now: () => nowMs }
+  const taking = takePullReports(closed, { frontDoors, ...rules, onRefused })
   await expect(taking).rejects.toThrow()
   expect(await readdir(pullsOf('5001'))).toEqual(['1.pulls'])
   expect(await take()).toBe(1)

@@ -2,7 +2,7 @@
 
 import { lstat, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { addPulls } from '#catalogue/pulls.ts'
+import { takeReport } from '#catalogue/reports.ts'
 import type { Catalogue } from '#catalogue/schema.ts'
 import { maxPullReportBytes, PullReportRefused, parsePullReport } from '#snapshots/pull-report.ts'
 
@@ -14,31 +14,33 @@ export type TakeOptions = {
   readonly frontDoors: string
   /** Whose pulls are counted. */
   readonly channels: readonly string[]
+  /** Most names of a kind that have a row of their own in an hour. */
+  readonly maxSubjects: number
+  readonly now: () => number
   /** Told of what was moved aside, and why. */
   readonly onRefused: (movedTo: string, error: Error) => void
 }
 
-/**
- * Resolves to how many were taken. A crash between the commit and the delete counts a report twice: seconds of one front door, which
- * no order of popularity turns on.
- */
+/** Resolves to how many were taken. One that was left behind by a crash after its commit is known by its number, and only deleted. */
 export async function takePullReports(catalogue: Catalogue, options: TakeOptions): Promise<number> {
   let taken = 0
   for (const frontDoor of await listNames(options.frontDoors)) {
     const folder = join(options.frontDoors, frontDoor, 'pulls')
     const names = (await listNames(folder)).filter((name) => /^[0-9a-z-]+\.pulls$/.test(name)).sort()
     for (const name of names.slice(0, maxReportsPerRound)) {
-      if (await takeReport(catalogue, join(folder, name), options)) taken++
+      if (await takeFile(catalogue, join(folder, name), options)) taken++
     }
   }
   return taken
 }
 
-async function takeReport(catalogue: Catalogue, path: string, { channels, onRefused }: TakeOptions): Promise<boolean> {
+async function takeFile(catalogue: Catalogue, path: string, options: TakeOptions): Promise<boolean> {
+  const { channels, maxSubjects, now, onRefused } = options
   try {
-    const { channel, day, counts } = parsePullReport(await readReport(path))
-    if (!channels.includes(channel)) throw new PullReportRefused(`the channel ${channel} is not published here`)
-    await addPulls(catalogue, { channel, day }, counts)
+    const report = parsePullReport(await readReport(path))
+    if (!channels.includes(report.channel))
+      throw new PullReportRefused(`the channel ${report.channel} is not published here`)
+    await takeReport(catalogue, report, { maxSubjects, nowMs: now() })
   } catch (error) {
     if (!(error instanceof PullReportRefused)) throw error
     const aside = `${path}.refused`

@@ -22,7 +22,7 @@ export function layout({ title, section, body }: Page): Html {
 <header>
 <div class="wide">
 <a class="brand" href="/"><img src="/icon.svg" alt="" width="28" height="28"> Flotilla</a>
-<nav aria-label="Pages">${link('/', 'Overview', 'overview')}${link('/hosts', 'Hosts', 'hosts')}</nav>
+<nav aria-label="Pages">${link('/', 'Overview', 'overview')}${link('/hosts', 'Hosts', 'hosts')}${link('/statistics', 'Statistics', 'statistics')}</nav>
 </div>
 </header>
 <main id="content" class="wide" tabindex="-1">

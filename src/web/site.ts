@@ -8,6 +8,7 @@ import { layout } from './layout.ts'
 import { overviewPage } from './overview-page.ts'
 import type { Page, PageAsk } from './page.ts'
 import { repositoryPage } from './repository-page.ts'
+import { statisticsPage } from './statistics-page.ts'
 import { style } from './style.ts'
 import { type Trouble, troublePage } from './trouble-page.ts'
 
@@ -56,6 +57,7 @@ export function makeSite(): Site {
 function find(pathname: string): ((ask: PageAsk) => Promise<Page>) | undefined {
   if (pathname === '/') return overviewPage
   if (pathname === '/hosts') return hostsPage
+  if (pathname === '/statistics') return statisticsPage
   if (!pathname.startsWith(repositoryPrefix)) return undefined
   const name = pathname.slice(repositoryPrefix.length)
   return (ask) => repositoryPage(name, ask)

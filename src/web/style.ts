@@ -22,7 +22,7 @@ main:focus{outline:none}
 .skip{position:absolute;left:-100rem;background:var(--panel);padding:.5rem 1rem;z-index:1}
 .skip:focus{left:.5rem;top:.5rem}
 header{background:var(--panel);border-bottom:1px solid var(--line)}
-header .wide{display:flex;align-items:center;justify-content:space-between;gap:1rem;min-height:3.75rem;flex-wrap:wrap}
+header .wide{display:flex;align-items:center;justify-content:space-between;gap:.1rem 1rem;min-height:3.75rem;flex-wrap:wrap;padding-block:.5rem}
 .brand{display:inline-flex;align-items:center;gap:.6rem;font-weight:650;font-size:1.1rem;color:inherit;text-decoration:none;letter-spacing:-.01em}
 .brand img{display:block}
 header nav{display:flex;gap:.25rem}
@@ -66,6 +66,8 @@ th.name{overflow-wrap:anywhere}
 .hosts :is(th,td):nth-child(3){width:16%}
 .hosts :is(th,td):nth-child(4){width:8%}
 .hosts :is(th,td):nth-child(5){width:9%}
+.statistics :is(th,td):nth-child(1){width:40%}
+.bar{display:block;margin-top:.35rem;fill:var(--accent)}
 .generations :is(th,td):nth-child(1){width:18%}
 .tags :is(th,td):nth-child(1){width:19%}
 .tags :is(th,td):nth-child(2){width:51%}

@@ -71,6 +71,10 @@ describeWith('status pages', ['chromium'])('status pages', () => {
     await flotilla.run('host', 'add', 'off.example.org', '--url', `${gone}/off`)
     await flotilla.run('host', 'disable', 'off.example.org', '--reason', harm.reason)
     await waitUntil(async () => (await textOf('/hosts')).includes('maintenance'), { what: 'the hosts are told of' })
+    for (const name of ['fedora', longest, ...many.slice(0, 9)])
+      await fetch(`${flotilla.url('frontdoor')}/v2/${name}/manifests/latest`)
+    const isCounted = async () => (await textOf('/statistics')).includes('fedora')
+    await waitUntil(isCounted, { what: 'the pulls are counted', limitMs: 60_000 })
     browser = await startBrowser()
   })
   afterAll(async () => {
@@ -83,7 +87,16 @@ describeWith('status pages', ['chromium'])('status pages', () => {
     fetch(`${base}${path}`, { ...init, headers: { accept: 'text/html', ...(init.headers as object) } })
   const textOf = async (path: string) => await (await get(path)).text()
 
-  const pages = ['/', '/?q=team', '/hosts', '/hosts?used=no', '/repositories/fedora', '/repositories/many-tags']
+  const pages = [
+    '/',
+    '/?q=team',
+    '/hosts',
+    '/hosts?used=no',
+    '/repositories/fedora',
+    '/repositories/many-tags',
+    '/statistics',
+    '/statistics?by=tag',
+  ]
   const everything = [...pages, `/repositories/${longest}`, '/nothing-here', `/?q=${'x'.repeat(300)}`]
 
   test('the first page says what is served and how to pull it', async () => {
@@ -187,18 +200,21 @@ describeWith('status pages', ['chromium'])('status pages', () => {
     expect(await hidden!.text()).toBe(await missing!.text())
   })
 
-  test.each(['/', '/hosts', '/repositories/fedora', '/icon.svg', '/nothing-here'])('headers of %s', async (path) => {
-    const { headers } = await get(path)
-    const policy = headers.get('content-security-policy')!
-    expect(policy).toContain("default-src 'none'")
-    expect(policy).toContain("frame-ancestors 'none'")
-    expect(policy).toContain("base-uri 'none'")
-    expect(policy).not.toContain('unsafe')
-    expect(headers.get('x-content-type-options')).toBe('nosniff')
-    expect(headers.get('referrer-policy')).toBe('no-referrer')
-    const head = await get(path, { method: 'HEAD' })
-    expect([head.status, await head.text()]).toEqual([(await get(path)).status, ''])
-  })
+  test.each(['/', '/hosts', '/statistics', '/repositories/fedora', '/icon.svg', '/nothing-here'])(
+    'headers of %s',
+    async (path) => {
+      const { headers } = await get(path)
+      const policy = headers.get('content-security-policy')!
+      expect(policy).toContain("default-src 'none'")
+      expect(policy).toContain("frame-ancestors 'none'")
+      expect(policy).toContain("base-uri 'none'")
+      expect(policy).not.toContain('unsafe')
+      expect(headers.get('x-content-type-options')).toBe('nosniff')
+      expect(headers.get('referrer-policy')).toBe('no-referrer')
+      const head = await get(path, { method: 'HEAD' })
+      expect([head.status, await head.text()]).toEqual([(await get(path)).status, ''])
+    },
+  )
 
   test.each([
     ['/nothing-here', 404],

@@ -5,13 +5,27 @@ import { RegistryError } from '#oci/errors.ts'
 const explain = createRoute({
   method: 'get',
   path: '/api/v1/explain',
-  summary: 'Where the front door would send an address for a digest, and why',
+  summary: 'What the front door would answer now, and why',
   request: {
     query: z.object({
       ip: z.string(),
       digest: z.string().optional(),
-      ref: z.string().optional().openapi({ description: 'Instead of a digest: explains every layer of the image.' }),
-      seed: z.coerce.number().int().min(0).optional(),
+      ref: z
+        .string()
+        .optional()
+        .openapi({ description: 'Instead of a digest: explains its manifest and every layer.' }),
+      seed: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .optional()
+        .openapi({ description: 'The time to decide for, in ms; default: now.' }),
+      agent: z.string().max(1000).optional().openapi({ description: 'User-Agent of the client.' }),
+      range: z.string().max(1000).optional().openapi({ description: 'Range header of the request, as `bytes=0-99`.' }),
+      tls: z.enum(['true', 'false']).optional().openapi({
+        description: 'Whether it comes over TLS; always where the public address of the front door is https.',
+      }),
+      method: z.enum(['GET', 'HEAD']).default('GET'),
     }),
   },
   responses: { 200: json(z.unknown(), 'The whole decision.'), ...refusals },
@@ -20,14 +34,18 @@ const explain = createRoute({
 export function explainRoutes(app: ApiApp, stores: ApiStores): void {
   app.openapi(explain, async (context) => {
     need(context, 'read')
-    const { ip, digest, ref, seed } = context.req.valid('query')
+    const { ip, digest, ref, seed, agent, range, tls, method } = context.req.valid('query')
     if ((digest === undefined) === (ref === undefined))
       throw new RegistryError('REQUEST_INVALID', 'name either a digest or a ref')
     const decision = await stores.explain({
       address: ip,
-      ...(digest === undefined ? {} : { digest }),
-      ...(ref === undefined ? {} : { reference: ref }),
-      ...(seed === undefined ? {} : { seed }),
+      digest,
+      reference: ref,
+      seed,
+      userAgent: agent,
+      range,
+      isTls: tls === undefined ? undefined : tls === 'true',
+      method,
     })
     return context.json(decision as never, 200)
   })

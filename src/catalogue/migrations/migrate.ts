@@ -5,6 +5,7 @@ import * as first from './0001-first.ts'
 import * as pulls from './0002-pulls.ts'
 import * as checkIns from './0003-check-ins.ts'
 import * as blockChecks from './0004-block-checks.ts'
+import * as statistics from './0005-statistics.ts'
 import * as hostPlaces from './0007-host-places.ts'
 import type { ColumnTypes } from './column-types.ts'
 
@@ -16,6 +17,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0002-pulls': pulls,
   '0003-check-ins': checkIns,
   '0004-block-checks': blockChecks,
+  '0005-statistics': statistics,
   '0007-host-places': hostPlaces,
 }
 

@@ -82,13 +82,11 @@ async function takeReport(ask: Ask, feed: FrontDoorFeed): Promise<Answer> {
   return { status: 204, headers: {} }
 }
 
-async function takePulls(text: string, { channels, now, takePulls: take }: FrontDoorFeed): Promise<void> {
+async function takePulls(text: string, { channels, takePulls: take }: FrontDoorFeed): Promise<void> {
   const report = parsePullReport(text)
   if (!channels.includes(report.channel))
     throw new PullReportRefused(`the channel ${report.channel} is not published here`)
-  // A day is the front door's own; one that is not over yet anywhere else would outlast all others.
-  const today = Math.floor(now() / 86_400_000)
-  await take({ ...report, day: Math.min(report.day, today) })
+  await take(report)
 }
 
 /** Undefined: larger, or no UTF-8. */

@@ -54,7 +54,10 @@ function answerRoute(
   if (route.kind === 'tree') return answerTree(ask, { path: route.path, view, publication }, front)
   if (route.kind === 'root' || route.kind === 'other') return root
   const repository = publication.publication.repositories.get(route.name)
-  if (!repository) return refuseName(route.name)
+  if (!repository) {
+    front.statistics.note('refused', front.countryOf(ask), undefined)
+    return refuseName(route.name)
+  }
   if (route.kind === 'tags') {
     front.counters.lists++
     const page = pageOf(publication.tagsOf(repository), ask.query, `/v2/${repository.name}/tags/list`)
@@ -80,16 +83,17 @@ function answerTree(
   const tree = parseTreePath(path)
   const miss = queryValue(ask.query, 'miss')
   if (tree?.kind !== 'blob' || miss === undefined) return answerOther(ask, view, front)
-  const { prefixKey } = front.clientOf(ask)
+  const { prefixKey, country } = front.clientOf(ask)
   if (front.hostOfMiss(miss, prefixKey, tree.digest) === undefined) {
     front.counters.forgedMisses++
+    front.statistics.note('refused', country, undefined)
     return refuse('DENIED', 'the ticket is not valid here; ask the registry again')
   }
   const blob = publication.findBlob(tree.digest)
   if (!blob) return refuse('BLOB_UNKNOWN', `there is no blob ${tree.digest}`)
   const withdrawn = view.withdrawals.reasons.get(tree.digest)
   if (withdrawn !== undefined) return refuse('DENIED', `${tree.digest} was withdrawn: ${withdrawn}`)
-  return answerMiss(ask, { blob, publication, view, miss }, front)
+  return answerMiss(ask, { blob, publication, view, repository: undefined, miss }, front)
 }
 
 function refuseName(name: string): Answer {

@@ -23,18 +23,17 @@ export function answerManifest(
   front.counters.manifests++
   const tagged = repository.tags.get(reference)
   const manifest = repository.manifests.get(tagged ?? reference)
-  if (!manifest) return refuseReference(repository, reference)
+  if (!manifest) return refused(ask, refuseReference(repository, reference), 'unknown', about, front)
   const withdrawn = view.withdrawals.reasons.get(manifest.digest)
   if (withdrawn !== undefined) {
     front.counters.withdrawn++
-    return refuse('DENIED', `${manifest.digest} was withdrawn: ${withdrawn}`)
+    const answer = refuse('DENIED', `${manifest.digest} was withdrawn: ${withdrawn}`)
+    return refused(ask, answer, 'withdrawn', about, front)
   }
   // By digest the client knows what it asks for; by tag it must not get a type that it cannot read. Nothing is ever converted.
   if (tagged && !accepts(ask.header('accept'), manifest.mediaType)) {
-    return refuse(
-      'MANIFEST_UNKNOWN',
-      `${reference} is of the type ${manifest.mediaType}, which the request does not accept`,
-    )
+    const detail = `${reference} is of the type ${manifest.mediaType}, which the request does not accept`
+    return refused(ask, refuse('MANIFEST_UNKNOWN', detail), 'unknown', about, front)
   }
   const headers = {
     ...contentHeaders(publication, manifest.digest, manifest.mediaType),
@@ -42,9 +41,25 @@ export function answerManifest(
     'cache-control': tagged ? 'no-cache' : immutable,
     ...(tagged && { vary: 'accept' }),
   }
-  if (isKnown(ask, manifest.digest)) return { status: 304, headers }
-  if (ask.method === 'HEAD') return { status: 200, headers, contentLength: manifest.sizeBytes }
+  const isTold = ask.method === 'HEAD' || isKnown(ask, manifest.digest)
+  const way = isTold ? 'told' : 'manifest'
+  const bytes = isTold ? 0 : manifest.sizeBytes
+  front.statistics.note(way, front.countryOf(ask), repository.name, bytes)
+  if (tagged) front.statistics.noteTag(way, repository.name, reference, bytes)
+  if (isKnown(ask, manifest.digest)) return front.tell({ status: 304, headers }, 'told')
+  if (isTold) return front.tell({ status: 200, headers, contentLength: manifest.sizeBytes }, 'told')
   return answerBody(manifest, headers, front)
+}
+
+function refused(
+  ask: Ask,
+  answer: Answer,
+  step: 'unknown' | 'withdrawn',
+  { repository }: { readonly repository: PublishedRepository },
+  front: FrontDoor,
+): Answer {
+  front.statistics.note('refused', front.countryOf(ask), repository.name)
+  return front.tell(answer, step)
 }
 
 function answerBody(
@@ -54,8 +69,10 @@ function answerBody(
 ): Answer | Promise<Answer> {
   front.counters.localBytes += manifest.sizeBytes
   const body = front.packed.find(manifest.digest)
-  if (body) return { status: 200, headers, body }
-  return front.packed.read(manifest.digest, manifest.bytes).then((read) => ({ status: 200, headers, body: read }))
+  if (body) return front.tell({ status: 200, headers, body }, 'packed')
+  return front.packed
+    .read(manifest.digest, manifest.bytes)
+    .then((read) => front.tell({ status: 200, headers, body: read }, 'packed'))
 }
 
 function refuseReference(repository: PublishedRepository, text: string): Answer {

@@ -79,11 +79,11 @@ export function isFleetFresh({ placement, health }: Fleet, options: ChooseOption
 
 export class HostChooser {
   readonly #parts: ChooseParts
-  readonly #options: ChooseOptions
+  readonly options: ChooseOptions
 
   constructor(parts: ChooseParts, options: ChooseOptions) {
     this.#parts = parts
-    this.#options = options
+    this.options = options
   }
 
   /** At once where a proof is at hand; a promise while the client has to be held. */
@@ -94,23 +94,20 @@ export class HostChooser {
     if (!found) {
       // Most asks are the first of their client and go where the draw says: no list, no memory but one place in a table.
       const first = rankHosts(fleet, client, blob, this.#draw(nowMs, 1))[0]
-      if (first && this.#stateOf(first, asked, 0) === 'proven') {
+      if (first && this.stateOf(first, asked, 0) === 'proven') {
         asks.noteFirst(client.prefixKey, blob.digest, first, nowMs)
         return first
       }
     }
-    const draw = this.#draw(nowMs, this.#options.maxCandidates)
-    const candidates = rankHosts(fleet, client, blob, draw)
+    const candidates = this.rank(asked)
     if (candidates.length === 0) return 'no-host'
     const memory = found ?? asks.recall(client.prefixKey, blob.digest, nowMs)
     const shape = shapeOf(asked.range)
     const { last } = memory
     if (last) {
       if (shape === 'part') {
-        const same =
-          candidates.find(({ host }) => host.id === last.host.id) ??
-          findSuiting(last.host.id, fleet, { client, blob, draw })
-        if (same && this.#stateOf(same, asked, 0) !== 'bad') return same
+        const same = this.sameHost(last, candidates, asked)
+        if (same && this.stateOf(same, asked, 0) !== 'bad') return same
       } else this.#noteReturn(memory, last, shape, asked)
     }
     return this.#next(candidates, memory, asked)
@@ -120,9 +117,9 @@ export class HostChooser {
   #noteReturn(memory: Memory, last: Candidate, shape: AskShape, asked: Asked): void {
     const { nowMs, client, blob } = asked
     if (shape === 'resume') {
-      if (nowMs - memory.strikeMs < this.#options.echoMs) return
+      if (nowMs - memory.strikeMs < this.options.echoMs) return
       memory.strikeMs = nowMs
-    } else if (nowMs - memory.askedMs < this.#options.echoMs) return
+    } else if (nowMs - memory.askedMs < this.options.echoMs) return
     memory.askedMs = nowMs
     const kind = shape === 'resume' ? 'resume' : 're-ask'
     this.#parts.report({ kind, hostId: last.host.id, digest: blob.digest, prefixKey: client.prefixKey, atMs: nowMs })
@@ -134,21 +131,35 @@ export class HostChooser {
     if (this.#parts.proofs.doubt(this.#pairing(candidate, asked), asked.nowMs)) void this.#prove(candidate, asked)
   }
 
-  /** What `choose` would look at now, changing nothing. */
-  preview(
-    asked: Asked,
-  ): readonly { readonly candidate: Candidate; readonly state: ProofState; readonly isTried: boolean }[] {
-    const { fleet, client, blob, nowMs } = asked
-    const memory = this.#parts.asks.peek(client.prefixKey, blob.digest, nowMs)
-    return rankHosts(fleet, client, blob, this.#draw(nowMs, this.#options.maxCandidates)).map((candidate) => ({
-      candidate,
-      state: this.#stateOf(candidate, asked, memory?.roundMs ?? 0),
-      isTried: memory !== undefined && isTried(memory, candidate.host.id),
-    }))
+  /** What speaks for the pair now; undefined: nothing. */
+  proofOf(candidate: Candidate, asked: Asked): 'snapshot' | 'probe' | undefined {
+    if (this.#parts.proofs.hasPassed(this.#pairing(candidate, asked), asked.nowMs)) return 'probe'
+    return this.stateOf(candidate, asked, 0) === 'proven' ? 'snapshot' : undefined
+  }
+
+  /** All that it may be, best first. */
+  rank({ fleet, client, blob, nowMs }: Asked): readonly Candidate[] {
+    return rankHosts(fleet, client, blob, this.#draw(nowMs, this.options.maxCandidates))
+  }
+
+  /** The host of the other parts, as far as it still suits. */
+  sameHost(
+    last: Candidate,
+    candidates: readonly Candidate[],
+    { fleet, client, blob, nowMs }: Asked,
+  ): Candidate | undefined {
+    const { id } = last.host
+    const draw = this.#draw(nowMs, this.options.maxCandidates)
+    return candidates.find(({ host }) => host.id === id) ?? findSuiting(id, fleet, { client, blob, draw })
+  }
+
+  /** So short a while ago that a doubt counts for nothing. */
+  hasJustPassed(candidate: Candidate, asked: Asked): boolean {
+    return this.#parts.proofs.isEcho(this.#pairing(candidate, asked), asked.nowMs)
   }
 
   #draw(nowMs: number, limit: number): Draw {
-    const { epochMs, allowHttpHosts } = this.#options
+    const { epochMs, allowHttpHosts } = this.options
     return { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit, headroom: this.#parts.headroom }
   }
 
@@ -156,7 +167,7 @@ export class HostChooser {
     const choice = this.#walk(candidates, memory, asked)
     if (choice !== 'after-round') return choice
     // Those who were given in the round that ends must be proven anew; but what counts as one ask may use one proof.
-    startRound(memory, asked.nowMs - this.#options.echoMs)
+    startRound(memory, asked.nowMs - this.options.echoMs)
     if (memory.originAnswers === 0) {
       memory.originAnswers++
       return 'after-round'
@@ -169,7 +180,7 @@ export class HostChooser {
     let unproven: Candidate[] | undefined
     for (const candidate of candidates) {
       if (isTried(memory, candidate.host.id)) continue
-      const state = this.#stateOf(candidate, asked, memory.roundMs)
+      const state = this.stateOf(candidate, asked, memory.roundMs)
       if (state === 'bad') continue
       if (state === 'proven') {
         // A farther host that is sure beats a nearer one in doubt, which is probed for the next who asks.
@@ -197,12 +208,12 @@ export class HostChooser {
 
   /** Some at a time. */
   async #firstThatPasses(candidates: readonly Candidate[], memory: Memory, asked: Asked): Promise<Choice> {
-    const deadlineMs = asked.nowMs + this.#options.holdMs
+    const deadlineMs = asked.nowMs + this.options.holdMs
     const waiting = [...candidates]
     const running = new Map<Candidate, Promise<{ candidate: Candidate; isGood: boolean }>>()
     for (;;) {
       const leftMs = deadlineMs - this.#parts.now()
-      while (leftMs > 0 && waiting.length > 0 && running.size < this.#options.parallelProbes) {
+      while (leftMs > 0 && waiting.length > 0 && running.size < this.options.parallelProbes) {
         const candidate = waiting.shift()!
         running.set(
           candidate,
@@ -216,18 +227,19 @@ export class HostChooser {
     }
   }
 
-  #prove(candidate: Candidate, asked: Asked, leftMs = this.#options.holdMs): Promise<boolean> {
+  #prove(candidate: Candidate, asked: Asked, leftMs = this.options.holdMs): Promise<boolean> {
     const roundTripMs = asked.fleet.health.byId.get(candidate.host.id)?.roundTripMs ?? 0
-    const { minProbeMs, probeRoundTrips } = this.#options
+    const { minProbeMs, probeRoundTrips } = this.options
     const timeoutMs = Math.min(Math.max(minProbeMs, probeRoundTrips * roundTripMs), leftMs)
     const { userAgent = anyAgent } = asked
     const query = this.#parts.ticketQuery(candidate, asked)
     return this.#parts.proofs.prove(this.#pairing(candidate, asked), { timeoutMs, userAgent, query })
   }
 
-  #stateOf(candidate: Candidate, asked: Asked, sinceMs: number): ProofState {
+  /** `sinceMs`: only a proof newer than this counts; 0: any. */
+  stateOf(candidate: Candidate, asked: Asked, sinceMs: number): ProofState {
     const { fleet, nowMs, client } = asked
-    const isTrusted = isFleetFresh(fleet, this.#options, nowMs)
+    const isTrusted = isFleetFresh(fleet, this.options, nowMs)
     const { proofs } = this.#parts
     const isCalm = isTrusted && sinceMs === 0 && fleet.health.byId.get(candidate.host.id)?.isShaky !== true
     if (isCalm && proofs.isUntroubled(candidate, client.address.family, fleet.health.doubts)) return 'proven'

@@ -1,4 +1,8 @@
 // What the front door did, as plain numbers: they are added to on the hot path and read by whoever draws metrics.
+import type { HostGrade } from '#snapshots/placement.ts'
+import { type Step, steps } from './decision.ts'
+import type { Evidence } from './evidence.ts'
+
 export type FrontCounters = {
   manifests: number
   lists: number
@@ -35,6 +39,23 @@ export type FrontCounters = {
   ownBlobsDamaged: number
   /** Sent to the origin because too many were held. */
   heldTooMany: number
+}
+
+/** Numbers by words of a closed list: the labels of metrics. */
+export type FrontTallies = {
+  readonly steps: Record<Step, number>
+  readonly redirects: Record<HostGrade, number>
+  readonly redirectedBytes: Record<HostGrade, number>
+  readonly evidence: Record<Evidence['kind'], number>
+}
+
+export function makeTallies(): FrontTallies {
+  return {
+    steps: Object.fromEntries(Object.keys(steps).map((step) => [step, 0])) as Record<Step, number>,
+    redirects: { gold: 0, proven: 0, probation: 0 },
+    redirectedBytes: { gold: 0, proven: 0, probation: 0 },
+    evidence: { resume: 0, miss: 0, 're-ask': 0, 'probe-passed': 0, 'probe-failed': 0 },
+  }
 }
 
 export function makeCounters(): FrontCounters {

@@ -7,18 +7,21 @@ import { type Explanation, explainHosts } from '#selection/explain-hosts.ts'
 import type { TierName } from '#selection/tiers.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
-import { shapeOf } from './asks.ts'
-import { type Asked, drawOptions, isFleetFresh } from './choose-host.ts'
+import { type Asked, drawOptions, isFleetFresh, type OriginReason } from './choose-host.ts'
 import type { Step } from './decision.ts'
 import type { FrontDoor } from './front-door.ts'
+import { type Outcome, previewChoice } from './preview-choice.ts'
 import type { ProofState } from './proofs.ts'
+import { decisionText, tierOf } from './tell-decision.ts'
 
 export type ExplainAsk = {
   readonly ip: string
   readonly digest: Digest
   readonly userAgent?: string | undefined
   readonly range?: string | undefined
-  readonly isTls?: boolean
+  readonly isTls?: boolean | undefined
+  /** Default: GET. */
+  readonly method?: 'GET' | 'HEAD' | undefined
   /** The time to decide for; by default now. The same time and snapshots give the same answer. */
   readonly atMs?: number
 }
@@ -42,6 +45,8 @@ export type ExplainedBlob = {
   readonly step: Step
   /** In words, with the host or the reason. */
   readonly answer: string
+  /** As the header `Flotilla-Decision` has it; of a client that is held, what is known before the probes. */
+  readonly decision: string
   readonly digest: Digest
   readonly generation: number
   readonly blob:
@@ -72,7 +77,7 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
     country: places.countryOf(address),
     asn: places.asnOf(address),
     kind: front.kindOf(ask.userAgent),
-    isTls: ask.isTls ?? front.options.isBehindTls,
+    isTls: (ask.isTls ?? false) || front.options.isBehindTls,
   }
   const { country, asn, kind, isTls } = client
   const found = findPublished(view, ask.digest)
@@ -89,12 +94,17 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
     candidates: [],
     hosts: undefined,
   }
-  if (!found) return { ...about, step: 'unknown', answer: 'no published repository has this blob' }
+  const plain = (step: Step, answer: string) => ({ ...about, step, answer, decision: decisionText({ step }) })
+  if (!found) return plain('unknown', 'no published repository has this blob')
   const withdrawn = view.withdrawals.reasons.get(ask.digest)
-  if (withdrawn !== undefined) return { ...about, step: 'withdrawn', answer: `refused: ${withdrawn}` }
-  if (found.blob.small) return { ...about, step: 'packed', answer: 'served from here: it is small, so no host has it' }
-  if (found.blob.isConfig)
-    return { ...about, step: 'config', answer: "from here or the origin: it is an image's config" }
+  if (withdrawn !== undefined) return plain('withdrawn', `refused: ${withdrawn}`)
+  if (ask.method === 'HEAD') return plain('told', 'told about from here, without bytes')
+  if (found.blob.small) return plain('packed', 'served from here: it is small, so no host has it')
+  if (found.blob.isConfig) return plain('config', "from here or the origin: it is an image's config")
+  if (found.blob.sizeBytes === 0) {
+    const decision = decisionText({ step: 'origin', reason: 'empty' })
+    return { ...about, step: 'origin', answer: 'from the origin: it is empty', decision }
+  }
   const asked = {
     fleet: view.fleet,
     client,
@@ -130,38 +140,44 @@ function asSmallBlob(manifest: { digest: Digest; sizeBytes: number; bytes: Publi
 function explainChoice(
   asked: Asked,
   front: FrontDoor,
-): Pick<ExplainedBlob, 'step' | 'answer' | 'candidates' | 'hosts'> {
+): Pick<ExplainedBlob, 'step' | 'answer' | 'decision' | 'candidates' | 'hosts'> {
   const { fleet, client, blob, nowMs } = asked
   const { headroom } = front
   const hosts = explainHosts(fleet, client, blob, { ...drawOptions(front.options.choose, nowMs), headroom })
   const told = new Map(hosts.tiers.flatMap(({ tier, hosts: there }) => there.map((one) => [one.id, { ...one, tier }])))
-  const candidates = front.chooser.preview(asked).map(({ candidate: { host, url }, state, isTried }) => {
+  const { candidates: previewed, outcome } = previewChoice(asked, front)
+  const candidates = previewed.map(({ candidate: { host, url }, ...more }) => {
     const { tier, distanceKm, hasRoom } = told.get(host.id)!
-    return { id: host.id, name: host.name, url, state, isTried, tier, distanceKm, hasRoom }
+    return { id: host.id, name: host.name, url, ...more, tier, distanceKm, hasRoom }
   })
-  const last = front.asks.peek(client.prefixKey, blob.digest, nowMs)?.last
-  const same =
-    shapeOf(asked.range) === 'part'
-      ? candidates.find(({ id, state }) => id === last?.host.id && state !== 'bad')
-      : undefined
-  if (same) return { step: 'same', answer: `307 to ${same.url}, as the other parts`, candidates, hosts }
-  const usable = candidates.filter(({ isTried, state }) => !isTried && state !== 'bad')
-  const chosen = usable.find(({ state }) => state === 'proven')
-  if (chosen) return { step: 'host', answer: `307 to ${chosen.url}`, candidates, hosts }
-  if (usable.length > 0) {
-    const names = usable.map(({ name }) => name).join(', ')
-    return {
-      step: 'held',
-      answer: `held while these are probed, then 307 to the first that passes: ${names}`,
-      candidates,
-      hosts,
-    }
+  return { candidates, hosts, ...explainOutcome(outcome, asked, front) }
+}
+
+const originReasons: Readonly<Record<OriginReason, string>> = {
+  'no-host': 'no host suits',
+  'not-proven': 'the last probes of every host failed',
+  'after-round': 'the client was sent to every host already',
+  'too-many-held': 'too many clients are held already',
+}
+
+function explainOutcome(
+  outcome: Outcome,
+  asked: Asked,
+  { chooser }: FrontDoor,
+): Pick<ExplainedBlob, 'step' | 'answer' | 'decision'> {
+  const { step } = outcome
+  if (step === 'origin') {
+    const { reason } = outcome
+    return { step, decision: decisionText({ step, reason }), answer: `from the origin: ${originReasons[reason]}` }
   }
-  const reason =
-    candidates.length === 0
-      ? 'no host suits'
-      : candidates.some(({ isTried }) => isTried)
-        ? 'the client was sent to every host already'
-        : 'the last probes of every host failed'
-  return { step: 'origin', answer: `from the origin: ${reason}`, candidates, hosts }
+  if (step === 'held') {
+    const names = outcome.candidates.map(({ host }) => host.name).join(', ')
+    const answer = `held while these are probed, then 307 to the first that passes: ${names}`
+    return { step, decision: decisionText({ step }), answer }
+  }
+  const { candidate } = outcome
+  const tier = tierOf(asked.fleet.placement, asked.client, candidate)
+  const proof = chooser.proofOf(candidate, asked)
+  const decision = decisionText({ step, host: candidate.host.name, tier, proof })
+  return { step, decision, answer: `307 to ${candidate.url}${step === 'same' ? ', as the other parts' : ''}` }
 }

@@ -1,6 +1,7 @@
 // Everything a front door works with, put together once. It has no database and no catalogue: three snapshots, and bytes if they
 // lie here.
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
+import type { Answer } from '#http/answer.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
 import type { ClientKind, SelectionClient } from '#selection/client.ts'
 import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
@@ -10,12 +11,15 @@ import type { Places } from '#snapshots/places.ts'
 import { Asks } from './asks.ts'
 import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './choose-host.ts'
 import { type ClientRule, clientKindReader, defaultClientRules } from './client-kind.ts'
-import { type FrontCounters, makeCounters } from './counters.ts'
+import { type FrontCounters, makeCounters, makeTallies } from './counters.ts'
+import type { Step } from './decision.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { KnownPaths } from './known-paths.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import { type ProofLimits, type ProofParts, Proofs, proofLimitDefaults } from './proofs.ts'
 import { type PullCountOptions, PullCounts, pullCountDefaults } from './pull-counts.ts'
+import { Statistics, type StatisticsOptions, statisticsDefaults } from './statistics.ts'
+import { type Decision, withDecision } from './tell-decision.ts'
 
 export type FrontOptions = {
   /** Where blobs that this front door cannot open are: a base address as hosts have one. Undefined: nowhere else. */
@@ -30,6 +34,9 @@ export type FrontOptions = {
   readonly windowMs: number
   readonly maxRemembered: number
   readonly pulls: PullCountOptions
+  readonly statistics: StatisticsOptions
+  /** Answers about blobs and manifests say in a header by which step they came. */
+  readonly tellsDecision: boolean
   /** Misses with a good ticket that are served here, per client prefix, blob and window. */
   readonly maxMisses: number
   readonly ticketLifeMs: number
@@ -47,6 +54,8 @@ export const frontDefaults: FrontOptions = {
   windowMs: 300_000,
   maxRemembered: 100_000,
   pulls: pullCountDefaults,
+  statistics: statisticsDefaults,
+  tellsDecision: false,
   maxMisses: 64,
   ticketLifeMs,
   packedCacheBytes: 128 * 1024 * 1024,
@@ -83,8 +92,12 @@ export class FrontDoor {
   readonly options: FrontOptions
   readonly parts: FrontParts
   readonly counters: FrontCounters = makeCounters()
+  /** Answers about blobs and manifests by step, redirects by grade, evidence by kind: as plain numbers too. */
+  readonly tallies = makeTallies()
+  readonly report: ReportEvidence
   readonly asks: Asks
   readonly pulls: PullCounts
+  readonly statistics: Statistics
   readonly proofs: Proofs
   readonly headroom: Headroom
   readonly chooser: HostChooser
@@ -98,10 +111,15 @@ export class FrontDoor {
   constructor(parts: FrontParts, options: FrontOptions) {
     this.parts = parts
     this.options = options
-    const { report, now } = parts
+    const { now } = parts
+    const report = (this.report = (evidence) => {
+      this.tallies.evidence[evidence.kind]++
+      parts.report(evidence)
+    })
     const { counters } = this
     this.asks = new Asks({ windowMs: options.windowMs, maxEntries: options.maxRemembered })
     this.pulls = new PullCounts(options.pulls, counters, parts.random)
+    this.statistics = new Statistics(options.statistics)
     this.proofs = new Proofs(parts, options.proofs, { report, counters, now })
     this.headroom = new Headroom(options.headroom, now)
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
@@ -130,10 +148,22 @@ export class FrontDoor {
     return id === originTicketId ? undefined : id
   }
 
+  /** With the decision in a header, where that is wanted. */
+  tell(answer: Answer, decision: Decision | Step): Answer {
+    const isPlain = typeof decision === 'string'
+    this.tallies.steps[isPlain ? decision : decision.step]++
+    if (!this.options.tellsDecision) return answer
+    return withDecision(answer, isPlain ? { step: decision } : decision)
+  }
+
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
     const { address, prefixKey, country, asn } = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
     return { address, prefixKey, country, asn, kind: this.kindOf(userAgent), isTls }
+  }
+
+  countryOf(ask: Sender): string | undefined {
+    return this.#knownOf(ask).country
   }
 
   #knownOf(ask: Sender): Known {

@@ -5,14 +5,17 @@ import type { ImageReference } from '#oci/reference.ts'
 import type { PublishedManifest, PublishedRepository } from '#snapshots/publication.ts'
 import type { FrontDoor } from './front-door.ts'
 
-/** Config and layers of the image, of every platform when it is an index, each once; undefined when it is not published. */
-export async function listImageBlobs(
-  { name, reference }: ImageReference,
-  front: FrontDoor,
-): Promise<readonly Digest[] | undefined> {
+/** Undefined when it is not published. */
+export function findImage({ name, reference }: ImageReference, front: FrontDoor): PublishedManifest | undefined {
   const repository = front.parts.holder.current.publication?.publication.repositories.get(name)
   const digest = reference.kind === 'digest' ? reference.digest : repository?.tags.get(reference.tag)
-  const manifest = digest && repository?.manifests.get(digest)
+  return digest && repository?.manifests.get(digest)
+}
+
+/** Config and layers of the image, of every platform when it is an index, each once; undefined when it is not published. */
+export async function listImageBlobs(image: ImageReference, front: FrontDoor): Promise<readonly Digest[] | undefined> {
+  const repository = front.parts.holder.current.publication?.publication.repositories.get(image.name)
+  const manifest = findImage(image, front)
   if (!repository || !manifest) return undefined
   const blobs = new Set<Digest>()
   await addBlobs(manifest, repository, { blobs, seen: new Set(), front })

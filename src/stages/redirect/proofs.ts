@@ -160,6 +160,20 @@ export class Proofs {
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
   }
 
+  /** A probe of ours passed a short while ago, and nothing spoke against the pair since. */
+  hasPassed({ candidate, blob, family }: Pairing, nowMs: number): boolean {
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    if (!pair || pair.goodMs === 0 || pair.doubtedMs > pair.goodMs || pair.host.failures > 0) return false
+    // One that a client was held for passed after the client had asked.
+    return nowMs - pair.goodMs < this.#limits.goodForMs
+  }
+
+  /** A doubt about the pair would be one about a probe that has just passed. */
+  isEcho({ candidate, blob, family }: Pairing, nowMs: number): boolean {
+    const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
+    return nowMs - (pair?.goodMs ?? 0) < this.#limits.echoMs
+  }
+
   /** A client was failed there, perhaps: the pair counts for nothing until a probe has passed. True: it is in doubt now. */
   doubt({ candidate, blob, family }: Pairing, nowMs: number): boolean {
     const pair = this.#pairOf(candidate, blob.digest, family)

@@ -94,15 +94,6 @@ describe('a pull counts', () => {
     pulls.note(1, digest(4), startMs)
     expect([...pulls.take().keys()]).toEqual([digest(4)])
   })
-
-  test('again later when it could not be handed over', () => {
-    const { pulls } = open({ maxDigests: 2 })
-    pulls.note(1, digest(1), startMs)
-    const taken = pulls.take()
-    pulls.note(2, digest(1), startMs)
-    pulls.giveBack(taken)
-    expect(pulls.take()).toEqual(new Map([[digest(1), 2]]))
-  })
 })
 
 describe('at the front door', () => {

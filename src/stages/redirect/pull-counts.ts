@@ -68,11 +68,6 @@ export class PullCounts {
     return counts
   }
 
-  /** What could not be handed over waits for the next time. */
-  giveBack(counts: CountedPulls): void {
-    for (const [digest, pulls] of counts) this.#add(digest, pulls)
-  }
-
   #add(digest: string, pulls: number): boolean {
     const before = this.#counts.get(digest)
     if (before === undefined && this.#counts.size >= this.#options.maxDigests) {
