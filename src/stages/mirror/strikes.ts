@@ -131,7 +131,10 @@ export class StrikeBook {
   wholeRead(hostId: number, failure: string | undefined, nowMs: number): void {
     const host = this.#hosts.get(hostId)
     if (host?.circuit !== 'draining') return
-    if (failure === undefined) return this.#close(hostId)
+    if (failure === undefined) {
+      this.#close(hostId)
+      return
+    }
     host.wholeFailures++
     host.passes = 0
     this.#change(host, 'open', nowMs, failure)

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { digestOf, layer, openBlobIn } from '../../../test/kit/front-door.ts'
 import { keeping, ProbedHost, probedBlob, until } from '../../../test/kit/probed-host.ts'
 import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
-import { proofLimitDefaults } from './proofs.ts'
+import { proofLimitDefaults } from './proof-limits.ts'
 
 let probed: ProbedHost
 beforeEach(async () => {

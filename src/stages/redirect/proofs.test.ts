@@ -14,7 +14,8 @@ import {
 } from '../../../test/kit/front-door.ts'
 import { makeCounters } from './counters.ts'
 import type { Evidence } from './evidence.ts'
-import { type Pairing, Proofs, proofLimitDefaults } from './proofs.ts'
+import { proofLimitDefaults } from './proof-limits.ts'
+import { type Pairing, Proofs } from './proofs.ts'
 
 let host: FaultyHost
 let outbound: OutboundClient
