@@ -12,6 +12,8 @@ const minuteMs = 60_000
 
 /** In the place of a host's id: the client was sent to the origin. No host has it. */
 export const originTicketId = 0
+/** In the place of a client's network, which no client has: a front door reads for one. It never leaves our own machines. */
+export const frontDoorPrefixKey = -1
 /** A pull of a large layer over a thin line asks again with what it was given minutes ago. */
 export const ticketLifeMs = 600_000
 

@@ -1,7 +1,9 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
+import { copyOptions } from './copy-options.ts'
 import { frontDoorOptions } from './front-door-options.ts'
 import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
+import { frontdoorOptions } from './frontdoor-options.ts'
 import { listenerOptions } from './listener-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
@@ -169,33 +171,14 @@ export const options = {
     group: 'Hosts',
     help: 'address-to-country database (MaxMind format); default: the one that comes with the program; none: without any',
   },
-  clientPolicy: {
-    kind: 'path',
-    group: 'Hosts',
-    help: 'table of client kinds by User-Agent (JSON); default: the measured one',
-  },
   ...nearnessOptions,
-
-  copy: {
-    kind: 'path',
-    group: 'Copy',
-    help: 'folder that `flotilla replicate` keeps: `serve frontdoor` is a whole registry over it, `serve origin` passes it on; without a catalogue and keys',
-  },
-  root: {
-    kind: 'text',
-    group: 'Copy',
-    help: 'root that the copied tree must begin with: a file of it, or sha256:<hex> of metadata/1.root.json; default: the first that is seen is kept',
-  },
-  upstreamUrl: {
-    kind: 'url',
-    group: 'Copy',
-    help: 'where clients are sent for a layer that the copy lacks: an origin or another host; default: origin-url, unless the origin role runs here',
-  },
+  ...copyOptions,
   ...probeOptions,
   ...frontdoorListenerOptions,
   ...originOptions,
   ...frontDoorOptions,
   ...watchOptions,
+  ...frontdoorOptions,
 
   demo: {
     kind: 'flag',

@@ -16,7 +16,7 @@ export type Ask = {
   /** Undefined when the request carries none. Throws when the connection breaks or stalls before its end. A chunk's bytes are good
    *  until the next one is asked for: whoever keeps them copies them. */
   readonly body: AsyncIterable<Uint8Array> | undefined
-  /** Aborts when the other side hangs up before its answer; for those who let it wait. Not every adapter tells. */
+  /** Aborts when the other side hangs up before its answer has left; for those who let it wait. Not every adapter tells. */
   readonly gone?: AbortSignal
 }
 
@@ -25,6 +25,8 @@ export type StoredBody = AsyncDisposable & {
   readonly sizeBytes: number
   readonly file: { readonly path: string; readonly first: number } | undefined
   stream(): ReadableStream<Uint8Array>
+  /** Told of bytes as they leave, by the adapters that write them themselves (the wire's). */
+  readonly onSent?: (bytes: number) => void
 }
 
 export type Answer = {

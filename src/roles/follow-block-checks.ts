@@ -6,19 +6,32 @@ import { BlockKey } from '#blobs/block-key.ts'
 import type { Config } from '#config/config.ts'
 import { BlockChecksFollower } from '#snapshots/follow-block-checks.ts'
 import { type Follower, startFollower } from '#snapshots/follower.ts'
+import { blockCheckCopier, type CopiedChecks } from './copy-block-checks.ts'
 import { followPace } from './follow-snapshots.ts'
 import { blockKeyPath } from './resources.ts'
 
 export type FollowedBlockChecks = { readonly blockChecks: BlockChecksFollower<BlockKey>; readonly follower: Follower }
 
-export function followBlockChecks(config: Config, log: Logger): FollowedBlockChecks {
+/** `elsewhere`: they are copied from there into a folder of this front door first, because the mirror role is on another machine. */
+export function followBlockChecks(
+  config: Config,
+  log: Logger,
+  elsewhere?: Pick<CopiedChecks, 'source' | 'folder'>,
+): FollowedBlockChecks {
+  const channel = config.publicChannel
+  const folder = elsewhere?.folder ?? join(config.data, 'snapshots', channel)
+  const copy = elsewhere && blockCheckCopier({ ...elsewhere, channel })
   const blockChecks = new BlockChecksFollower({
-    folder: join(config.data, 'snapshots', config.publicChannel),
-    channel: config.publicChannel,
+    folder,
+    channel,
     findKey: () => BlockKey.find(blockKeyPath(config)),
   })
+  const step = async () => {
+    await copy?.()
+    await blockChecks.step()
+  }
   let told: string | undefined
-  const follower = startFollower(() => blockChecks.step(), {
+  const follower = startFollower(step, {
     ...followPace,
     random: Math.random,
     log: (error) => {

@@ -25,6 +25,8 @@ const maxPacks = 64
 export type SnapshotPlaces = {
   /** Placement, health and withdrawals. */
   readonly documents: SnapshotSource
+  /** The documents lie on another machine. */
+  readonly isElsewhere: boolean
   readonly tree: SnapshotSource
   /** What the tree must begin with; undefined: the first root that is seen is kept. */
   readonly root: GivenRoot | undefined
@@ -37,6 +39,7 @@ export function placesInFolder(config: Config): SnapshotPlaces {
   const tree = join(config.tree, config.publicChannel)
   return {
     documents: folderSource(join(config.data, 'snapshots')),
+    isElsewhere: false,
     tree: folderSource(tree, { isOurs: true }),
     root: undefined,
     blobs: tree,

@@ -12,7 +12,7 @@ import type { SnapshotPlaces } from './follow-snapshots.ts'
 import { openFrontDoorKey, requireFrontDoorKey } from './front-door-key.ts'
 import type { DeliverPulls } from './hand-over-pulls.ts'
 import { type MirrorLink, openMirrorLink, ownMachinesClient } from './mirror-link.ts'
-import { localMirrorUrl } from './mirror-listener.ts'
+import { findMirrorListener } from './mirror-listener.ts'
 import { webSource } from './web-source.ts'
 
 export type FrontLine = AsyncDisposable & {
@@ -30,24 +30,27 @@ export async function openFrontLine(
   { isElsewhere, hasTree }: { readonly isElsewhere: boolean; readonly hasTree: boolean },
 ): Promise<FrontLine> {
   const { port } = config.listen.frontdoor
-  const url = config.urls.mirror ?? localMirrorUrl(config)
-  if (url === undefined) return { ...untold, [Symbol.asyncDispose]: async () => undefined }
+  const url = config.urls.mirror
   const key = await (isElsewhere ? requireFrontDoorKey(config) : openFrontDoorKey(config))
-  const link = await openMirrorLink(config, log, { url, key, port })
-  const { report } = link
-  if (!isElsewhere) return { ...untold, report, [Symbol.asyncDispose]: () => link[Symbol.asyncDispose]() }
-  return await followElsewhere(config, link, hasTree)
+  const findUrl = async () => url ?? (await findMirrorListener(config))
+  const link = await openMirrorLink(config, log, { findUrl, key, port })
+  if (isElsewhere) return await followElsewhere(config, link, { mirrorUrl: url!, hasTree })
+  const close = () => link[Symbol.asyncDispose]()
+  return { report: link.report, deliverPulls: undefined, places: undefined, [Symbol.asyncDispose]: close }
 }
 
-const untold = { report: () => undefined, deliverPulls: undefined, places: undefined }
-
-async function followElsewhere(config: Config, link: MirrorLink, hasTree: boolean): Promise<FrontLine> {
+async function followElsewhere(
+  config: Config,
+  link: MirrorLink,
+  { mirrorUrl, hasTree }: { readonly mirrorUrl: string; readonly hasTree: boolean },
+): Promise<FrontLine> {
   const stack = new AsyncDisposableStack()
   stack.use(link)
   const { root } = config.settings
   const tree = join(config.tree, config.publicChannel)
   const places = {
-    documents: link.snapshots,
+    documents: link.snapshotsAt(mirrorUrl),
+    isElsewhere: true,
     tree: hasTree
       ? folderSource(tree, { isOurs: true })
       : webSource({ client: stack.use(await ownMachinesClient(config)), url: requireOrigin(config) }),

@@ -36,6 +36,7 @@ export function makeMetrics({
     addCounters(registry, 'frontdoor', front.counters)
     addFrontTallies(registry, front)
     addGenerationGauge(registry, front)
+    addTransferGauges(registry, front)
   }
   if (accessLog) addCounters(registry, 'access_log', accessLog, ['dropped'])
   if (tree) addTreeGauges(registry, tree)
@@ -76,6 +77,24 @@ function addGenerationGauge(registry: Registry, front: FrontDoor): void {
       this.set(front.parts.holder.current.publication?.generation ?? 0)
     },
   })
+}
+
+function addTransferGauges(registry: Registry, { origin, streams }: FrontDoor): void {
+  const gauges = [
+    ['origin_transfers', 'layers that leave the front door as origin now', () => origin.running],
+    ['origin_waiting', 'clients that wait for room in the budget of the origin', () => origin.waiting],
+    ['stream_transfers', 'layers that come through the front door from hosts now', () => streams.running],
+  ] as const
+  for (const [name, help, read] of gauges) {
+    new Gauge({
+      name: `flotilla_frontdoor_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
 }
 
 function addTreeGauges(registry: Registry, tree: NonNullable<MetricsParts['tree']>): void {

@@ -16,12 +16,18 @@ import type { DeliverPulls } from './hand-over-pulls.ts'
 import { SourceFailed, webSource } from './web-source.ts'
 
 export type MirrorLink = AsyncDisposable & {
-  readonly snapshots: SnapshotSource
+  snapshotsAt(url: string): SnapshotSource
   readonly report: ReportEvidence
   readonly deliverPulls: DeliverPulls
 }
 
-export type MirrorAddress = { readonly url: string; readonly key: string; readonly port: number }
+export type MirrorAddress = {
+  /** Asked before each report: it may have moved. Undefined: nowhere now. */
+  readonly findUrl: () => Promise<string | undefined>
+  readonly key: string
+  /** Of the front door, which tells it from others on its machine. */
+  readonly port: number
+}
 
 const reportMs = 5_000
 
@@ -31,11 +37,10 @@ export async function ownMachinesClient({ settings }: Config): Promise<OutboundC
   return new OutboundClient({ allowPrivate: true, userAgent: 'flotilla', ca })
 }
 
-/** `port`: of the front door, which tells it from others on its machine. */
 export async function openMirrorLink(
   config: Config,
   log: Logger,
-  { url, key, port }: MirrorAddress,
+  { findUrl, key, port }: MirrorAddress,
 ): Promise<MirrorLink> {
   const client = await ownMachinesClient(config)
   const headers = {
@@ -47,6 +52,8 @@ export async function openMirrorLink(
     }:${port}`,
   }
   const post = async (path: string, contentType: string, body: string) => {
+    const url = await findUrl()
+    if (url === undefined) throw new SourceFailed('the mirror role of this data folder has no listener')
     const answer = await client.send({
       url: `${url}/${path}`,
       method: 'POST',
@@ -73,7 +80,7 @@ export async function openMirrorLink(
     log,
   })
   return {
-    snapshots: webSource({ client, url: `${url}/snapshots`, headers }),
+    snapshotsAt: (url) => webSource({ client, url: `${url}/snapshots`, headers }),
     report: (evidence) => outbox.add(evidence),
     deliverPulls: (report) => post('pulls', 'text/plain', encodePullReport(report)),
     async [Symbol.asyncDispose]() {

@@ -11,6 +11,7 @@ import type { ReportEvidence } from '#stages/redirect/evidence.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { followBlockChecks } from './follow-block-checks.ts'
 import { followSnapshots, placesInFolder, type SnapshotPlaces } from './follow-snapshots.ts'
+import { frontLimits } from './front-limits.ts'
 import { tellsDecision } from './open-access-log.ts'
 import type { Strangers } from './strangers.ts'
 
@@ -38,12 +39,23 @@ export async function openFront(
   const { settings } = config
   const { blobs } = places
   const { holder, follower } = await followSnapshots(config, log, { kept, places })
-  const { blockChecks, follower: checksFollower } = followBlockChecks(config, log)
-  const outbound = new OutboundClient({
-    allowPrivate: settings.allowPrivateHosts || settings.demo,
+  const { blockChecks, follower: checksFollower } = followBlockChecks(
+    config,
+    log,
+    places.isElsewhere ? { source: places.documents, folder: kept } : undefined,
+  )
+  const clientOptions = {
     userAgent: 'flotilla',
     ca: settings.hostCa === undefined ? undefined : await readFile(settings.hostCa, 'utf8'),
+    // Probes need theirs while all streams read from one host.
+    maxConnectionsPerHost: 64 + settings.streamTransfers,
+  }
+  const outbound = new OutboundClient({
+    ...clientOptions,
+    allowPrivate: settings.allowPrivateHosts || settings.demo,
   })
+  // The operator's own address, wherever it is.
+  const originOutbound = new OutboundClient({ ...clientOptions, allowPrivate: true })
   const front = new FrontDoor(
     {
       ...strangers,
@@ -51,6 +63,7 @@ export async function openFront(
       report,
       now: Date.now,
       outbound,
+      originOutbound,
       openBlob: blobs === undefined ? undefined : (digest, range) => openBlobFile(blobs, digest, range),
       blockChecks,
       onDamaged: (digest) => log.error({ digest }, 'our own bytes of a blob are damaged or gone: push it again'),
@@ -58,6 +71,7 @@ export async function openFront(
     },
     {
       ...frontDefaults,
+      ...frontLimits(config),
       choose: {
         ...frontDefaults.choose,
         allowHttpHosts: settings.allowHttpHosts,
@@ -88,6 +102,7 @@ export async function openFront(
       await checksFollower.stop()
       await blockChecks[Symbol.asyncDispose]()
       await outbound[Symbol.asyncDispose]()
+      await originOutbound[Symbol.asyncDispose]()
     },
   }
 }

@@ -15,6 +15,7 @@ import { answerTree } from '#stages/pull/answer-tree.ts'
 import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import { readGivenRoot } from './first-root.ts'
 import { type FollowedCopy, followCopy } from './follow-copy.ts'
+import { frontLimits } from './front-limits.ts'
 import { serveFront } from './frontdoor.ts'
 import { startHealthListener } from './health-listener.ts'
 import { makeMetrics } from './metrics.ts'
@@ -116,6 +117,7 @@ function makeFront(config: Config, copy: string, { holder }: FollowedCopy, origi
     },
     {
       ...frontDefaults,
+      ...frontLimits(config),
       originUrl: settings.upstreamUrl ?? originUrl,
       tellsDecision: tellsDecision(settings),
       isBehindTls: urls.frontdoor?.startsWith('https:') ?? tls !== undefined,

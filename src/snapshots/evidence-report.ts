@@ -2,7 +2,8 @@
 //
 //   { "format": 1, "evidence": [
 //     { "kind": "resume" | "miss", "hostId": 7, "digest": "sha256:…", "prefixKey": 3325256704, "agoMs": 120 },
-//     { "kind": "probe-failed", "hostId": 7, "digest": "sha256:…", "reason": "answered 500", "isHostWide": true, "agoMs": 80 } ] }
+//     { "kind": "probe-failed", "hostId": 7, "digest": "sha256:…", "reason": "answered 500", "isHostWide": true, "agoMs": 80 },
+//     { "kind": "wrong-bytes", "hostId": 7, "digest": "sha256:…", "prefixKey": 3325256704, "isSure": true, "reason": "…", "agoMs": 9 } ] }
 //
 // Times are ages, so that no two clocks are compared.
 import { z } from 'zod'
@@ -18,10 +19,17 @@ const maxReasonLength = 500
 
 type About = { readonly hostId: number; readonly digest: string; readonly atMs: number }
 
-/** resume: a transfer broke, one strike. miss: a host sent a client back. Those say which client network saw it. */
+/** resume: a transfer broke, one strike. miss: a host sent a client back. wrong-bytes: a stream had another digest, by this host alone
+ *  (isSure) or by one of several. Those say which client network saw it. */
 export type ReportedEvidence =
   | (About & { readonly kind: 'resume' | 'miss'; readonly prefixKey: number })
   | (About & { readonly kind: 'probe-failed'; readonly reason: string; readonly isHostWide: boolean })
+  | (About & {
+      readonly kind: 'wrong-bytes'
+      readonly prefixKey: number
+      readonly isSure: boolean
+      readonly reason: string
+    })
 
 export class EvidenceRefused extends Error {
   override readonly name = 'EvidenceRefused'
@@ -29,7 +37,7 @@ export class EvidenceRefused extends Error {
 
 export function encodeEvidence(evidence: readonly ReportedEvidence[], nowMs: number): string {
   const rows = evidence.slice(-maxEvidence).map(({ atMs, ...one }) => {
-    const reason = one.kind === 'probe-failed' ? { reason: one.reason.slice(0, maxReasonLength) } : {}
+    const reason = 'reason' in one ? { reason: one.reason.slice(0, maxReasonLength) } : {}
     return { ...one, ...reason, agoMs: Math.max(0, Math.round(nowMs - atMs)) }
   })
   return JSON.stringify({ format: 1, evidence: rows })
@@ -55,6 +63,13 @@ const report = z.strictObject({
           ...about,
           reason: z.string().max(maxReasonLength),
           isHostWide: z.boolean(),
+        }),
+        z.strictObject({
+          kind: z.literal('wrong-bytes'),
+          ...about,
+          prefixKey: z.int().min(0),
+          isSure: z.boolean(),
+          reason: z.string().max(maxReasonLength),
         }),
       ]),
     )

@@ -86,6 +86,7 @@ describeWith('commands of the documentation', tools, unlessRoot()).each(runnable
     const text = blocksToRun(page)
       .join('\n')
       .replaceAll('127.0.0.1:5101', `127.0.0.1:${campus}`)
+      .replaceAll('127.0.0.1:5004', flotilla.env.FLOTILLA_MIRROR_LISTEN!)
       .replaceAll(/127\.0\.0\.1:500[0-3]/g, (address) => flotilla.address(defaultPorts[address]!))
     // What a page starts in the background ends with its shell, also when a command fails.
     const script = `trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n${text}`

@@ -12,7 +12,7 @@ import { type Flotilla, flotillaProgram, startFlotilla } from '../kit/flotilla.t
 import { findFreePort } from '../kit/free-port.ts'
 import { type FrontDoorElsewhere, startFrontDoorElsewhere } from '../kit/front-door-elsewhere.ts'
 import { makeImage, makeLayer } from '../kit/images.ts'
-import { mustRun, type RunningProcess, startProcess } from '../kit/process.ts'
+import { mustRun, type RunningProcess, runProgram, startProcess } from '../kit/process.ts'
 import { pushImage } from '../kit/push-image.ts'
 import { startTwoFacedHost, type TwoFacedHost } from '../kit/two-faced-host.ts'
 import { waitUntil } from '../kit/wait-until.ts'
@@ -78,6 +78,7 @@ const openDoor = async (name: string, port?: number) =>
   startFrontDoorElsewhere(control, control.url('origin'), {
     folder: join(folder, name),
     port: port ?? (await findFreePort()),
+    keepsBlockKey: name === 'door1',
   })
 
 const blobOf = (digest: string) => `/v2/team/app/blobs/${digest}`
@@ -153,6 +154,41 @@ test('a front door with nothing but two keys of the control plane serves all of 
   expect(notHere.status).toBe(404)
 })
 
+test('one that was given the key of the block checks has them, and the others do without', async () => {
+  const [without, door] = doors as [FrontDoorElsewhere, FrontDoorElsewhere]
+  await waitUntil(() => kept<{ files: unknown[] }>(door, 'block-checks.json').files.length > 0, {
+    what: 'the block checks are here',
+  })
+  expect(door.process.output()).not.toContain('block checks were not taken')
+  await waitUntil(() => without.process.output().includes('copy keys/block.key'), {
+    what: 'the other says what it lacks',
+  })
+})
+
+test('a front door that was given too little says what is missing, and what to do', async () => {
+  const data = join(folder, 'without')
+  const start = (...flags: string[]) =>
+    runProgram(
+      flotillaProgram,
+      ['serve', 'frontdoor', '--data', data, '--mirror-url', 'http://127.0.0.1:9', ...flags],
+      {
+        cwd: folder,
+      },
+    )
+  const keys = join(control.data, 'keys')
+  const ticketKey = ['--ticket-key', join(keys, 'ticket.key')]
+  const both = [...ticketKey, '--frontdoor-key', join(keys, 'frontdoor.key')]
+  for (const [flags, said] of [
+    [[], /ticket-key: there is no .*: copy keys\/ticket\.key/],
+    [ticketKey, /frontdoor-key: there is no .*: copy keys\/frontdoor\.key/],
+    [both, /mirror-url: .*set origin-url/],
+    [['--frontdoor-key', '/nowhere'], /frontdoor-key: \/nowhere cannot be read/],
+  ] as const) {
+    const { code, stderr } = await start(...flags)
+    expect([code, stderr]).toEqual([2, expect.stringMatching(said) as never])
+  }
+})
+
 test('one that is started beside it inherits what is proven: its first redirects cost the hosts nothing', async () => {
   doors.push(await openDoor('door2'))
   const [, , door] = doors as [unknown, unknown, FrontDoorElsewhere]
@@ -211,6 +247,23 @@ test('what was pulled through them is counted', async () => {
     },
     { what: 'the pulls are counted', everyMs: 500 },
   )
+})
+
+test('one that shares the data folder finds the mirror role by it, and is heard as well', async () => {
+  const [, host] = hosts as [unknown, TwoFacedHost]
+  const port = await findFreePort()
+  await using _ = startProcess(flotillaProgram, ['serve', 'frontdoor'], {
+    logFile: join(folder, 'sharing.log'),
+    cwd: folder,
+    env: { ...control.env, FLOTILLA_FRONTDOOR_LISTEN: `127.0.0.1:${port}`, FLOTILLA_MIRROR_LISTEN: undefined },
+  })
+  const ask = (headers: Record<string, string>) =>
+    fetch(`http://127.0.0.1:${port}${blobOf(layer.digest)}`, { redirect: 'manual', headers })
+  const client = { 'x-forwarded-for': nextClient() }
+  const sent = await waitUntil(() => ask(client), { what: 'it answers' })
+  expect(placeOf(sent)).toStartWith(host.url)
+  await ask({ ...client, range: 'bytes=1000-' })
+  for (const one of doors) await waitUntil(() => heard(one, host)?.strikes === 1, { what: 'its strike is known' })
 })
 
 test('with registry, manager, worker and mirror killed pulls go on; started again, they hear what was seen meanwhile', async () => {

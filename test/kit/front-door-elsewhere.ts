@@ -14,7 +14,12 @@ export type FrontDoorElsewhere = AsyncDisposable & {
   ask(path: string, client: string, headers?: Readonly<Record<string, string>>): Promise<Response>
 }
 
-export type FrontDoorPlace = { readonly folder: string; readonly port: number; readonly env?: Environment }
+export type FrontDoorPlace = {
+  readonly folder: string
+  readonly port: number
+  readonly env?: Environment
+  readonly keepsBlockKey?: boolean
+}
 
 /** Where the mirror role of this installation listens. */
 export function mirrorUrl({ env }: Pick<Flotilla, 'env'>): string {
@@ -25,7 +30,7 @@ export function mirrorUrl({ env }: Pick<Flotilla, 'env'>): string {
 export async function startFrontDoorElsewhere(
   home: Pick<Flotilla, 'data' | 'env'>,
   originUrl: string,
-  { folder, port, env }: FrontDoorPlace,
+  { folder, port, env, keepsBlockKey = false }: FrontDoorPlace,
 ): Promise<FrontDoorElsewhere> {
   mkdirSync(folder, { recursive: true })
   const keys = {
@@ -34,6 +39,10 @@ export async function startFrontDoorElsewhere(
   }
   for (const path of Object.values(keys))
     if (!existsSync(path)) copyFileSync(join(home.data, 'keys', path.slice(folder.length + 1)), path)
+  if (keepsBlockKey) {
+    mkdirSync(join(folder, 'data/keys'), { recursive: true, mode: 0o700 })
+    copyFileSync(join(home.data, 'keys/block.key'), join(folder, 'data/keys/block.key'))
+  }
   const server = startProcess(flotillaProgram, ['serve', 'frontdoor'], {
     logFile: join(folder, 'frontdoor.log'),
     cwd: folder,

@@ -11,6 +11,7 @@ import { parseAddress, prefixKey } from '#kit/address.ts'
 import { writeFileAtomically } from '#kit/atomic-file.ts'
 import { blobPath, type Digest } from '#oci/digest.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
+import type { OriginCounters } from '#stages/pull/origin-counters.ts'
 import { startOrigin } from '../../src/roles/origin.ts'
 import { openStrangers } from '../../src/roles/strangers.ts'
 import { PublishedTree } from './published-tree.ts'
@@ -26,6 +27,7 @@ export type OriginFixture = AsyncDisposable & {
   get(path: string, from: string, headers?: Readonly<Record<string, string>>): Promise<Response>
   /** What its front doors sign tickets with. */
   readonly ticketKey: Uint8Array
+  readonly counters: OriginCounters
   ticketFor(digest: Digest, from: string): string
 }
 
@@ -54,6 +56,7 @@ export async function openOrigin(
     url,
     tree,
     ticketKey: strangers.ticketKey,
+    counters: role.counters,
     get,
     async publish() {
       await tree.publish()

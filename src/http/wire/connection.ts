@@ -7,20 +7,11 @@
 import { type Answer, type Ask, answerError, refuse } from '#http/answer.ts'
 import { isStored } from '#http/listener.ts'
 import type { WireLimits } from './limits.ts'
-import { Outbox, type OutboxSocket } from './outbox.ts'
+import { Outbox, type WireSocket } from './outbox.ts'
 import { Refusal, readHead } from './read-head.ts'
 import { dispose, lengthOf, sendStored, sendStream } from './send-body.ts'
 import type { WireAsk } from './wire-ask.ts'
 import { writeHead } from './write-head.ts'
-
-export type WireSocket = OutboxSocket & {
-  pause(): void
-  resume(): void
-  /** Sends FIN; what still arrives is read. */
-  shutdown(): void
-  end(): void
-  terminate(): void
-}
 
 /** What the connections of one listener share. */
 export type Shared = {
@@ -53,6 +44,7 @@ export class Connection {
   #unread: Buffer = nothing
   #isPaused = false
   #mustClose = false
+  #pending: WireAsk | undefined
 
   constructor(socket: WireSocket, shared: Shared, client: { readonly peer: string; readonly isTls: boolean }) {
     this.peer = client.peer
@@ -137,6 +129,7 @@ export class Connection {
       return
     }
     this.#state = 'held'
+    this.#pending = ask
     this.#deadlineMs = 0
     void answer
       .catch((error) => answerError(error, this.#shared.log))
@@ -193,6 +186,7 @@ export class Connection {
 
   #sendLong(ask: WireAsk, answer: Answer, body: Exclude<Answer['body'], string | Uint8Array | undefined>): void {
     this.#state = 'sending'
+    this.#pending = ask
     this.#allow(this.limits.sendStallMs)
     let sent: Promise<void>
     if (isStored(body)) {
@@ -206,7 +200,7 @@ export class Connection {
     }
     void sent.then(
       () => this.#sent(),
-      (error) => this.#broken(error),
+      (error) => this.#broken(error, isStored(body)),
     )
   }
 
@@ -227,10 +221,12 @@ export class Connection {
     this.#goOn()
   }
 
-  /** The answer's length is promised already: only a cut tells the client that it is not whole. */
-  #broken(error: unknown): void {
+  /** Only a cut tells the client that the answer is not whole: where its length was promised a FIN, after which most clients resume. */
+  #broken(error: unknown, isLengthKnown: boolean): void {
+    if (this.#state === 'closed') return
     this.#shared.log(error)
-    if (this.#state !== 'closed') this.#socket.terminate()
+    if (isLengthKnown) this.#linger()
+    else this.#socket.terminate()
   }
 
   #refuse({ status, code, detail }: Refusal): void {
@@ -275,6 +271,7 @@ export class Connection {
     this.#state = 'closed'
     this.#unread = nothing
     this.#outbox.close()
+    this.#pending?.hangUp()
   }
 
   /** Called about once a second. */

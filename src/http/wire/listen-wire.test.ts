@@ -17,6 +17,8 @@ const asked: string[] = []
 const held = new Map<string, (answer: Answer) => void>()
 const bigBytes = 3 * 1024 * 1024 + 17
 /** Sparse: more than the buffers of both ends take. */
+let told = 0
+const left: string[] = []
 const hugeBytes = 4 * 1024 ** 3
 
 function stored(path: string, first: number, sizeBytes: number): StoredBody {
@@ -32,6 +34,7 @@ function stored(path: string, first: number, sizeBytes: number): StoredBody {
 
 function handler(ask: Ask): Answer | Promise<Answer> {
   asked.push(`${ask.method} ${ask.path}`)
+  if (ask.query === 'watched') ask.gone!.addEventListener('abort', () => left.push(ask.path))
   const headers = { 'content-type': 'text/plain' }
   if (ask.path.startsWith('/held')) return new Promise((resolve) => held.set(ask.path, resolve))
   switch (ask.path) {
@@ -51,6 +54,18 @@ function handler(ask: Ask): Answer | Promise<Answer> {
       return { status: 206, headers, body: stored(join(folder, 'big'), 1000, 5) }
     case '/short':
       return { status: 200, headers, body: stored(join(folder, 'short'), 0, 100) }
+    case '/told':
+      return {
+        status: 200,
+        headers,
+        body: { ...stored(join(folder, 'huge'), 0, hugeBytes), onSent: (bytes) => void (told += bytes) },
+      }
+    case '/told-part':
+      return {
+        status: 200,
+        headers,
+        body: { ...stored(join(folder, 'big'), 1, 5), onSent: (bytes) => void (told += bytes) },
+      }
     case '/gone':
       return { status: 200, headers, body: stored(join(folder, 'none'), 0, 100) }
     case '/stream':
@@ -305,6 +320,34 @@ describe('answers', () => {
     client.socket.destroy()
     await until(() => disposed === 1)
     expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 1024 * 1024)
+  })
+
+  test('what left is told, and not what the client did not take', async () => {
+    told = 0
+    await exchange([get('/told-part', close)])
+    expect(told).toBe(5)
+    const client = new Client(listener.port)
+    client.socket.pause()
+    client.socket.write(get('/told', '\r\n'))
+    await until(() => told > 5)
+    client.socket.destroy()
+    disposed = 0
+    await until(() => disposed === 1)
+    expect(told).toBeLessThan(hugeBytes / 4)
+  })
+
+  test('whoever asked to hear of it is told that the client is gone, while it waits and while it is sent to', async () => {
+    left.length = 0
+    for (const path of ['/held/gone', '/huge']) {
+      const client = new Client(listener.port)
+      client.socket.pause()
+      client.socket.write(get(`${path}?watched`, '\r\n'))
+      await until(() => asked.at(-1) === `GET ${path}`)
+      client.socket.destroy()
+      await until(() => left.includes(path))
+    }
+    await exchange([get('/part?watched', close)])
+    expect(left).toEqual(['/held/gone', '/huge'])
   })
 
   test('a client that ends its side gets what it asked for, in full', async () => {

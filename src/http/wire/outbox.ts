@@ -1,6 +1,15 @@
 // What one socket has still to send. Text gathers until `flush`, so that the answers of one turn leave in one write.
 export type OutboxSocket = { write(data: string | Uint8Array, byteOffset?: number, byteLength?: number): number }
 
+export type WireSocket = OutboxSocket & {
+  pause(): void
+  resume(): void
+  /** Sends FIN; what still arrives is read. */
+  shutdown(): void
+  end(): void
+  terminate(): void
+}
+
 /** Where a head and the bytes behind it are put side by side for one write; used within one turn only, so one is enough. */
 let scratch: Buffer | undefined
 const scratchBytes = 64 * 1024

@@ -1,7 +1,7 @@
 // A connection from one of our own proxies until it has said for whom: then it becomes the Connection of that client.
 import { refuse } from '#http/answer.ts'
-import type { WireSocket } from './connection.ts'
 import type { WireLimits } from './limits.ts'
+import type { WireSocket } from './outbox.ts'
 import { type ProxyHeader, readProxyHeader } from './proxy-header.ts'
 import { writeHead } from './write-head.ts'
 

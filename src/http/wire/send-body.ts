@@ -11,11 +11,23 @@ export type Outlet = {
 const chunkBytes = 256 * 1024
 
 export async function sendStored(outlet: Outlet, body: StoredBody): Promise<void> {
+  const { onSent } = body
+  const told = onSent ? telling(outlet, onSent) : outlet
   try {
-    if (body.file) await sendFile(outlet, { ...body.file, sizeBytes: body.sizeBytes })
-    else await sendExactly(outlet, body)
+    if (body.file) await sendFile(told, { ...body.file, sizeBytes: body.sizeBytes })
+    else await sendExactly(told, body)
   } finally {
     await body[Symbol.asyncDispose]()
+  }
+}
+
+function telling(outlet: Outlet, onSent: (bytes: number) => void): Outlet {
+  return {
+    async write(bytes) {
+      const isOpen = await outlet.write(bytes)
+      if (isOpen) onSent(bytes.length)
+      return isOpen
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 // A connection that is one too many: told so, and gone soon, whether or not the other side closes.
-import type { WireSocket } from './connection.ts'
+
 import type { WireLimits } from './limits.ts'
+import type { WireSocket } from './outbox.ts'
 
 const full = 'HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'
 

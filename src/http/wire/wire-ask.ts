@@ -35,6 +35,7 @@ export class WireAsk implements Ask {
   readonly end: number
   readonly #head: string
   readonly #lines: readonly number[]
+  #gone: AbortController | undefined
 
   constructor(about: {
     readonly method: string
@@ -59,6 +60,16 @@ export class WireAsk implements Ask {
     const question = about.target.indexOf('?')
     this.path = question < 0 ? about.target : about.target.slice(0, question)
     this.query = question < 0 ? '' : about.target.slice(question + 1)
+  }
+
+  /** Made for who asks for it: most are answered at once. */
+  get gone(): AbortSignal {
+    this.#gone ??= new AbortController()
+    return this.#gone.signal
+  }
+
+  hangUp(): void {
+    this.#gone?.abort()
   }
 
   header(name: string): string | undefined {

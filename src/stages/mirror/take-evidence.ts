@@ -1,4 +1,4 @@
-// What front doors saw, sorted: a broken transfer strikes its host, a blob that was missed is looked for, and a probe that failed for
+// What front doors saw, sorted: a broken transfer or one of wrong bytes strikes its host, a blob that was missed is looked for, and a probe that failed for
 // whatever blob is made again from here. Only what this role sees itself closes a host.
 
 import type { ReportedEvidence } from '#snapshots/evidence-report.ts'
@@ -17,7 +17,7 @@ export type EvidenceParts = {
 export function takeEvidence(evidence: readonly ReportedEvidence[], { watch, misses, tell, log }: EvidenceParts): void {
   const probes: Promise<HealthDocument | undefined>[] = []
   for (const one of evidence) {
-    if (one.kind === 'resume') probes.push(watch.strike(one.hostId, one.prefixKey))
+    if (one.kind === 'resume' || one.kind === 'wrong-bytes') probes.push(watch.strike(one.hostId, one.prefixKey))
     else if (one.kind === 'probe-failed' && one.isHostWide) probes.push(watch.suspect(one.hostId))
     else void checkMiss(one, { watch, misses, tell, log }).catch(log)
   }
@@ -27,7 +27,10 @@ export function takeEvidence(evidence: readonly ReportedEvidence[], { watch, mis
   for (const probe of probes) probe.then((health) => health && tell({ health })).catch(log)
 }
 
-async function checkMiss(one: ReportedEvidence, { watch, misses, tell }: EvidenceParts): Promise<void> {
+async function checkMiss(
+  one: Exclude<ReportedEvidence, { readonly kind: 'resume' | 'wrong-bytes' }>,
+  { watch, misses, tell }: EvidenceParts,
+): Promise<void> {
   const target = watch.targetOf(one.hostId)
   const sample = target && (await misses.check(target, one.digest))
   if (!sample) return

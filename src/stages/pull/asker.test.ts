@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { Tickets } from '#access/ticket.ts'
+import { frontDoorPrefixKey, Tickets } from '#access/ticket.ts'
 import { clientAddressReader } from '#http/client-address.ts'
 import { parseAddress, prefixKey } from '#kit/address.ts'
 import { noPlaces } from '#snapshots/places.ts'
@@ -33,6 +33,11 @@ describe('a user', () => {
     ['by its ticket', ask({}, ticketFor('192.0.2.7')), 'user'],
     ['by a ticket of its network', ask({}, `a=1&${ticketFor('192.0.2.200')}`), 'user'],
     ['by a ticket for a host, when the origin is one', ask({}, ticketFor('192.0.2.7', digest, 5)), 'user'],
+    [
+      'by a ticket of a front door that reads for one',
+      ask({}, `t=${tickets.issue(0, { prefixKey: frontDoorPrefixKey, digest, nowMs })}`),
+      'user',
+    ],
     ['not by a ticket of another network', ask({}, ticketFor('198.51.100.7')), '192.0.2.7'],
     ['not by a ticket for another blob', ask({}, ticketFor('192.0.2.7', `sha256:${'2'.repeat(64)}`)), '192.0.2.7'],
     ['not by a forged one', ask({}, 't=abc'), '192.0.2.7'],

@@ -1,13 +1,13 @@
 // Who asks for a blob: a user, whom a front door sent here, or a replica, a machine that copies the tree. What a replica says of
 // itself is a hint that is worth something only for the network it comes from: nobody gains by borrowing another's name.
 
-import type { Tickets } from '#access/ticket.ts'
+import { frontDoorPrefixKey, type Tickets } from '#access/ticket.ts'
 import type { Ask } from '#http/answer.ts'
 import type { ReadClientAddress } from '#http/client-address.ts'
+import { TokenBuckets } from '#kit/token-buckets.ts'
 import type { SelectionClient } from '#selection/client.ts'
 import type { Places } from '#snapshots/places.ts'
 import { isHostName } from '#snapshots/tree-path.ts'
-import { TokenBuckets } from './token-buckets.ts'
 
 export type Replica = {
   /** Its place in our books: the name it gave itself with its network, or its address. */
@@ -67,12 +67,19 @@ export class Askers {
     if (id === undefined) {
       const nowMs = this.#parts.now()
       const ticket = ticketPattern.exec(ask.query)?.[1]
-      if (ticket !== undefined && this.#parts.tickets.check(ticket, { prefixKey, digest, nowMs }) !== undefined)
-        return 'user'
+      if (ticket !== undefined && this.#isGood(ticket, digest, prefixKey)) return 'user'
       if (registryClientPattern.test(ask.header('user-agent') ?? '') && this.#untold.take(`${prefixKey}`, share, nowMs))
         return 'user'
     }
     return this.replicaOf(ask, text)
+  }
+
+  #isGood(ticket: string, digest: string, prefixKey: number): boolean {
+    const { tickets, now } = this.#parts
+    const nowMs = now()
+    return [prefixKey, frontDoorPrefixKey].some(
+      (key) => tickets.check(ticket, { prefixKey: key, digest, nowMs }) !== undefined,
+    )
   }
 
   replicaOf(ask: Ask, text = this.#parts.readClientAddress(ask).text): Replica {

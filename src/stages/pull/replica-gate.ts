@@ -1,5 +1,6 @@
 // What a replica gets that asks for a blob of one channel: another host, bytes, or a time to ask again. README.md draws the order.
 
+import { TokenBuckets } from '#kit/token-buckets.ts'
 import type { Digest } from '#oci/digest.ts'
 import type { Fleet } from '#selection/client.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
@@ -8,7 +9,6 @@ import { type HolderOptions, Holders } from './holders.ts'
 import type { OriginCounters } from './origin-counters.ts'
 import type { ReplicaStream, ReplicaStreams } from './replica-streams.ts'
 import { type SeedOptions, Seeds } from './seeds.ts'
-import { TokenBuckets } from './token-buckets.ts'
 
 /** More replicas than these rarely take one blob. */
 const takersPerBlob = 4

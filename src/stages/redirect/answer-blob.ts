@@ -1,18 +1,22 @@
 // A blob: told about, served from here, or sent to a host that is near and proven. README.md draws the order; the numbers are its.
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
-import { blobPath, type Digest, parseDigest } from '#oci/digest.ts'
+import { type Digest, parseDigest } from '#oci/digest.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PackedBytes } from '#snapshots/packed-table.ts'
 import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
-import { answerBytes, etagOf, immutable, isKnown, PackedContent, StoredContent } from './answer-bytes.ts'
+import { answerBytes, etagOf, immutable, isKnown, PackedContent } from './answer-bytes.ts'
+import { answerMiss } from './answer-miss.ts'
+import { answerFromOrigin } from './answer-origin.ts'
+import { answerStream } from './answer-stream.ts'
 import { askedBytes } from './asked-bytes.ts'
 import { shapeOf } from './asks.ts'
-import type { Asked, Choice } from './choose-host.ts'
+import type { Asked, Choice, OriginReason } from './choose-host.ts'
 import type { FrontDoor } from './front-door.ts'
+import { askedOf, count, decisionOf, type LargeBlob, octets, redirect } from './large-blob.ts'
 import { queryValue } from './query.ts'
-import { type Decision, tierOf, withDecision } from './tell-decision.ts'
+import { withDecision } from './tell-decision.ts'
 import { contentHeaders } from './v2-headers.ts'
 
 export type BlobAsk = {
@@ -23,8 +27,6 @@ export type BlobAsk = {
   /** What `reference` is in the repository. */
   readonly found: PublishedBlob | undefined
 }
-
-const octets = 'application/octet-stream'
 
 export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer | Promise<Answer> {
   const { repository, publication, view, reference, found: blob } = about
@@ -58,11 +60,12 @@ export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer |
   const large = { blob: blob!, publication, view, repository: repository.name }
   if (ask.query !== '') {
     const miss = queryValue(ask.query, 'miss')
-    if (miss !== undefined) return answerMiss(ask, { ...large, miss }, front)
+    if (miss !== undefined) return answerMiss(ask, large, miss, front)
   }
   if (blob!.isConfig) {
     front.counters.largeConfigs++
-    return answerFromOrigin(ask, large, { step: 'config' }, front)
+    const asked = askedOf(ask, large, front)
+    return answerFromOrigin(ask, large, { asked, decision: { step: 'config' }, isHere: true }, front)
   }
   return sendToHost(ask, large, front)
 }
@@ -92,32 +95,45 @@ function answerPacked(
   front.statistics.note('packed', front.countryOf(ask), repository, askedBytes(ask.header('range'), packed.sizeBytes))
   const content = new PackedContent(digest, packed, front.packed)
   const headers = contentHeaders(publication, digest, octets)
-  const answer = counted(answerBytes(ask, content, { digest, headers }), front) as Answer | Promise<Answer>
-  return answer instanceof Promise ? answer.then((later) => front.tell(later, 'packed')) : front.tell(answer, 'packed')
-}
-
-type LargeBlob = {
-  readonly blob: PublishedBlob
-  readonly publication: PublicationIndex
-  readonly view: View
-  /** Undefined where it was asked for by digest alone. */
-  readonly repository: string | undefined
-}
-
-function askedOf(ask: Ask, { blob, view }: LargeBlob, front: FrontDoor): Asked {
-  const userAgent = ask.header('user-agent')
-  const client = front.clientOf(ask, userAgent)
-  return { fleet: view.fleet, client, blob, range: ask.header('range'), userAgent, nowMs: front.parts.now() }
+  // Its bytes are in the pack, so there is an answer.
+  const answer = answerBytes(ask, content, { digest, headers }) as Answer | Promise<Answer>
+  const tell = (now: Answer) => front.tell(count(now, front), 'packed')
+  return answer instanceof Promise ? answer.then(tell) : tell(answer)
 }
 
 function sendToHost(ask: Ask, about: LargeBlob, front: FrontDoor): Answer | Promise<Answer> {
-  // An empty blob has no block that could prove it.
-  if (about.blob.sizeBytes === 0) return answerFromOrigin(ask, about, { step: 'origin', reason: 'empty' }, front)
   const asked = askedOf(ask, about, front)
-  const shape = shapeOf(asked.range)
+  // An empty blob has no block that could prove it.
+  if (about.blob.sizeBytes === 0) {
+    return answerFromOrigin(ask, about, { asked, decision: { step: 'origin', reason: 'empty' }, isHere: true }, front)
+  }
   // Before it is known who serves it: a redirect and bytes from here are the same pull.
-  if (shape !== 'resume') front.pulls.note(asked.client.prefixKey, about.blob.digest, asked.nowMs)
-  const before = shape === 'part' && front.options.tellsDecision ? lastOf(asked, front) : undefined
+  if (shapeOf(asked.range) !== 'resume') front.pulls.note(asked.client.prefixKey, about.blob.digest, asked.nowMs)
+  const { mode } = front.classOf(asked.userAgent)
+  if (mode === 'redirect') return chooseHost(ask, about, asked, front)
+  if (mode === 'stream') return stream(ask, about, asked, () => chooseHost(ask, about, asked, front), front)
+  front.counters.originByPolicy++
+  return answerFromOrigin(ask, about, { asked, decision: { step: 'origin', reason: 'policy' }, isHere: true }, front)
+}
+
+/** `ordinary`: what is answered when the budget of streams has no room. */
+function stream(
+  ask: Ask,
+  about: LargeBlob,
+  asked: Asked,
+  ordinary: () => Answer | Promise<Answer>,
+  front: FrontDoor,
+): Answer | Promise<Answer> {
+  const { publication, blob, repository } = about
+  const headers = contentHeaders(publication, blob.digest, octets)
+  const fromOrigin = (reason: OriginReason | 'part') =>
+    answerFromOrigin(ask, about, { asked, decision: { step: 'origin', reason } }, front)
+  return answerStream(ask, { asked, repository, headers, ordinary, fromOrigin }, front)
+}
+
+function chooseHost(ask: Ask, about: LargeBlob, asked: Asked, front: FrontDoor): Answer | Promise<Answer> {
+  const isPart = shapeOf(asked.range) === 'part'
+  const before = isPart && front.options.tellsDecision ? lastOf(asked, front) : undefined
   const choice = front.chooser.choose(asked)
   if (!(choice instanceof Promise)) {
     const isSame = typeof choice === 'object' && choice.host.id === before?.host.id
@@ -146,119 +162,17 @@ function answerChoice(ask: Ask, about: LargeBlob, chosen: Chosen, front: FrontDo
     front.tallies.steps[step]++
     return front.options.tellsDecision ? withDecision(answer, decisionOf(choice, asked, step, front)) : answer
   }
-  const { counters } = front
-  if (choice === 'no-host') counters.originNoHost++
-  else if (choice === 'not-proven') counters.originNotProven++
-  else if (choice === 'too-many-held') counters.heldTooMany++
+  const fromOrigin = () => {
+    countReason(choice, front)
+    return answerFromOrigin(ask, about, { asked, decision: { step: 'origin', reason: choice } }, front)
+  }
+  const isStreamed = choice !== 'after-round' && asked.client.kind === 'fragile' && front.options.streams.isForFragile
+  return isStreamed ? stream(ask, about, asked, fromOrigin, front) : fromOrigin()
+}
+
+function countReason(reason: OriginReason, { counters }: FrontDoor): void {
+  if (reason === 'no-host') counters.originNoHost++
+  else if (reason === 'not-proven') counters.originNotProven++
+  else if (reason === 'too-many-held') counters.heldTooMany++
   else counters.originAfterRound++
-  return answerFromOrigin(ask, about, { step: 'origin', reason: choice }, front)
-}
-
-function decisionOf(candidate: Candidate, asked: Asked, step: Chosen['step'], front: FrontDoor): Decision {
-  return {
-    step,
-    host: candidate.host.name,
-    tier: tierOf(asked.fleet.placement, asked.client, candidate),
-    proof: front.chooser.proofOf(candidate, asked),
-  }
-}
-
-function redirect(candidate: Candidate, asked: Asked, about: LargeBlob, front: FrontDoor): Answer {
-  const { blob, publication, repository } = about
-  const bytes = askedBytes(asked.range, blob.sizeBytes)
-  const { grade } = candidate.host
-  front.counters.redirects++
-  front.tallies.redirects[grade]++
-  front.tallies.redirectedBytes[grade] += bytes
-  front.statistics.note('redirected', asked.client.country, repository, bytes)
-  front.statistics.noteHost(candidate.host.name, bytes)
-  front.headroom.book(candidate.host, bytes)
-  return {
-    status: 307,
-    headers: {
-      location: `${candidate.url}/${blobPath(blob.digest)}${front.ticketQuery(candidate, asked)}`,
-      'cache-control': 'no-store',
-      'docker-content-digest': blob.digest,
-      'flotilla-generation': publication.generationText,
-    },
-  }
-}
-
-/** Never redirected to a host: no loop can exist. A good ticket is evidence; a forged one counts for nothing and drains nothing. */
-export function answerMiss(
-  ask: Ask,
-  about: LargeBlob & { readonly miss: string },
-  front: FrontDoor,
-): Answer | Promise<Answer> {
-  const asked = askedOf(ask, about, front)
-  const { client, blob, nowMs } = asked
-  const { prefixKey } = client
-  const memory = front.asks.recall(prefixKey, blob.digest, nowMs)
-  const hostId = front.hostOfMiss(about.miss, prefixKey, blob.digest)
-  const decision = { step: 'miss', ticket: hostId !== undefined } as const
-  const allowed = hostId === undefined ? 1 : front.options.maxMisses
-  if (hostId === undefined) front.counters.forgedMisses++
-  if (memory.originAnswers >= allowed) {
-    front.statistics.note('refused', client.country, about.repository)
-    const detail = 'this blob was sent from here too often'
-    return front.tell(refuse('TOOMANYREQUESTS', detail, { headers: { 'retry-after': '60' } }), decision)
-  }
-  memory.originAnswers++
-  front.counters.originMiss++
-  if (hostId !== undefined) {
-    front.report({ kind: 'miss', hostId, digest: blob.digest, prefixKey, atMs: nowMs })
-    const { last } = memory
-    if (last?.host.id === hostId) front.chooser.doubt(last, asked)
-  }
-  return answerFromOrigin(ask, about, decision, front)
-}
-
-/** The origin: bytes from here when they are here, else where they are. */
-function answerFromOrigin(ask: Ask, about: LargeBlob, decision: Decision, front: FrontDoor): Answer | Promise<Answer> {
-  const { blob, publication, repository } = about
-  const content = new StoredContent(blob, front.parts.openBlob)
-  const headers = contentHeaders(publication, blob.digest, octets)
-  const served = counted(answerBytes(ask, content, { digest: blob.digest, headers }), front)
-  return Promise.resolve(served).then((here) => {
-    const answer = here ?? sendToOrigin(ask, { digest: blob.digest, publication }, front)
-    if (answer.status >= 400) front.statistics.note('refused', front.countryOf(ask), repository)
-    else
-      front.statistics.note('origin', front.countryOf(ask), repository, askedBytes(ask.header('range'), blob.sizeBytes))
-    return front.tell(answer, decision)
-  })
-}
-
-function sendToOrigin(
-  ask: Ask,
-  { digest, publication }: { readonly digest: Digest; readonly publication: PublicationIndex },
-  front: FrontDoor,
-): Answer {
-  const { originUrl } = front.options
-  if (originUrl === undefined) {
-    front.counters.originFailed++
-    return refuse('UNAVAILABLE', 'no host can be proven to have this blob, and it is not here', {
-      headers: { 'retry-after': '30' },
-    })
-  }
-  return {
-    status: 307,
-    headers: {
-      location: `${originUrl}/${blobPath(digest)}${front.originQuery(front.clientOf(ask).prefixKey, digest)}`,
-      'cache-control': 'no-store',
-      'docker-content-digest': digest,
-      'flotilla-generation': publication.generationText,
-    },
-  }
-}
-
-function counted(answer: Answer | undefined | Promise<Answer | undefined>, front: FrontDoor) {
-  if (answer instanceof Promise) return answer.then((later) => count(later, front))
-  return count(answer, front)
-}
-
-function count(answer: Answer | undefined, front: FrontDoor): Answer | undefined {
-  const body = answer?.body
-  if (body instanceof Uint8Array) front.counters.localBytes += body.length
-  else if (typeof body === 'object' && 'sizeBytes' in body) front.counters.localBytes += body.sizeBytes
-  return answer
 }

@@ -4,9 +4,10 @@ import { parseName } from '#oci/name.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { parseTreePath } from '#snapshots/tree-path.ts'
-import { answerBlob, answerMiss } from './answer-blob.ts'
+import { answerBlob } from './answer-blob.ts'
 import { answerManifest } from './answer-manifest.ts'
 import { answerMetalink, answerMirrorlist } from './answer-mirrorlist.ts'
+import { answerMiss } from './answer-miss.ts'
 import { answerReferrers } from './answer-referrers.ts'
 import type { FrontDoor } from './front-door.ts'
 import type { KnownPath } from './known-paths.ts'
@@ -93,7 +94,7 @@ function answerTree(
   if (!blob) return refuse('BLOB_UNKNOWN', `there is no blob ${tree.digest}`)
   const withdrawn = view.withdrawals.reasons.get(tree.digest)
   if (withdrawn !== undefined) return refuse('DENIED', `${tree.digest} was withdrawn: ${withdrawn}`)
-  return answerMiss(ask, { blob, publication, view, repository: undefined, miss }, front)
+  return answerMiss(ask, { blob, publication, view, repository: undefined }, miss, front)
 }
 
 function refuseName(name: string): Answer {

@@ -16,6 +16,8 @@ export type ChooseOptions = {
   /** For so long the same client meets the same hosts for the same blob. */
   readonly epochMs: number
   readonly maxCandidates: number
+  /** When the origin is at its limits. */
+  readonly maxFartherCandidates: number
   /** Asks closer together are one. */
   readonly echoMs: number
   /** Health older than this proves nothing: the hosts are probed from here. */
@@ -33,6 +35,7 @@ export const chooseDefaults: ChooseOptions = {
   allowHttpHosts: false,
   epochMs: 600_000,
   maxCandidates: 5,
+  maxFartherCandidates: 32,
   echoMs: 2_000,
   maxHealthAgeMs: 60_000,
   maxPlacementAgeMs: 4 * 3_600_000,
@@ -156,6 +159,42 @@ export class HostChooser {
   /** So short a while ago that a doubt counts for nothing. */
   hasJustPassed(candidate: Candidate, asked: Asked): boolean {
     return this.#parts.proofs.isEcho(this.#pairing(candidate, asked), asked.nowMs)
+  }
+
+  /** Instead of an origin at its limits: a proven host that this client has not had, also behind those that `choose` looks at; one that
+   *  is busy only where none has room. What is in doubt is probed, for the next look. */
+  chooseFarther(asked: Asked): Candidate | undefined {
+    const { nowMs } = asked
+    const { maxFartherCandidates } = this.options
+    return (
+      this.#findFarther(asked, this.#draw(nowMs, maxFartherCandidates)) ??
+      this.#findFarther(asked, drawOptions(this.options, nowMs, maxFartherCandidates))
+    )
+  }
+
+  #findFarther(asked: Asked, draw: Draw): Candidate | undefined {
+    const { fleet, client, blob, nowMs } = asked
+    const { maxCandidates, parallelProbes } = this.options
+    const memory = this.#parts.asks.recall(client.prefixKey, blob.digest, nowMs)
+    let probes = 0
+    for (const [i, candidate] of rankHosts(fleet, client, blob, draw).entries()) {
+      if (isTried(memory, candidate.host.id)) continue
+      // Those behind were in no round yet.
+      const state = this.stateOf(candidate, asked, i < maxCandidates ? memory.roundMs : 0)
+      if (state === 'proven') return give(candidate, memory)
+      if (state === 'unproven' && probes++ < parallelProbes) void this.#prove(candidate, asked)
+    }
+    return undefined
+  }
+
+  /** Whom to read from for a client, best first: here a fault is ours to mend, so none needs a proof first. A fragile client meets what
+   *  a normal one does. */
+  listSources(asked: Asked): readonly Candidate[] {
+    const { client, fleet, blob, nowMs } = asked
+    const kind = client.kind === 'fragile' ? 'normal' : client.kind
+    const ranked = rankHosts(fleet, { ...client, kind }, blob, this.#draw(nowMs, this.options.maxCandidates))
+    const states = ranked.map((candidate) => this.stateOf(candidate, asked, 0))
+    return (['proven', 'unproven'] as const).flatMap((state) => ranked.filter((_, i) => states[i] === state))
   }
 
   #draw(nowMs: number, limit: number): Draw {

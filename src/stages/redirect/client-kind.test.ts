@@ -1,6 +1,8 @@
 // The strings are those that the clients themselves sent.
 import { describe, expect, test } from 'bun:test'
-import { clientKindOf, clientKindReader, defaultClientRules, parseClientRules } from './client-kind.ts'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { clientClassOf, clientClassReader, defaultClientRules, parseClientRules } from './client-kind.ts'
 
 test.each([
   ['go-containerregistry', 'fragile'],
@@ -36,9 +38,26 @@ test.each([
   ['skopeo/', 'fragile'],
   ['skopeo/v1.30.1', 'normal'],
 ] as const)('%s is %s', (userAgent, kind) => {
-  expect(clientKindOf(defaultClientRules, userAgent)).toBe(kind)
-  const read = clientKindReader(defaultClientRules)
-  expect([read(userAgent), read(userAgent)]).toEqual([kind, kind])
+  const expected = { kind, mode: 'redirect' } as const
+  expect(clientClassOf(defaultClientRules, userAgent)).toEqual(expected)
+  const read = clientClassReader(defaultClientRules)
+  expect([read(userAgent), read(userAgent)]).toEqual([expected, expected])
+})
+
+test('a rule says how its clients are served, the first that fits; `*` is everybody', () => {
+  const rules = parseClientRules(`[
+    {"product": "oras", "kind": "fragile", "mode": "stream"},
+    {"product": "crane", "kind": "fragile", "mode": "origin"},
+    {"product": "*", "without": "bot", "kind": "forgiving"}
+  ]`)
+  const read = clientClassReader(rules)
+  expect(['oras/1.3.3', 'crane/0.20', 'curl/8', undefined, 'a bot'].map((agent) => read(agent))).toEqual([
+    { kind: 'fragile', mode: 'stream' },
+    { kind: 'fragile', mode: 'origin' },
+    { kind: 'forgiving', mode: 'redirect' },
+    { kind: 'forgiving', mode: 'redirect' },
+    { kind: 'normal', mode: 'redirect' },
+  ])
 })
 
 describe('a table of the operator', () => {
@@ -48,12 +67,20 @@ describe('a table of the operator', () => {
     expect(parseClientRules('[]')).toEqual([])
   })
 
+  test('stands in docs/operate.md as it may be copied', async () => {
+    const page = await readFile(join(import.meta.dir, '../../../docs/operate.md'), 'utf8')
+    const [, shown] = /^```json\n(\[\n.*?)^```$/ms.exec(page)!
+    expect(parseClientRules(shown!)).toHaveLength(7)
+  })
+
   test.each([
     ['no list', '{}', 'no list'],
     ['no rule', '[1]', 'rule 1'],
     ['no product', '[{"kind":"fragile"}]', 'rule 1'],
     ['an empty product, which every agent would hold', '[{"product":"","kind":"fragile"}]', 'rule 1'],
     ['another kind', '[{"product":"a","kind":"fragile"},{"product":"a","kind":"robust"}]', 'rule 2'],
+    ['another mode', '[{"product":"a","kind":"normal","mode":"proxy"}]', 'rule 1'],
+    ['a version of everybody', '[{"product":"*","kind":"normal","below":"2"}]', 'any client'],
     ['a version that is none', '[{"product":"a","kind":"normal","from":"new"}]', 'rule 1'],
     ['a field with a slip', '[{"product":"a","kind":"normal","beneath":"1"}]', 'rule 1'],
     ['a word of Object', '[{"product":"a","kind":"normal","toString":"1"}]', 'rule 1'],

@@ -1,9 +1,18 @@
-// How a client behaves when a host fails it, by its User-Agent. The table was measured: twelve versions of clients, 21 faults each.
+// How a client behaves when a host fails it, and how it is served for that, by its User-Agent. The table was measured: twelve versions of
+// clients, 21 faults each.
 import type { ClientKind } from '#selection/client.ts'
+
+/**
+ * redirect: sent to a host, or to the origin when none is proven. stream: its bytes come through here, from hosts in turn.
+ * origin: never to a host.
+ */
+export type ClientMode = 'redirect' | 'stream' | 'origin'
+
+export type ClientClass = { readonly kind: ClientKind; readonly mode: ClientMode }
 
 /** The first rule that fits decides. */
 export type ClientRule = {
-  /** A product of the User-Agent, `name/version` or the name alone. */
+  /** A product of the User-Agent, `name/version` or the name alone; `*`: any client, also one without a name. */
   readonly product: string
   /** From this version on, and below that one; both `major.minor`. */
   readonly from?: string
@@ -11,7 +20,11 @@ export type ClientRule = {
   /** Fits only when the User-Agent does not speak of this. */
   readonly without?: string
   readonly kind: ClientKind
+  /** Default: redirect. */
+  readonly mode?: ClientMode
 }
+
+const unlisted: ClientClass = { kind: 'normal', mode: 'redirect' }
 
 export const defaultClientRules: readonly ClientRule[] = [
   // They repeat the address of the host, never ours, and resume nothing.
@@ -29,10 +42,12 @@ export const defaultClientRules: readonly ClientRule[] = [
 ]
 
 const kinds: readonly unknown[] = ['fragile', 'normal', 'forgiving'] satisfies ClientKind[]
+const modes: readonly unknown[] = ['redirect', 'stream', 'origin'] satisfies ClientMode[]
 const versionPattern = /^\d{1,6}(\.\d{1,6})?$/
 const fields: Readonly<Record<string, (value: unknown) => boolean>> = {
   product: (value) => typeof value === 'string' && /^[^\s/]+$/.test(value),
   kind: (value) => kinds.includes(value),
+  mode: (value) => modes.includes(value),
   from: (value) => typeof value === 'string' && versionPattern.test(value),
   below: (value) => typeof value === 'string' && versionPattern.test(value),
   without: (value) => typeof value === 'string' && value !== '',
@@ -43,12 +58,17 @@ export function parseClientRules(text: string): readonly ClientRule[] {
   const rules: unknown = JSON.parse(text)
   if (!Array.isArray(rules)) throw new Error('it is no list of rules')
   for (const [i, rule] of rules.entries()) {
-    const given = Object.entries(typeof rule === 'object' && rule !== null ? rule : {})
-    const isWhole = given.some(([name]) => name === 'product') && given.some(([name]) => name === 'kind')
-    if (!isWhole || !given.every(([name, value]) => Object.hasOwn(fields, name) && fields[name]!(value)))
+    const given: Readonly<Record<string, unknown>> = typeof rule === 'object' && rule !== null ? rule : {}
+    const isWhole = ['product', 'kind'].every((name) => Object.hasOwn(given, name))
+    if (
+      !isWhole ||
+      !Object.entries(given).every(([name, value]) => Object.hasOwn(fields, name) && fields[name]!(value))
+    )
       throw new Error(
-        `rule ${i + 1} is not {"product": "name", "kind": "fragile" | "normal" | "forgiving", "from"?: "1.2", "below"?: "1.2", "without"?: "text"}`,
+        `rule ${i + 1} is not {"product": "name", "kind": "fragile" | "normal" | "forgiving", "mode"?: "redirect" | "stream" | "origin", "from"?: "1.2", "below"?: "1.2", "without"?: "text"}`,
       )
+    if (given.product === '*' && (given.from !== undefined || given.below !== undefined))
+      throw new Error(`rule ${i + 1}: "*" is any client, so it has no versions: leave "from" and "below" out`)
   }
   return rules
 }
@@ -73,32 +93,34 @@ function versionOf(userAgent: string, product: string): string | undefined {
 }
 
 function fits(rule: ClientRule, userAgent: string): boolean {
+  if (rule.without !== undefined && userAgent.includes(rule.without)) return false
+  if (rule.product === '*') return true
   const version = versionOf(userAgent, rule.product)
   if (version === undefined) return false
-  if (rule.without !== undefined && userAgent.includes(rule.without)) return false
   if (rule.from !== undefined && isBelow(version, rule.from)) return false
   return rule.below === undefined || isBelow(version, rule.below)
 }
 
-export function clientKindOf(rules: readonly ClientRule[], userAgent: string | undefined): ClientKind {
-  if (userAgent === undefined) return 'normal'
-  return rules.find((rule) => fits(rule, userAgent))?.kind ?? 'normal'
+export function clientClassOf(rules: readonly ClientRule[], userAgent: string | undefined): ClientClass {
+  const rule = rules.find((one) => fits(one, userAgent ?? ''))
+  return rule ? { kind: rule.kind, mode: rule.mode ?? 'redirect' } : unlisted
 }
 
 /** With a memory, since few agents make most requests, one after the other; an agent longer than any real one is not remembered. */
-export function clientKindReader(rules: readonly ClientRule[]): (userAgent: string | undefined) => ClientKind {
-  const known = new Map<string, ClientKind>()
+export function clientClassReader(rules: readonly ClientRule[]): (userAgent: string | undefined) => ClientClass {
+  const known = new Map<string, ClientClass>()
+  const nameless = clientClassOf(rules, undefined)
   let lastAgent = ''
-  let lastKind: ClientKind = clientKindOf(rules, '')
+  let last = nameless
   return (userAgent) => {
-    if (userAgent === undefined) return 'normal'
-    if (userAgent === lastAgent) return lastKind
-    const kind = known.get(userAgent) ?? clientKindOf(rules, userAgent.slice(0, 512))
-    if (userAgent.length > 512) return kind
+    if (userAgent === undefined) return nameless
+    if (userAgent === lastAgent) return last
+    const found = known.get(userAgent) ?? clientClassOf(rules, userAgent.slice(0, 512))
+    if (userAgent.length > 512) return found
     if (known.size >= 1000) known.clear()
-    known.set(userAgent, kind)
+    known.set(userAgent, found)
     lastAgent = userAgent
-    lastKind = kind
-    return kind
+    last = found
+    return found
   }
 }

@@ -20,6 +20,26 @@ export type FrontCounters = {
   originAfterRound: number
   originMiss: number
   originFailed: number
+  /** The class of the client is kept from hosts, or is in stream mode and asked for a part. */
+  originByPolicy: number
+  /** The origin was at its limits: sent to a farther host; let in after waiting; refused (503); hung up while waiting. */
+  originFarther: number
+  originWaited: number
+  originRefused: number
+  originLeft: number
+  /** Blobs that went through here from hosts, and what became of them. */
+  streams: number
+  streamsOverBudget: number
+  streamedBytes: number
+  /** A stream went on, or began, at another source. */
+  streamSwitches: number
+  streamHostFailures: number
+  /** The last resort: our own bytes, or the origin's. */
+  streamsFromOrigin: number
+  /** The whole did not have its digest, whether that could be mended or not. */
+  streamsWrong: number
+  /** Ended before their end: the client hung up, no source was left, or wrong bytes had been sent. */
+  streamsCut: number
   /** Body bytes of local answers, as promised in their lengths. */
   localBytes: number
   forgedMisses: number
@@ -54,7 +74,7 @@ export function makeTallies(): FrontTallies {
     steps: Object.fromEntries(Object.keys(steps).map((step) => [step, 0])) as Record<Step, number>,
     redirects: { gold: 0, proven: 0, probation: 0 },
     redirectedBytes: { gold: 0, proven: 0, probation: 0 },
-    evidence: { resume: 0, miss: 0, 're-ask': 0, 'probe-passed': 0, 'probe-failed': 0 },
+    evidence: { resume: 0, miss: 0, 're-ask': 0, 'probe-passed': 0, 'wrong-bytes': 0, 'probe-failed': 0 },
   }
 }
 
@@ -72,6 +92,19 @@ export function makeCounters(): FrontCounters {
     originAfterRound: 0,
     originMiss: 0,
     originFailed: 0,
+    originByPolicy: 0,
+    originFarther: 0,
+    originWaited: 0,
+    originRefused: 0,
+    originLeft: 0,
+    streams: 0,
+    streamsOverBudget: 0,
+    streamedBytes: 0,
+    streamSwitches: 0,
+    streamHostFailures: 0,
+    streamsFromOrigin: 0,
+    streamsWrong: 0,
+    streamsCut: 0,
     localBytes: 0,
     forgedMisses: 0,
     pullsCounted: 0,

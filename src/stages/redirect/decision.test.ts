@@ -20,9 +20,12 @@ import {
   startHost,
 } from '../../../test/kit/front-door.ts'
 import { answerFront } from './answer-front.ts'
+import { chooseDefaults } from './choose-host.ts'
 import { steps } from './decision.ts'
 import { type ExplainAsk, explainBlob } from './explain-blob.ts'
+import type { FrontOptions } from './front-door.ts'
 import { listImageBlobs } from './image-blobs.ts'
+import { originLimitDefaults } from './origin-budget.ts'
 
 let folder: string
 let host: FaultyHost
@@ -45,8 +48,8 @@ const ask = (fixture: FrontFixture, target: string, headers: Record<string, stri
 const explain = (fixture: FrontFixture, digest: Digest, more: Partial<ExplainAsk> = {}) =>
   explainBlob({ ip, digest, ...more }, fixture.front)!
 
-async function open(): Promise<FrontFixture> {
-  const fixture = await openFront(folder)
+async function open(options: Partial<FrontOptions> = {}): Promise<FrontFixture> {
+  const fixture = await openFront(folder, { options })
   fixture.fleet([placed(1, host.url), placed(2, second.url)])
   return fixture
 }
@@ -115,6 +118,42 @@ describe('the order', () => {
     expect(fixture.front.counters.largeConfigs).toBe(4)
     await ask(fixture, `${target}?miss=x`)
     expect(fixture.front.counters).toMatchObject({ largeConfigs: 4, forgedMisses: 1, redirects: 0 })
+  })
+
+  test("miss before stream, stream before same and host, and its parts are the origin's", async () => {
+    const clientRules = [{ product: 'a', kind: 'normal', mode: 'stream' } as const]
+    const fixture = await open({ clientRules })
+    const agent = { 'user-agent': 'a/1' }
+    expect((await ask(fixture, `${path(digestOf(layer))}?miss=x`, agent)).status).toBe(200)
+    expect(fixture.front.counters).toMatchObject({ originMiss: 1, streams: 0 })
+    expect((await ask(fixture, path(digestOf(layer)))).status).toBe(307)
+    expect(explain(fixture, digestOf(layer), { userAgent: 'a/1' }).step).toBe('stream')
+    expect((await ask(fixture, path(digestOf(layer)), agent)).status).toBe(200)
+    expect(fixture.front.counters).toMatchObject({ originMiss: 1, streams: 1 })
+    const range = 'bytes=0-9'
+    expect(explain(fixture, digestOf(layer), { userAgent: 'a/1', range }).step).toBe('origin')
+    expect((await ask(fixture, path(digestOf(layer)), { ...agent, range })).status).toBe(206)
+  })
+
+  test('origin before host for a class that is kept there', async () => {
+    const clientRules = [{ product: 'a', kind: 'normal', mode: 'origin' } as const]
+    const fixture = await open({ clientRules })
+    expect(explain(fixture, digestOf(layer), { userAgent: 'a/1' }).step).toBe('origin')
+    expect((await ask(fixture, path(digestOf(layer)), { 'user-agent': 'a/1' })).status).toBe(200)
+  })
+
+  test('origin before farther before queued', async () => {
+    const fixture = await open({
+      origin: { ...originLimitDefaults, transfers: 1, maxWaiting: 0 },
+      choose: { ...chooseDefaults, maxCandidates: 1 },
+    })
+    const from = async (client: string) =>
+      (await ask(fixture, path(digestOf(layer)), { 'x-forwarded-for': client })).status
+    for (const client of ['192.0.2.7', '198.51.100.7']) expect(await from(client)).toBe(307)
+    expect([await from('192.0.2.7'), await from('198.51.100.7')]).toEqual([200, 307])
+    expect(fixture.front.counters).toMatchObject({ originAfterRound: 2, originFarther: 1 })
+    fixture.fleet([], {}, fixture.clock.nowMs + 1)
+    expect(await from('198.51.100.7')).toBe(503)
   })
 
   test('same before host', async () => {

@@ -19,12 +19,23 @@ export type Evidence =
       readonly atMs: number
     }
   | {
+      /** Bytes that came through here and did not have their digest: of this host alone (isSure), or of it and others. */
+      readonly kind: 'wrong-bytes'
+      readonly hostId: number
+      readonly digest: string
+      readonly prefixKey: number
+      readonly isSure: boolean
+      readonly reason: string
+      readonly atMs: number
+    }
+  | {
       readonly kind: 'probe-passed'
       readonly hostId: number
       readonly digest: string
       readonly atMs: number
     }
   | {
+      /** Of a probe, or of a stream that read there. */
       readonly kind: 'probe-failed'
       readonly hostId: number
       readonly digest: string

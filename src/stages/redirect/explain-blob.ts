@@ -7,7 +7,9 @@ import { type Explanation, explainHosts } from '#selection/explain-hosts.ts'
 import type { TierName } from '#selection/tiers.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
+import { shapeOf } from './asks.ts'
 import { type Asked, drawOptions, isFleetFresh, type OriginReason } from './choose-host.ts'
+import type { ClientMode } from './client-kind.ts'
 import type { Step } from './decision.ts'
 import type { FrontDoor } from './front-door.ts'
 import { type Outcome, previewChoice } from './preview-choice.ts'
@@ -57,6 +59,7 @@ export type ExplainedBlob = {
     readonly country: string | undefined
     readonly asn: number | undefined
     readonly kind: ClientKind
+    readonly mode: ClientMode
     readonly isTls: boolean
   }
   /** False: health or placement is old, so every pair is probed before it is used. */
@@ -76,7 +79,7 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
     prefixKey: prefixKey(address),
     country: places.countryOf(address),
     asn: places.asnOf(address),
-    kind: front.kindOf(ask.userAgent),
+    kind: front.classOf(ask.userAgent).kind,
     isTls: (ask.isTls ?? false) || front.options.isBehindTls,
   }
   const { country, asn, kind, isTls } = client
@@ -89,7 +92,7 @@ export function explainBlob(ask: ExplainAsk, front: FrontDoor): ExplainedBlob | 
       generation: found.blob.generation,
       repositories: found.repositories,
     },
-    client: { address: formatAddress(address), country, asn, kind, isTls },
+    client: { address: formatAddress(address), country, asn, kind, mode: front.classOf(ask.userAgent).mode, isTls },
     isFleetFresh: isFleetFresh(view.fleet, front.options.choose, ask.atMs ?? now()),
     candidates: [],
     hosts: undefined,
@@ -150,26 +153,40 @@ function explainChoice(
     const { tier, distanceKm, hasRoom } = told.get(host.id)!
     return { id: host.id, name: host.name, url, ...more, tier, distanceKm, hasRoom }
   })
-  return { candidates, hosts, ...explainOutcome(outcome, asked, front) }
+  return { candidates, hosts, ...explainAnswer(outcome, asked, front) }
 }
 
-const originReasons: Readonly<Record<OriginReason, string>> = {
+type Explained = Pick<ExplainedBlob, 'step' | 'answer' | 'decision'>
+
+function explainAnswer(outcome: Outcome, asked: Asked, front: FrontDoor): Explained {
+  const { mode } = front.classOf(asked.userAgent)
+  if (mode === 'origin') return explainOrigin('policy')
+  if (mode === 'stream') return explainStream(asked, front)
+  const isStreamed =
+    outcome.step === 'origin' &&
+    outcome.reason !== 'after-round' &&
+    asked.client.kind === 'fragile' &&
+    front.options.streams.isForFragile
+  return isStreamed ? explainStream(asked, front) : explainOutcome(outcome, asked, front)
+}
+
+const originReasons: Readonly<Record<OriginReason | 'policy' | 'part', string>> = {
   'no-host': 'no host suits',
   'not-proven': 'the last probes of every host failed',
   'after-round': 'the client was sent to every host already',
   'too-many-held': 'too many clients are held already',
+  policy: 'its class is kept there',
+  part: 'a part cannot be checked',
 }
 
-function explainOutcome(
-  outcome: Outcome,
-  asked: Asked,
-  { chooser }: FrontDoor,
-): Pick<ExplainedBlob, 'step' | 'answer' | 'decision'> {
+function explainOrigin(reason: OriginReason | 'policy' | 'part'): Explained {
+  const step = 'origin'
+  return { step, decision: decisionText({ step, reason }), answer: `from the origin: ${originReasons[reason]}` }
+}
+
+function explainOutcome(outcome: Outcome, asked: Asked, { chooser }: FrontDoor): Explained {
   const { step } = outcome
-  if (step === 'origin') {
-    const { reason } = outcome
-    return { step, decision: decisionText({ step, reason }), answer: `from the origin: ${originReasons[reason]}` }
-  }
+  if (step === 'origin') return explainOrigin(outcome.reason)
   if (step === 'held') {
     const names = outcome.candidates.map(({ host }) => host.name).join(', ')
     const answer = `held while these are probed, then 307 to the first that passes: ${names}`
@@ -180,4 +197,13 @@ function explainOutcome(
   const proof = chooser.proofOf(candidate, asked)
   const decision = decisionText({ step, host: candidate.host.name, tier, proof })
   return { step, decision, answer: `307 to ${candidate.url}${step === 'same' ? ', as the other parts' : ''}` }
+}
+
+function explainStream(asked: Asked, front: FrontDoor): Explained {
+  if (shapeOf(asked.range) !== 'plain') return explainOrigin('part')
+  const names = front.chooser.listSources(asked).map(({ host }) => host.name)
+  if (names.length === 0) return explainOrigin('no-host')
+  const step = 'stream'
+  const answer = `through here from the first that answers, and on from the next: ${names.join(', ')}`
+  return { step, decision: decisionText({ step }), answer }
 }

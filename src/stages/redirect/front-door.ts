@@ -3,18 +3,20 @@
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { Answer } from '#http/answer.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
-import type { ClientKind, SelectionClient } from '#selection/client.ts'
+import type { SelectionClient } from '#selection/client.ts'
 import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Places } from '#snapshots/places.ts'
 import { Asks } from './asks.ts'
+import { BlobStreams, type StreamOptions, streamDefaults } from './blob-streams.ts'
 import { type Asked, type ChooseOptions, chooseDefaults, HostChooser } from './choose-host.ts'
-import { type ClientRule, clientKindReader, defaultClientRules } from './client-kind.ts'
+import { type ClientClass, type ClientRule, clientClassReader, defaultClientRules } from './client-kind.ts'
 import { type FrontCounters, makeCounters, makeTallies } from './counters.ts'
 import type { Step } from './decision.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { KnownPaths } from './known-paths.ts'
+import { OriginBudget, type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 import { PackedBytesReader } from './packed-bytes.ts'
 import { type ProofLimits, proofLimitDefaults } from './proof-limits.ts'
 import { type ProofParts, Proofs } from './proofs.ts'
@@ -31,6 +33,8 @@ export type FrontOptions = {
   readonly proofs: ProofLimits
   readonly headroom: HeadroomOptions
   readonly clientRules: readonly ClientRule[]
+  readonly streams: StreamOptions
+  readonly origin: OriginLimits
   /** How long a client's coming back is remembered. */
   readonly windowMs: number
   readonly maxRemembered: number
@@ -52,6 +56,8 @@ export const frontDefaults: FrontOptions = {
   proofs: proofLimitDefaults,
   headroom: headroomDefaults,
   clientRules: defaultClientRules,
+  streams: streamDefaults,
+  origin: originLimitDefaults,
   windowMs: 300_000,
   maxRemembered: 100_000,
   pulls: pullCountDefaults,
@@ -63,6 +69,8 @@ export const frontDefaults: FrontOptions = {
 }
 
 export type FrontParts = ProofParts & {
+  /** For the origin, which may have a private address; by default that for hosts. */
+  readonly originOutbound?: ProofParts['outbound']
   readonly holder: { readonly current: View }
   readonly places: Places
   readonly readClientAddress: ReadClientAddress
@@ -104,8 +112,10 @@ export class FrontDoor {
   readonly chooser: HostChooser
   readonly tickets: Tickets
   readonly packed: PackedBytesReader
+  readonly streams: BlobStreams
+  readonly origin: OriginBudget
   readonly paths = new KnownPaths()
-  readonly kindOf: (userAgent: string | undefined) => ClientKind
+  readonly classOf: (userAgent: string | undefined) => ClientClass
   /** Of each address one place by its hash: the clients of the moment, in a bound, without a list to keep. */
   readonly #known = new Array<Known | undefined>(knownSlots).fill(undefined)
 
@@ -125,9 +135,16 @@ export class FrontDoor {
     this.headroom = new Headroom(options.headroom, now)
     this.tickets = new Tickets(parts.ticketKey, options.ticketLifeMs)
     this.packed = new PackedBytesReader(options.packedCacheBytes)
-    this.kindOf = clientKindReader(options.clientRules)
+    this.classOf = clientClassReader(options.clientRules)
     const ticketQuery = this.ticketQuery.bind(this)
-    const { asks, proofs, headroom } = this
+    const { asks, proofs, headroom, tickets } = this
+    this.origin = new OriginBudget(options.origin, now)
+    const chargeOrigin = this.origin.charge.bind(this.origin)
+    const { originUrl } = options
+    this.streams = new BlobStreams(
+      { ...parts, report, originUrl, tickets, ticketQuery, proofs, headroom, chargeOrigin, counters },
+      options.streams,
+    )
     this.chooser = new HostChooser({ asks, proofs, headroom, report, now, ticketQuery }, options.choose)
   }
 
@@ -160,7 +177,7 @@ export class FrontDoor {
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
     const { address, prefixKey, country, asn } = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
-    return { address, prefixKey, country, asn, kind: this.kindOf(userAgent), isTls }
+    return { address, prefixKey, country, asn, kind: this.classOf(userAgent).kind, isTls }
   }
 
   countryOf(ask: Sender): string | undefined {

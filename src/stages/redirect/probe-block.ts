@@ -18,13 +18,19 @@ export type ProbeAsk = {
   readonly timeoutMs: number
 }
 
+/** isHostWide: what failed would fail for every other blob as well. isDisputed: unless our own bytes are the wrong ones. */
+export type ProbeTrouble = {
+  readonly isGood: false
+  readonly isHostWide: boolean
+  readonly isDisputed: boolean
+  readonly reason: string
+}
+
 export type ProbeVerdict =
   /** isCompared: false where nothing here tells what the bytes must be: then the shape of the answer is all that is proven. */
-  | { readonly isGood: true; readonly isCompared: boolean }
-  /** isHostWide: what failed would fail for every other blob as well. isDisputed: unless our own bytes are the wrong ones. */
-  | { readonly isGood: false; readonly isHostWide: boolean; readonly isDisputed: boolean; readonly reason: string }
+  { readonly isGood: true; readonly isCompared: boolean } | ProbeTrouble
 
-const bad = (isHostWide: boolean, reason: string, isDisputed = false): ProbeVerdict => {
+const bad = (isHostWide: boolean, reason: string, isDisputed = false): ProbeTrouble => {
   return { isGood: false, isHostWide, isDisputed, reason }
 }
 
@@ -68,9 +74,10 @@ function verdictOf(judgement: Judgement, first: number): ProbeVerdict {
 const wrongLength = (sent: string | number, length: number) =>
   bad(true, `sent ${sent} of the ${length} bytes of a range`)
 
-type Head = { readonly status: number; header(name: string): string | undefined }
+export type Head = { readonly status: number; header(name: string): string | undefined }
 
-function troubleOf(answer: Head, contentRange: string, length: number): ProbeVerdict | undefined {
+/** What is wrong with the head of an answer to a range. */
+export function troubleOf(answer: Head, contentRange: string, length: number): ProbeTrouble | undefined {
   const { status } = answer
   if (status === 404 || status === 410) return bad(false, `answered ${status}`)
   if (status === 200) return bad(true, 'ignored the range and answered 200')

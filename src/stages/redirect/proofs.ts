@@ -239,13 +239,26 @@ export class Proofs {
     const nowMs = now()
     counters.probesFailed++
     pair.host.failedMs = nowMs
-    this.#close(pair, nowMs)
-    if (verdict.isHostWide) this.#close(pair.host, nowMs)
+    this.#close(pair, verdict, nowMs)
     const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
     report({ ...about, kind: 'probe-failed', reason: verdict.reason, isHostWide: verdict.isHostWide })
   }
 
-  #close(trouble: Trouble, nowMs: number): void {
+  /** What was read there for a client failed: it closes as a failed probe does. Many that break at once are one failure. */
+  failed({ candidate, blob, family }: Pairing, { isHostWide }: { readonly isHostWide: boolean }): void {
+    const pair = this.#pairOf(candidate, blob.digest, family)
+    const nowMs = this.#tell.now()
+    if (pair.badUntilMs > nowMs && !isHostWide) return
+    if (pair.host.badUntilMs <= nowMs) this.#close(pair, { isHostWide }, nowMs)
+  }
+
+  #close(pair: Pair, { isHostWide }: { readonly isHostWide: boolean }, nowMs: number): void {
+    pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
+    this.#closeOne(pair, nowMs)
+    if (isHostWide) this.#closeOne(pair.host, nowMs)
+  }
+
+  #closeOne(trouble: Trouble, nowMs: number): void {
     const { badForMs, maxBadForMs } = this.#limits
     trouble.badUntilMs = nowMs + Math.min(badForMs * 2 ** trouble.failures, maxBadForMs)
     trouble.failures = Math.min(trouble.failures + 1, 30)

@@ -15,7 +15,7 @@ export type Decision = {
   readonly tier?: TierName | undefined
   /** snapshot: liveness and crawl. probe: one of our own, a moment ago. Undefined: none, as for a further part of a transfer. */
   readonly proof?: 'snapshot' | 'probe' | undefined
-  readonly reason?: OriginReason | 'empty' | undefined
+  readonly reason?: OriginReason | 'empty' | 'policy' | 'part' | undefined
   /** Of a miss: whether its ticket was good. */
   readonly ticket?: boolean | undefined
 }

@@ -24,10 +24,22 @@ export class TokenBuckets {
     // A refill in many small steps adds up to a whole token less the error of its sums.
     if (bucket.tokens + 1e-9 < count) return false
     bucket.tokens -= count
-    this.#buckets.delete(key)
-    this.#buckets.set(key, bucket)
-    if (this.#buckets.size > this.#options.maxEntries) this.#buckets.delete(this.#buckets.keys().next().value!)
+    this.#keep(key, bucket)
     return true
+  }
+
+  /** Takes `count` tokens if any is there, be they fewer: what was taken beyond them is owed, and nobody takes more before it is paid. */
+  borrow(key: string, count: number, nowMs: number): boolean {
+    if (this.#filled(key, nowMs).tokens < 1e-9) return false
+    this.charge(key, count, nowMs)
+    return true
+  }
+
+  /** Takes `count` tokens whether they are there or not. */
+  charge(key: string, count: number, nowMs: number): void {
+    const bucket = this.#filled(key, nowMs)
+    bucket.tokens -= count
+    this.#keep(key, bucket)
   }
 
   /** For tokens that were taken and not used. */
@@ -39,6 +51,12 @@ export class TokenBuckets {
   /** Until `count` tokens are there. */
   waitMs(key: string, count: number, nowMs: number): number {
     return Math.max(0, count - this.#filled(key, nowMs).tokens) * this.#options.refillMs
+  }
+
+  #keep(key: string, bucket: Bucket): void {
+    this.#buckets.delete(key)
+    this.#buckets.set(key, bucket)
+    if (this.#buckets.size > this.#options.maxEntries) this.#buckets.delete(this.#buckets.keys().next().value!)
   }
 
   #filled(key: string, nowMs: number): Bucket {

@@ -32,6 +32,18 @@ describe('a bucket', () => {
     expect(b.take('a', 0.4, 0)).toBe(true)
   })
 
+  test('lends beyond what it has, and then nothing before that is paid', () => {
+    const b = buckets(3, 1000)
+    expect(b.borrow('a', 10, 0)).toBe(true)
+    expect(b.borrow('a', 1, 7000)).toBe(false)
+    expect(b.waitMs('a', 1, 7000)).toBe(1000)
+    expect(b.borrow('a', 1, 7001)).toBe(true)
+    b.giveBack('a', 1)
+    b.charge('a', 2, 7001)
+    expect(b.borrow('a', 1, 8000)).toBe(false)
+    expect(b.borrow('a', 1, 9001)).toBe(true)
+  })
+
   test('a clock that goes backwards takes nothing away', () => {
     const b = buckets()
     b.take('a', 2, 5000)
