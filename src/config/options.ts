@@ -105,12 +105,7 @@ export const options = {
     group: 'Content',
     help: 'most entries in one page of tags, repositories or referrers',
   },
-  maxTagsPerPut: {
-    kind: 'count',
-    default: '100',
-    group: 'Content',
-    help: 'most tags that one manifest push may set',
-  },
+  maxTagsPerPut: { kind: 'count', default: '100', group: 'Content', help: 'most tags that one manifest push may set' },
   uploadAge: {
     kind: 'duration',
     default: '7d',
@@ -192,12 +187,7 @@ export const options = {
     group: 'Running',
     help: 'publishes a sample image and runs two demonstration hosts',
   },
-  log: {
-    kind: 'level',
-    default: 'info',
-    group: 'Running',
-    help: 'least severity that is logged',
-  },
+  log: { kind: 'level', default: 'info', group: 'Running', help: 'least severity that is logged' },
 } as const satisfies Record<string, OptionRow>
 
 export type OptionName = keyof typeof options

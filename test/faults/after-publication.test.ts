@@ -22,10 +22,10 @@ test('what is new comes from hosts as soon as they have it', async () => {
   await breakAllOnce(fleet, random)
   await fleet.publish(newBlobs, 70_000, false)
   const news = fleet.tree.blobs.slice(-newBlobs)
-  // A line of cron, at any minute of the hour; then blob after blob, for five to fifteen minutes.
+  // A line of cron, the minutes spread over the hour and the first gold host in its seventh; then blob after blob, for five to fifteen minutes.
   // Every other one checks in when it is done.
   const timers = fleet.hosts.flatMap((host, n) => {
-    const beginMs = random() * 55 * minuteMs
+    const beginMs = (((7 * n + 2) % 20) / 20 + 0.025) * 55 * minuteMs
     const copyMs = (5 + 10 * random()) * minuteMs
     return news.map(({ digest }, i) => {
       const take = () => {

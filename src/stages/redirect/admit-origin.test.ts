@@ -19,7 +19,7 @@ import {
 } from '../../../test/kit/front-door.ts'
 import { waitUntil } from '../../../test/kit/wait-until.ts'
 import { answerFront } from './answer-front.ts'
-import { chooseDefaults } from './choose-host.ts'
+import { chooseDefaults } from './choose-options.ts'
 import type { FrontOptions } from './front-door.ts'
 import { type OriginLimits, originLimitDefaults } from './origin-budget.ts'
 

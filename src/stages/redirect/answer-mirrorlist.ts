@@ -6,7 +6,7 @@ import { rankHosts } from '#selection/rank-hosts.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
-import { drawOptions } from './choose-host.ts'
+import { drawOptions } from './choose-options.ts'
 import type { FrontDoor } from './front-door.ts'
 import { queryValue } from './query.ts'
 

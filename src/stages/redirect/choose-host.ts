@@ -8,43 +8,10 @@ import { rankHosts } from '#selection/rank-hosts.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import type { PublishedBlob } from '#snapshots/publication.ts'
 import { type AskShape, type Asks, hasTried, isTried, type Memory, noteGiven, shapeOf, startRound } from './asks.ts'
+import { type ChooseOptions, drawOptions, isFleetFresh } from './choose-options.ts'
 import type { ReportEvidence } from './evidence.ts'
 import type { Pairing, ProofState, Proofs } from './proofs.ts'
 import type { PullsBegun } from './pulls-begun.ts'
-
-export type ChooseOptions = {
-  readonly allowHttpHosts: boolean
-  /** For so long the same client meets the same hosts for the same blob. */
-  readonly epochMs: number
-  readonly maxCandidates: number
-  /** When the origin is at its limits. */
-  readonly maxFartherCandidates: number
-  /** Asks closer together are one. */
-  readonly echoMs: number
-  /** Health older than this proves nothing: the hosts are probed from here. */
-  readonly maxHealthAgeMs: number
-  readonly maxPlacementAgeMs: number
-  /** The longest that a client is held. */
-  readonly holdMs: number
-  /** A probe may take this long, or so many measured round trips of its host if that is longer. */
-  readonly minProbeMs: number
-  readonly probeRoundTrips: number
-  readonly parallelProbes: number
-}
-
-export const chooseDefaults: ChooseOptions = {
-  allowHttpHosts: false,
-  epochMs: 600_000,
-  maxCandidates: 5,
-  maxFartherCandidates: 32,
-  echoMs: 2_000,
-  maxHealthAgeMs: 60_000,
-  maxPlacementAgeMs: 4 * 3_600_000,
-  holdMs: 5_000,
-  minProbeMs: 1_000,
-  probeRoundTrips: 4,
-  parallelProbes: 2,
-}
 
 /** Why it is the origin: nobody suits; nobody could be proven; everybody was tried; there was no room to wait for a proof. */
 export type OriginReason = 'no-host' | 'not-proven' | 'after-round' | 'too-many-held'
@@ -71,16 +38,6 @@ export type ChooseParts = {
 }
 
 const anyAgent = 'docker/28.5.2 go/go1.24.8 kernel/6.12.0 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)'
-
-export function drawOptions(options: ChooseOptions, nowMs: number, limit = options.maxCandidates): Draw {
-  const epoch = Math.floor(nowMs / options.epochMs)
-  return { epoch, allowHttpHosts: options.allowHttpHosts, limit }
-}
-
-/** Whether liveness and placement are young enough to be a proof. */
-export function isFleetFresh({ placement, health }: Fleet, options: ChooseOptions, nowMs: number): boolean {
-  return nowMs - health.builtAtMs < options.maxHealthAgeMs && nowMs - placement.builtAtMs < options.maxPlacementAgeMs
-}
 
 export class HostChooser {
   readonly #parts: ChooseParts

@@ -20,7 +20,7 @@ import {
   startHost,
 } from '../../../test/kit/front-door.ts'
 import { answerFront } from './answer-front.ts'
-import { chooseDefaults } from './choose-host.ts'
+import { chooseDefaults } from './choose-options.ts'
 import { steps } from './decision.ts'
 import { type ExplainAsk, explainBlob } from './explain-blob.ts'
 import type { FrontOptions } from './front-door.ts'

@@ -1,4 +1,4 @@
-// How long proofs count, and how much is spent on them.
+// How long what a front door finds out by its own probes counts, and how many probes it makes.
 
 export type ProofLimits = {
   /** How long a passed probe counts. */

@@ -7,9 +7,8 @@ import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
 import { type ProbeAsk, type ProbeParts, type ProbeVerdict, probeBlock } from './probe-block.ts'
+import { type ProbeBudget, spendProbe } from './probe-budget.ts'
 import type { ProofLimits } from './proof-limits.ts'
-
-const dayMs = 86_400_000
 
 /** `openBlob`: undefined where the blobs do not lie here. */
 export type ProofParts = Omit<ProbeParts, 'own'> & {
@@ -20,15 +19,14 @@ export type ProofParts = Omit<ProbeParts, 'own'> & {
 
 type Trouble = { failures: number; badUntilMs: number }
 type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
-/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob; probesLeft: as of countedMs. */
-type Host = Trouble & {
-  pairs: number
-  running: number
-  goodMs: number
-  failedMs: number
-  probesLeft: number
-  countedMs: number
-}
+/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob. */
+type Host = Trouble &
+  ProbeBudget & {
+    pairs: number
+    running: number
+    goodMs: number
+    failedMs: number
+  }
 type Pair = Trouble & {
   readonly host: Host
   goodMs: number
@@ -165,7 +163,8 @@ export class Proofs {
     const { candidate, blob, family, prefixKey } = pairing
     const pair = this.#pairOf(candidate, blob.digest, family)
     if (pair.running) return pair.running
-    const isHostFull = pair.host.running >= this.#limits.maxRunningPerHost || !this.#spend(pair.host)
+    const isHostFull =
+      pair.host.running >= this.#limits.maxRunningPerHost || !spendProbe(pair.host, this.#limits, this.#tell.now())
     if (isHostFull || !this.#running.enter(prefixKey)) {
       this.#tell.counters.probesSkipped++
       return Promise.resolve(false)
@@ -177,18 +176,6 @@ export class Proofs {
       pair.host.running--
     })
     return pair.running
-  }
-
-  /** False: this host has had its probes for now. */
-  #spend(host: Host): boolean {
-    const { perHostAndDay, burstPerHost } = this.#limits
-    const nowMs = this.#tell.now()
-    const saved = host.probesLeft + ((nowMs - host.countedMs) * perHostAndDay) / dayMs
-    host.probesLeft = Math.min(saved, burstPerHost)
-    host.countedMs = nowMs
-    if (host.probesLeft < 1) return false
-    host.probesLeft--
-    return true
   }
 
   async #probe(
