@@ -34,4 +34,6 @@ export type Draw = {
   readonly limit: number
   /** What the hosts have to send already; undefined: every host counts as idle. */
   readonly headroom?: Headroom | undefined
+  /** When it is drawn: reading a clock is dear where thousands are drawn in a second. */
+  readonly nowMs?: number | undefined
 }

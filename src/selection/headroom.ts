@@ -32,11 +32,10 @@ export class Headroom {
   }
 
   /** A client was sent to the host for so many bytes. */
-  book(host: PlacedHost, bytes: number): void {
+  book(host: PlacedHost, bytes: number, nowMs = this.#now()): void {
     const { id } = host
     if (id >= mostHosts) return
     if (id >= this.#doneAtMs.length) this.#grow(id)
-    const nowMs = this.#now()
     const { hostShare, aheadMs } = this.#options
     const bytesPerMs = (Math.max(1, host.bandwidthMbps) * hostShare * 1e6) / 8 / 1000
     const doneAtMs = Math.max(nowMs, this.#doneAtMs[id]!) + bytes / bytesPerMs
@@ -58,8 +57,8 @@ export class Headroom {
   }
 
   /** A host that is done later than this has no room now: the clock is read once for many hosts. */
-  fullFromMs(isHome: boolean): number {
-    return this.#now() + this.#options.aheadMs * (isHome ? 1 : guestPart)
+  fullFromMs(isHome: boolean, nowMs = this.#now()): number {
+    return nowMs + this.#options.aheadMs * (isHome ? 1 : guestPart)
   }
 
   #grow(id: number): void {

@@ -43,7 +43,7 @@ function addTier(
   const { client, draw } = question
   const { limit } = draw
   const { candidates, hosts, ids, weights, generations } = shortlistOf(tier.hosts, question.fleet, client, draw)
-  const fullFromMs = headroom === undefined ? 0 : headroom.fullFromMs(tier.isHome)
+  const fullFromMs = headroom === undefined ? 0 : headroom.fullFromMs(tier.isHome, draw.nowMs)
   let isFull = false
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!

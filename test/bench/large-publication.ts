@@ -12,7 +12,7 @@ const repositoryCount = 2000
 const tagCount = 100
 const blobsPerTag = 5
 /** So that as many as are asked for a second do not fill every host: then all of them would be looked at for every request. */
-const layerBytes = 200_000
+const layerBytes = 66_000
 /** The generation of the whole pack; every one after it changes so many repositories. */
 export const firstGeneration = 1000
 const changedRepositories = 40

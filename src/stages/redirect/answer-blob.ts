@@ -26,6 +26,7 @@ export type BlobAsk = {
   readonly reference: string
   /** What `reference` is in the repository. */
   readonly found: PublishedBlob | undefined
+  readonly treePath?: string | undefined
 }
 
 export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer | Promise<Answer> {
@@ -57,7 +58,7 @@ export function answerBlob(ask: Ask, about: BlobAsk, front: FrontDoor): Answer |
   const packed = blob ? blob.small : manifest!.bytes
   if (packed)
     return answerPacked(ask, { digest: known.digest, packed, publication, repository: repository.name }, front)
-  const large = { blob: blob!, publication, view, repository: repository.name }
+  const large = { blob: blob!, publication, view, repository: repository.name, treePath: about.treePath }
   if (ask.query !== '') {
     const miss = queryValue(ask.query, 'miss')
     if (miss !== undefined) return answerMiss(ask, large, miss, front)

@@ -1,5 +1,6 @@
 // The front door: one request in, one answer out, from one view of the snapshots. README.md draws the order of its decisions.
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
+import { blobPath } from '#oci/digest.ts'
 import { parseName } from '#oci/name.ts'
 import type { View } from '#snapshots/holder.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
@@ -37,9 +38,9 @@ export function answerFront(ask: Ask, front: FrontDoor): Answer | Promise<Answer
 }
 
 function answerKnown(ask: Ask, known: KnownPath, front: FrontDoor): Answer | Promise<Answer> {
-  const { repository, publication, blob } = known
+  const { repository, publication, blob, treePath } = known
   const view = front.parts.holder.current
-  return answerBlob(ask, { repository, publication, view, reference: blob.digest, found: blob }, front)
+  return answerBlob(ask, { repository, publication, view, reference: blob.digest, found: blob, treePath }, front)
 }
 
 function answerRoute(
@@ -67,7 +68,7 @@ function answerRoute(
   const about = { repository, publication, view, reference: route.reference }
   if (route.kind === 'blob') {
     const blob = repository.blobs.get(route.reference)
-    if (blob) front.paths.keep({ path: ask.path, publication, repository, blob })
+    if (blob) front.paths.keep({ path: ask.path, publication, repository, blob, treePath: blobPath(blob.digest) })
     return answerBlob(ask, { ...about, found: blob }, front)
   }
   if (route.kind === 'manifest') return answerManifest(ask, about, front)

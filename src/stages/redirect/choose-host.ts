@@ -160,7 +160,7 @@ export class HostChooser {
 
   #draw(nowMs: number, limit: number): Draw {
     const { epochMs, allowHttpHosts } = this.options
-    return { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit, headroom: this.#parts.headroom }
+    return { epoch: Math.floor(nowMs / epochMs), allowHttpHosts, limit, headroom: this.#parts.headroom, nowMs }
   }
 
   #next(candidates: readonly Candidate[], memory: Memory, asked: Asked): Choice | Promise<Choice> {

@@ -89,7 +89,7 @@ type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'> 
 }
 
 /** A power of two. */
-const knownSlots = 16_384
+const knownSlots = 65_536
 
 /** FNV-1a of the end of the text, where addresses differ. */
 function slotOf(text: string): number {

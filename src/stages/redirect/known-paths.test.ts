@@ -6,13 +6,14 @@ import { KnownPaths } from './known-paths.ts'
 const publication = { generation: 1 } as PublicationIndex
 const repository = { name: 'a' } as PublishedRepository
 const blob = { sizeBytes: 1 } as PublishedBlob
+const treePath = 'blobs/sha256/00/0'
 const digest = (end: string) => `sha256:${'0'.repeat(64 - end.length)}${end}`
 
 test('a path is known in its own publication only', () => {
   const paths = new KnownPaths()
   const path = `/v2/a/blobs/${digest('1')}`
-  paths.keep({ path, publication, repository, blob })
-  expect(paths.find(path, publication)).toEqual({ path, publication, repository, blob })
+  paths.keep({ path, publication, repository, blob, treePath })
+  expect(paths.find(path, publication)).toEqual({ path, publication, repository, blob, treePath })
   expect(paths.find(path, { ...publication })).toBeUndefined()
 })
 
@@ -24,13 +25,13 @@ test.each([
   ['that is nothing', ''],
 ])('one %s is not it', (_, other) => {
   const paths = new KnownPaths()
-  paths.keep({ path: `/v2/a/blobs/${digest('1')}`, publication, repository, blob })
+  paths.keep({ path: `/v2/a/blobs/${digest('1')}`, publication, repository, blob, treePath })
   expect(paths.find(other, publication)).toBeUndefined()
 })
 
 test('paths that are longer than any are not kept', () => {
   const paths = new KnownPaths()
   const path = `/v2/${'a/'.repeat(300)}blobs/${digest('1')}`
-  paths.keep({ path, publication, repository, blob })
+  paths.keep({ path, publication, repository, blob, treePath })
   expect(paths.find(path, publication)).toBeUndefined()
 })

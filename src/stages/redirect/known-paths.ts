@@ -9,10 +9,12 @@ export type KnownPath = {
   readonly publication: PublicationIndex
   readonly repository: PublishedRepository
   readonly blob: PublishedBlob
+  /** Where hosts have it. */
+  readonly treePath: string
 }
 
 /** A power of two. */
-const places = 16_384
+const places = 65_536
 /** Longer paths than any of a real repository are not kept. */
 const maxLength = 512
 

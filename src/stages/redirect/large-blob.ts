@@ -19,6 +19,8 @@ export type LargeBlob = {
   readonly view: View
   /** Undefined where it was asked for by digest alone. */
   readonly repository: string | undefined
+  /** What `blobPath` makes, where it was made before. */
+  readonly treePath?: string | undefined
 }
 
 export function askedOf(ask: Ask, { blob, view }: LargeBlob, front: FrontDoor): Asked {
@@ -37,11 +39,11 @@ export function redirect(candidate: Candidate, asked: Asked, about: LargeBlob, f
   front.tallies.redirectedBytes[grade] += bytes
   front.statistics.note('redirected', asked.client.country, repository, bytes)
   front.statistics.noteHost(candidate.host.name, bytes)
-  front.headroom.book(candidate.host, bytes)
+  front.headroom.book(candidate.host, bytes, asked.nowMs)
   return {
     status: 307,
     headers: {
-      location: `${candidate.url}/${blobPath(blob.digest)}${front.ticketQuery(candidate, asked)}`,
+      location: `${candidate.url}/${about.treePath ?? blobPath(blob.digest)}${front.ticketQuery(candidate, asked)}`,
       'cache-control': 'no-store',
       'docker-content-digest': blob.digest,
       'flotilla-generation': publication.generationText,
