@@ -3,6 +3,7 @@
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { Answer } from '#http/answer.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
+import { ownText } from '#kit/own-text.ts'
 import type { SelectionClient } from '#selection/client.ts'
 import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
 import type { View } from '#snapshots/holder.ts'
@@ -196,7 +197,8 @@ export class FrontDoor {
     if (known && known.forwarded === forwarded && known.peer === peer) return known
     const { places, readClientAddress } = this.parts
     const { address, prefixKey } = readClientAddress(ask)
-    const read = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address), peer, forwarded }
+    const [country, asn] = [places.countryOf(address), places.asnOf(address)]
+    const read = { address, prefixKey, country, asn, peer, forwarded: ownText(forwarded) }
     if (forwarded.length <= 200) this.#known[slot] = read
     return read
   }
