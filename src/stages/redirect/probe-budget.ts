@@ -13,7 +13,9 @@ export function spendProbe(
   { perHostAndDay, burstPerHost }: Pick<ProofLimits, 'perHostAndDay' | 'burstPerHost'>,
   nowMs: number,
 ): boolean {
-  const saved = budget.probesLeft + ((nowMs - budget.countedMs) * perHostAndDay) / dayMs
+  // A clock that was set back takes nothing away.
+  const passedMs = Math.max(0, nowMs - budget.countedMs)
+  const saved = budget.probesLeft + (passedMs * perHostAndDay) / dayMs
   budget.probesLeft = Math.min(saved, burstPerHost)
   budget.countedMs = nowMs
   if (budget.probesLeft < 1) return false

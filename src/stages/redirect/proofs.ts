@@ -9,6 +9,7 @@ import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
 import { type ProbeAsk, type ProbeParts, type ProbeVerdict, probeBlock } from './probe-block.ts'
 import { type ProbeBudget, spendProbe } from './probe-budget.ts'
 import type { ProofLimits } from './proof-limits.ts'
+import { isLately } from './within.ts'
 
 /** `openBlob`: undefined where the blobs do not lie here. */
 export type ProofParts = Omit<ProbeParts, 'own'> & {
@@ -102,17 +103,17 @@ export class Proofs {
   ): ProofState {
     const host = this.#hosts[family].get(candidate.url)
     const { freshMs, shakyMs } = this.#limits
-    const needsLook = isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
-    const isLive = !needsLook || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const needsLook = isShaky === true || (host !== undefined && isLately(shakyMs, host.failedMs, about.nowMs))
+    const isLive = !needsLook || (host !== undefined && isLately(freshMs, host.goodMs, about.nowMs))
     const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
-    if (host.badUntilMs > about.nowMs) return 'bad'
+    if (this.#isBad(host, about.nowMs)) return 'bad'
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
     if (!pair) return isProvenBySnapshot && host.failures === 0 ? 'proven' : 'unproven'
-    if (pair.badUntilMs > about.nowMs) return 'bad'
+    if (this.#isBad(pair, about.nowMs)) return 'bad'
     if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
-    const isFresh =
-      isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+    const isYoung = isLately(this.#limits.goodForMs, pair.goodMs, about.nowMs)
+    const isFresh = isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && isYoung
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
   }
 
@@ -121,20 +122,25 @@ export class Proofs {
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
     if (!pair || pair.goodMs === 0 || pair.doubtedMs > pair.goodMs || pair.host.failures > 0) return false
     // One that a client was held for passed after the client had asked.
-    return nowMs - pair.goodMs < this.#limits.goodForMs
+    return isLately(this.#limits.goodForMs, pair.goodMs, nowMs)
+  }
+
+  /** A pause that ends later than any can is of a clock that was set back. */
+  #isBad({ badUntilMs }: Trouble, nowMs: number): boolean {
+    return badUntilMs > nowMs && badUntilMs - nowMs <= this.#limits.maxBadForMs
   }
 
   /** A doubt about the pair would be one about a probe that has just passed. */
   isEcho({ candidate, blob, family }: Pairing, nowMs: number): boolean {
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
-    return nowMs - (pair?.goodMs ?? 0) < this.#limits.echoMs
+    return isLately(this.#limits.echoMs, pair?.goodMs ?? 0, nowMs)
   }
 
   /** A client was failed there, perhaps: the pair counts for nothing until a probe has passed. True: it is in doubt now. */
   doubt({ candidate, blob, family }: Pairing, nowMs: number): boolean {
     const pair = this.#pairOf(candidate, blob.digest, family)
-    if (nowMs - pair.goodMs < this.#limits.echoMs) return false
-    pair.doubtedMs = nowMs
+    if (isLately(this.#limits.echoMs, pair.goodMs, nowMs)) return false
+    pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
     return true
   }
 
@@ -194,6 +200,7 @@ export class Proofs {
       if (!verdict.isCompared) counters.probesNotCompared++
       const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
       if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
+      pair.doubtedMs = 0
       pair.goodMs = nowMs
       pair.host.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
@@ -235,8 +242,8 @@ export class Proofs {
   failed({ candidate, blob, family }: Pairing, { isHostWide }: { readonly isHostWide: boolean }): void {
     const pair = this.#pairOf(candidate, blob.digest, family)
     const nowMs = this.#tell.now()
-    if (pair.badUntilMs > nowMs && !isHostWide) return
-    if (pair.host.badUntilMs <= nowMs) this.#close(pair, { isHostWide }, nowMs)
+    if (this.#isBad(pair, nowMs) && !isHostWide) return
+    if (!this.#isBad(pair.host, nowMs)) this.#close(pair, { isHostWide }, nowMs)
   }
 
   #close(pair: Pair, { isHostWide }: { readonly isHostWide: boolean }, nowMs: number): void {
@@ -270,7 +277,7 @@ export class Proofs {
       this.#pairs.delete(key)
       pair.host.pairs--
       // What is known of a shaky host outlives its pairs: there are no more of those than addresses.
-      if (pair.host.pairs === 0 && this.#tell.now() - pair.host.failedMs >= this.#limits.shakyMs) {
+      if (pair.host.pairs === 0 && !isLately(this.#limits.shakyMs, pair.host.failedMs, this.#tell.now())) {
         const family = key.startsWith('4') ? 4 : 6
         this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
       }
