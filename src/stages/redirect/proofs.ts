@@ -7,8 +7,9 @@ import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
 import { type ProbeAsk, type ProbeParts, type ProbeVerdict, probeBlock } from './probe-block.ts'
-import { type ProbeBudget, spendProbe } from './probe-budget.ts'
+import { hasProbe, spendProbe } from './probe-budget.ts'
 import type { ProofLimits } from './proof-limits.ts'
+import { type Host, newHost, type Pair, pairKey, type Trouble } from './proof-records.ts'
 import { isLately } from './within.ts'
 
 /** `openBlob`: undefined where the blobs do not lie here. */
@@ -18,24 +19,7 @@ export type ProofParts = Omit<ProbeParts, 'own'> & {
   readonly onDamaged?: ((digest: Digest) => void) | undefined
 }
 
-type Trouble = { failures: number; badUntilMs: number }
 type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
-/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob. */
-type Host = Trouble &
-  ProbeBudget & {
-    pairs: number
-    running: number
-    goodMs: number
-    failedMs: number
-  }
-type Pair = Trouble & {
-  readonly host: Host
-  goodMs: number
-  doubtedMs: number
-  running: Promise<boolean> | undefined
-  /** Our own bytes are being read, to know whose are wrong. */
-  isDisputed: boolean
-}
 
 export type Pairing = {
   readonly candidate: Candidate
@@ -93,8 +77,19 @@ export class Proofs {
    */
   stateOf(pairing: Pairing, about: { isTrusted: boolean; sinceMs: number; nowMs: number }): ProofState {
     const state = this.#stateAlone(pairing, about)
-    const isInDoubt = state === 'proven' && this.#isInDoubt(pairing.candidate.host.id, pairing.doubtSinceMs)
-    return isInDoubt ? 'unproven' : state
+    const { candidate, family, doubtSinceMs } = pairing
+    const host = this.#hosts[family].get(candidate.url)
+    const isInDoubt = state === 'proven' && this.#isInDoubt(candidate.host.id, doubtSinceMs)
+    return isInDoubt && this.#mayProbe(host, about.nowMs) ? 'unproven' : state
+  }
+
+  /** Only a failed probe closes: where none can be made, doubts say nothing. Else who makes many of them would close all hosts. */
+  #isDoubted(pair: Pair, nowMs: number): boolean {
+    return pair.doubtedMs > pair.goodMs && (pair.failures > 0 || this.#mayProbe(pair.host, nowMs))
+  }
+
+  #mayProbe(host: Host | undefined, nowMs: number): boolean {
+    return host === undefined || hasProbe(host, this.#limits, nowMs)
   }
 
   #stateAlone(
@@ -111,7 +106,7 @@ export class Proofs {
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
     if (!pair) return isProvenBySnapshot && host.failures === 0 ? 'proven' : 'unproven'
     if (this.#isBad(pair, about.nowMs)) return 'bad'
-    if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
+    if (host.failures > 0 || this.#isDoubted(pair, about.nowMs)) return 'unproven'
     const isYoung = isLately(this.#limits.goodForMs, pair.goodMs, about.nowMs)
     const isFresh = isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && isYoung
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
@@ -284,13 +279,4 @@ export class Proofs {
       return
     }
   }
-}
-
-function newHost(probesLeft: number): Host {
-  const never = Number.NEGATIVE_INFINITY
-  return { failures: 0, badUntilMs: 0, pairs: 0, running: 0, goodMs: never, failedMs: never, probesLeft, countedMs: 0 }
-}
-
-function pairKey(family: 4 | 6, url: string, digest: string): string {
-  return `${family}${url} ${digest}`
 }
