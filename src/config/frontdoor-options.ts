@@ -12,6 +12,12 @@ export const frontdoorOptions = {
     group: 'Front door',
     help: 'layers that leave the front door as origin at once, where no host can serve them; what is more waits',
   },
+  frontdoorTransfersPerNetwork: {
+    kind: 'count',
+    default: '256',
+    group: 'Front door',
+    help: 'of these, most to one network (/24 or /48), so that one that reads slowly does not keep all',
+  },
   frontdoorBytesPerSecond: {
     kind: 'bytes',
     default: '0',

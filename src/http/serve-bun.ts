@@ -1,6 +1,7 @@
 // Bun.serve as a listener of Asks and Answers: origin and api use it, since it sends files from the kernel.
 // Bun's idle timeout would cut slow live requests, so it is off while one is read and worked on; the stall timer runs instead.
 
+import { dispose } from '#http/wire/send-body.ts'
 import { type Answer, type Ask, answerError } from './answer.ts'
 import { type Handler, isStored, type Listener, type ListenOptions, plainPeer, type TlsFiles } from './listener.ts'
 import { withStallTimer } from './stall-timer.ts'
@@ -49,7 +50,7 @@ function toResponse(answer: Answer, method: string): Response {
   }
   const { body, status } = answer
   if (method === 'HEAD' || body === undefined) {
-    if (isStored(body)) void body[Symbol.asyncDispose]()
+    dispose(body)
     if (answer.contentLength !== undefined) headers.set('content-length', String(answer.contentLength))
     return new Response(null, { status, headers })
   }
@@ -58,7 +59,7 @@ function toResponse(answer: Answer, method: string): Response {
     headers.set('content-length', String(body.sizeBytes))
     return new Response(body.stream(), { status, headers })
   }
-  void body[Symbol.asyncDispose]()
+  dispose(body)
   const { path, first } = body.file
   return new Response(Bun.file(path).slice(first, first + body.sizeBytes), { status, headers })
 }

@@ -2,6 +2,8 @@
 
 export type FairQueueOptions = { readonly maxEntries: number; readonly maxPerGroup: number }
 
+const anyGroup = () => true
+
 export class FairQueue<Entry> {
   readonly #options: FairQueueOptions
   /** In the order of their turns. */
@@ -27,21 +29,23 @@ export class FairQueue<Entry> {
     return true
   }
 
-  /** Whose turn it is. */
-  peek(): Entry | undefined {
-    return this.#groups.values().next().value?.[0]
+  /** Whose turn it is, of the groups that may have one. */
+  peek(mayHave: (group: number) => boolean = anyGroup): Entry | undefined {
+    for (const [group, entries] of this.#groups) if (mayHave(group)) return entries[0]
+    return undefined
   }
 
   /** Takes out what `peek` shows; its group is the last one now. */
-  shift(): Entry | undefined {
-    const first = this.#groups.entries().next().value
-    if (!first) return undefined
-    const [group, entries] = first
-    this.#groups.delete(group)
-    const entry = entries.shift()
-    if (entries.length > 0) this.#groups.set(group, entries)
-    this.#size--
-    return entry
+  shift(mayHave: (group: number) => boolean = anyGroup): Entry | undefined {
+    for (const [group, entries] of this.#groups) {
+      if (!mayHave(group)) continue
+      this.#groups.delete(group)
+      const entry = entries.shift()
+      if (entries.length > 0) this.#groups.set(group, entries)
+      this.#size--
+      return entry
+    }
+    return undefined
   }
 
   remove(group: number, entry: Entry): void {

@@ -64,7 +64,8 @@ export class EvidenceOutbox {
           if (this.#waiting.size > 0) this.#schedule()
         })
       },
-      Math.max(0, this.#nextAtMs - this.#parts.now()),
+      // Never longer than the longest pause: the clock may have been set back.
+      Math.min(maxBackoffMs, Math.max(0, this.#nextAtMs - this.#parts.now())),
     )
     this.#timer.unref()
   }

@@ -17,6 +17,7 @@ export function frontLimits({ settings }: Config): Pick<FrontOptions, 'streams' 
     origin: {
       ...frontDefaults.origin,
       transfers: settings.frontdoorTransfers,
+      transfersPerPrefix: settings.frontdoorTransfersPerNetwork,
       bytesPerSecond: settings.frontdoorBytesPerSecond,
       waitMs: settings.frontdoorWait,
       maxWaiting: settings.frontdoorWaiting,

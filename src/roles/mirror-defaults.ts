@@ -6,7 +6,7 @@ import type { CrawlOptions } from '#stages/mirror/crawl-host.ts'
 import type { CheckInOptions } from '#stages/mirror/decide-check-ins.ts'
 import type { CrawlPace } from '#stages/mirror/due-crawls.ts'
 import type { FleetWatchOptions } from '#stages/mirror/fleet-watch.ts'
-import type { StrikeOptions } from '#stages/mirror/strikes.ts'
+import type { StrikeOptions } from '#stages/mirror/strike-options.ts'
 
 /** What they cost a host in a day is counted in test/flow/cost-of-proof.test.ts. */
 export const crawlDefaults: CrawlOptions = {

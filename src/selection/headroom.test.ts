@@ -140,3 +140,14 @@ test('a host that was given is found again, full or far, unless it suits no long
   for (const { id } of near) expect(find(id)).toBe(id)
   for (const id of [10, 11, 12]) expect(find(id)).toBeUndefined()
 })
+
+test('of a clock that is set back by hours nothing stays booked for as long', () => {
+  const clock = { nowMs: 1_800_000_000_000 }
+  const headroom = new Headroom(headroomDefaults, () => clock.nowMs)
+  headroom.book(hostOf(1), 100 * second)
+  expect(headroom.hasRoom(1, true)).toBe(false)
+  clock.nowMs -= 10 * 3_600_000
+  expect(headroom.hasRoom(1, true)).toBe(true)
+  headroom.book(hostOf(1), second)
+  expect(headroom.busyMs(1)).toBe(1_000)
+})

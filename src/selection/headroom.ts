@@ -17,6 +17,9 @@ const guestPart = 0.5
 /** Asks are no downloads: whoever asks and does not fetch makes a host look busy for so many times `aheadMs` at most. */
 const mostAheads = 6
 
+/** A clock that was set back further makes all that was booked void: else no host had room for as long. */
+const clockSlackMs = 60_000
+
 /** Ids are serial numbers of a catalogue; from here on hosts are not counted and always have room. */
 const mostHosts = 1 << 20
 
@@ -25,6 +28,7 @@ export class Headroom {
   readonly #now: () => number
   /** By host id. */
   #doneAtMs = new Float64Array(1024)
+  #lastMs = 0
 
   constructor(options: HeadroomOptions, now: () => number) {
     this.#options = options
@@ -48,7 +52,7 @@ export class Headroom {
   }
 
   hasRoom(id: number, isHome: boolean): boolean {
-    return this.doneAtMs(id) <= this.fullFromMs(isHome)
+    return this.fullFromMs(isHome) >= this.doneAtMs(id)
   }
 
   /** When the host is done with what it was given; 0: it never was given anything. */
@@ -58,6 +62,8 @@ export class Headroom {
 
   /** A host that is done later than this has no room now: the clock is read once for many hosts. */
   fullFromMs(isHome: boolean, nowMs = this.#now()): number {
+    if (nowMs < this.#lastMs - clockSlackMs) this.#doneAtMs.fill(0)
+    this.#lastMs = nowMs
     return nowMs + this.#options.aheadMs * (isHome ? 1 : guestPart)
   }
 

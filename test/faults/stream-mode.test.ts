@@ -108,7 +108,7 @@ describe('a client that hangs up', () => {
   test('while it waits for the origin leaves the queue', async () => {
     await using front = await serve('origin')
     const { origin } = front.front
-    const held = origin.start(1)!
+    const held = origin.start(1, 1)!
     const clients = await Promise.all([1, 2, 3].map(() => openWire(front)))
     for (const client of clients) await client.send(request())
     await waitUntil(() => origin.waiting === 3, { what: 'all wait' })

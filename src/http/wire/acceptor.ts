@@ -177,9 +177,9 @@ export class Acceptor {
   }
 
   #tick(): void {
-    const now = new Date()
-    this.#shared.nowMs = now.getTime()
-    this.#shared.date = `date: ${now.toUTCString()}\r\n`
+    // Deadlines must not end all connections, nor none, when the machine's clock is set.
+    this.#shared.nowMs = performance.now()
+    this.#shared.date = `date: ${new Date().toUTCString()}\r\n`
   }
 
   async stop(graceMs: number): Promise<void> {

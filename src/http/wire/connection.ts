@@ -19,7 +19,7 @@ export type Shared = {
   readonly limits: WireLimits
   readonly log: (error: unknown) => void
   readonly isTls: boolean
-  /** Coarse: advanced by the sweep. */
+  /** Of a clock that nobody sets. Coarse: advanced by the sweep. */
   nowMs: number
   /** The whole Date field, of the same age. */
   date: string

@@ -93,7 +93,11 @@ export function lengthOf({ body, contentLength }: Answer): number | undefined {
   return isStored(body) ? body.sizeBytes : undefined
 }
 
+/** Nobody waits for it, and a store that fails to close what nobody reads must not end the process. */
 export function dispose(body: Answer['body']): void {
-  if (isStored(body)) void body[Symbol.asyncDispose]()
-  else if (body instanceof ReadableStream) void body.cancel()
+  const close = async () => {
+    if (isStored(body)) await body[Symbol.asyncDispose]()
+    else if (body instanceof ReadableStream) await body.cancel()
+  }
+  close().catch(() => undefined)
 }

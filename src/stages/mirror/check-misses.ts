@@ -60,9 +60,10 @@ export class MissChecks {
   #mayCheck(hostId: number, pair: string): boolean {
     const { everyMs, againMs, maxRunning, maxPerHost } = this.#options
     const nowMs = this.#tools.now()
-    const isEarly = nowMs - (this.#checkedAtMs.get(hostId) ?? Number.NEGATIVE_INFINITY) < everyMs
-    if (isEarly || this.#running >= maxRunning) return false
-    if (nowMs - (this.#found.get(pair) ?? Number.NEGATIVE_INFINITY) < againMs) return false
+    // What was checked at a time to come was so before the clock was set back.
+    const isWithin = (ms: number, atMs = Number.NEGATIVE_INFINITY) => atMs <= nowMs && nowMs - atMs < ms
+    if (isWithin(everyMs, this.#checkedAtMs.get(hostId)) || this.#running >= maxRunning) return false
+    if (isWithin(againMs, this.#found.get(pair))) return false
     this.#checkedAtMs.set(hostId, nowMs)
     this.#found.delete(pair)
     this.#found.set(pair, nowMs)

@@ -17,7 +17,8 @@ import { chooseTargets } from './choose-targets.ts'
 import type { CrawlRecord, HostRecords, Presence, TreeRecords } from './host-records.ts'
 import { type ClientReadOptions, ClientReads } from './read-as-client.ts'
 import { readWhole } from './read-whole.ts'
-import { type Circuit, StrikeBook, type StrikeOptions } from './strikes.ts'
+import type { StrikeOptions } from './strike-options.ts'
+import { type Circuit, StrikeBook } from './strikes.ts'
 
 export type FleetRecords = Pick<HostRecords, 'listHosts'> & {
   /** By host id. */

@@ -84,7 +84,8 @@ export class ClientReads {
     const { maxRunning, firstWaitMs, strikeWaitMs, longestWaitMs } = this.#options
     const nowMs = this.#tools.now()
     const { startedAtMs, waitMs } = this.#paces.get(hostId) ?? { startedAtMs: Number.NEGATIVE_INFINITY, waitMs: 0 }
-    const sinceMs = nowMs - startedAtMs
+    // One that is still to come is of a clock that was set back.
+    const sinceMs = startedAtMs > nowMs ? Number.POSITIVE_INFINITY : nowMs - startedAtMs
     if (this.#running >= maxRunning || sinceMs < (isStrike ? Math.min(waitMs, strikeWaitMs) : waitMs)) return false
     const isForgotten = sinceMs >= 2 * longestWaitMs
     this.#paces.set(hostId, {

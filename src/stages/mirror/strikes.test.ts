@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { StrikeBook, type StrikeOptions } from './strikes.ts'
+import type { StrikeOptions } from './strike-options.ts'
+import { StrikeBook } from './strikes.ts'
 
 const options: StrikeOptions = {
   windowMs: 600_000,
@@ -219,5 +220,21 @@ describe('what an attacker can bring about', () => {
     book.probed(1, undefined, 0)
     expect(book.circuitOf(1)).toBe('draining')
     expect(book.reasonOf(1)).toMatch(/clients of 8 networks/)
+  })
+})
+
+describe('a clock that is set back by hours', () => {
+  const hours = 10 * 3_600_000
+
+  test('keeps no circuit open and no host from being probed for as long', () => {
+    const book = bookOf()
+    book.probed(1, 'answered 500', hours)
+    book.strike(2, 10, hours)
+    expect(book.strike(2, 11, 0)).toBe(false)
+    expect(book.strike(2, 12, 1_000)).toBe(true)
+    expect(book.evidenceOf(2, 30_000).doubtSinceMs).toBeUndefined()
+    book.probed(1, undefined, 29_000)
+    book.probed(1, undefined, 30_000)
+    expect(book.circuitOf(1)).toBe('closed')
   })
 })

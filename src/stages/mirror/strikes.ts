@@ -3,30 +3,9 @@
 // nobody new until a whole read passed. One that is good to probes and bad to a client's read comes back by a whole read only, and one
 // that has to be taken out again stays out longer. What one network can bring about in a day is bounded, and so is what is remembered.
 
-export type Circuit = 'closed' | 'open' | 'draining'
+import type { StrikeOptions } from './strike-options.ts'
 
-export type StrikeOptions = {
-  /** How long a strike counts. */
-  readonly windowMs: number
-  /** Different client networks whose strikes drain a host that passes its probes. */
-  readonly drainPrefixes: number
-  /** Hosts that the strikes of one network may help to drain in a day. */
-  readonly maxDrainsPerPrefix: number
-  /** Hosts that may be drained at once, whoever strikes. */
-  readonly maxDraining: number
-  /** Probes of one host are at least so far apart. */
-  readonly probeEveryMs: number
-  /** So long a network that struck a host says nothing new of it: nobody brings about probes by asking on and on. */
-  readonly repeatMs: number
-  /** A doubt that front doors are told of lasts so long, and then another may follow. */
-  readonly doubtMs: number
-  /** An open circuit stays so at least this long, then closes after two probes that passed; or drains, when a whole read had failed. */
-  readonly openMs: number
-  /** A host that drains again stays out for `openMs`, doubled with each time up to this, before it is read whole. */
-  readonly maxOutMs: number
-  readonly maxPrefixesPerHost: number
-  readonly maxPrefixes: number
-}
+export type Circuit = 'closed' | 'open' | 'draining'
 
 type HostState = {
   circuit: Circuit
@@ -48,6 +27,8 @@ const neededPasses = 2
 /** An open circuit lasts 32 times as long at most. */
 const maxDoublings = 5
 const never = Number.NEGATIVE_INFINITY
+/** Clocks are set by less all the time. */
+const clockSlackMs = 5_000
 const noEvidence: HostEvidence = { strikes: 0, doubtSinceMs: undefined }
 
 export class StrikeBook {
@@ -57,9 +38,24 @@ export class StrikeBook {
   readonly #drains = new Map<number, { day: number; count: number }>()
   /** How often a host that passed its probes was taken out, and when last; after a day without, it begins anew. */
   readonly #relapses = new Map<number, { count: number; atMs: number }>()
+  #lastMs = never
 
   constructor(options: StrikeOptions) {
     this.#options = options
+  }
+
+  /** A clock that is set back takes all that is remembered with it: else circuits stayed open, and nothing was probed, for as long. */
+  #follow(nowMs: number): void {
+    const backMs = this.#lastMs - nowMs
+    this.#lastMs = nowMs
+    if (backMs <= clockSlackMs) return
+    for (const host of this.#hosts.values()) {
+      host.changedAtMs -= backMs
+      host.probedAtMs -= backMs
+      host.doubtedAtMs -= backMs
+      for (const [prefixKey, atMs] of host.strikes) host.strikes.set(prefixKey, atMs - backMs)
+    }
+    for (const relapse of this.#relapses.values()) relapse.atMs -= backMs
   }
 
   circuitOf(hostId: number): Circuit {
@@ -72,6 +68,7 @@ export class StrikeBook {
 
   /** What front doors are told: client networks that struck it lately, and since when it is in doubt. */
   evidenceOf(hostId: number, nowMs: number): HostEvidence {
+    this.#follow(nowMs)
     const host = this.#hosts.get(hostId)
     if (!host) return noEvidence
     let strikes = 0
@@ -81,6 +78,7 @@ export class StrikeBook {
 
   /** True when the host is to be probed now; tell `probed` what came of it. */
   strike(hostId: number, prefixKey: number, nowMs: number): boolean {
+    this.#follow(nowMs)
     const host = this.#stateOf(hostId)
     // A network that has used up its day still starts probes: they harm nobody.
     const before = host.strikes.get(prefixKey) ?? never
@@ -96,6 +94,7 @@ export class StrikeBook {
 
   /** A front door's own probe failed for whatever blob: true when the host is to be probed from here now. */
   suspect(hostId: number, nowMs: number): boolean {
+    this.#follow(nowMs)
     return this.#doubt(this.#stateOf(hostId), nowMs)
   }
 
@@ -113,6 +112,7 @@ export class StrikeBook {
 
   /** Any probe of the host, on evidence or in its turn. */
   probed(hostId: number, failure: string | undefined, nowMs: number): void {
+    this.#follow(nowMs)
     const known = this.#hosts.get(hostId)
     if (failure !== undefined) {
       const host = known ?? this.#stateOf(hostId)
@@ -134,6 +134,7 @@ export class StrikeBook {
 
   /** A whole read of a draining host: it comes back, or its circuit opens. */
   wholeRead(hostId: number, failure: string | undefined, nowMs: number): void {
+    this.#follow(nowMs)
     const host = this.#hosts.get(hostId)
     if (host?.circuit !== 'draining') return
     if (failure === undefined) this.#close(hostId)
@@ -142,6 +143,7 @@ export class StrikeBook {
 
   /** It passes probes and failed a read like a client's. */
   expose(hostId: number, failure: string, nowMs: number): void {
+    this.#follow(nowMs)
     const host = this.#stateOf(hostId)
     if (host.circuit === 'closed') this.#noteRelapse(hostId, nowMs)
     this.#failWhole(host, failure, nowMs)
@@ -149,6 +151,7 @@ export class StrikeBook {
 
   /** Draining hosts whose time is over. */
   listToRead(nowMs: number): number[] {
+    this.#follow(nowMs)
     return this.listDraining().filter((hostId) => nowMs - this.#hosts.get(hostId)!.changedAtMs >= this.#outMs(hostId))
   }
 

@@ -26,7 +26,7 @@ export function admitOrigin(asked: Admission, front: FrontDoor): Admitted | Prom
   const { answer } = asked
   const bytes = bytesOf(asked)
   if (bytes === undefined) return { how: 'at once', answer }
-  const transfer = front.origin.start(bytes)
+  const transfer = front.origin.start(bytes, asked.prefixKey)
   return transfer ? { how: 'at once', answer: send(answer, transfer) } : waitForRoom(asked, bytes, front)
 }
 

@@ -112,3 +112,16 @@ describe('the memory', () => {
     ])
   })
 })
+
+test('a clock that is set back by hours makes the memory end, not last', () => {
+  const asks = new Asks({ windowMs: 300_000, maxEntries: 4 })
+  const late = 10 * 3_600_000
+  asks.recall(1, digest(1), late).originAnswers++
+  asks.noteFirst(2, digest(1), candidate, late)
+  expect(asks.find(1, digest(1), 0)).toBeUndefined()
+  expect(asks.peek(2, digest(1), 0)).toBeUndefined()
+  // Nor do old places keep out new ones.
+  for (let prefix = 10; prefix < 14; prefix++) asks.noteFirst(prefix, digest(1), candidate, late)
+  for (let prefix = 20; prefix < 24; prefix++) asks.noteFirst(prefix, digest(1), candidate, prefix)
+  expect([20, 21, 22, 23].map((prefix) => asks.find(prefix, digest(1), 30)?.last)).toEqual(Array(4).fill(candidate))
+})

@@ -3,6 +3,7 @@
 import { parseRange } from '#http/range.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
 import { FirstAsks } from './first-asks.ts'
+import { isWithin } from './within.ts'
 
 /**
  * plain: the whole blob from its start. part: one of several, which belong to one host and prove nothing about it.
@@ -107,12 +108,12 @@ export class Asks {
   }
 
   #isLive(memory: Memory, nowMs: number): boolean {
-    return nowMs - memory.startedMs < this.#options.windowMs
+    return isWithin(this.#options.windowMs, memory.startedMs, nowMs)
   }
 
   #keep(prefixKey: number, digest: string, memory: Memory, nowMs: number): void {
     const { maxEntries, windowMs } = this.#options
-    if (this.#youngCount >= maxEntries / 2 || nowMs - this.#turnedMs >= windowMs) {
+    if (this.#youngCount >= maxEntries / 2 || !isWithin(windowMs, this.#turnedMs, nowMs)) {
       this.#old = this.#young
       this.#young = new Map()
       this.#youngCount = 0

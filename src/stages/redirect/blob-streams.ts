@@ -7,6 +7,7 @@ import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Asked } from './choose-host.ts'
 import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { hostAgentOf } from './host-agent.ts'
 import type { OpenBlob } from './own-blobs.ts'
 import type { Pairing } from './proofs.ts'
 import { remoteSource, type SourceLimits, type StreamSource, treeSource } from './stream-source.ts'
@@ -86,7 +87,8 @@ export class BlobStreams {
     gone: AbortSignal | undefined,
   ): Promise<StreamedBlob | undefined> {
     const { outbound, ticketQuery } = this.#parts
-    const { blob, userAgent } = asked
+    const { blob } = asked
+    const userAgent = hostAgentOf(asked.userAgent)
     const sources = hosts.map((host) => {
       const url = `${host.url}/${blobPath(blob.digest)}${ticketQuery(host, asked)}`
       return remoteSource({ outbound, host, url, blob, userAgent, limits: this.#options })

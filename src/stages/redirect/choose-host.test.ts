@@ -430,3 +430,21 @@ describe('a host that is busy', () => {
     expect(told.hosts!.tiers[0]).toMatchObject({ tier: 'netblock', hosts: [{ busyMs: 12_000, hasRoom: false }] })
   })
 })
+
+describe('what a client says of itself', () => {
+  test('makes no host refuse the probe that it brought about', async () => {
+    // As httpd and nginx do with a field that is too long.
+    for (const host of hosts)
+      host.fault = (exchange) => {
+        const { request, response } = exchange
+        if ((request.headers['user-agent'] ?? '').length < 8_000) goodHost(exchange)
+        else response.writeHead(400).end()
+      }
+    const agent = { 'user-agent': `docker/28.5.2 ${'x'.repeat(9_000)}` }
+    const { to } = await get(agent)
+    await get({ ...agent, range: 'bytes=5-' })
+    await settle(1)
+    expect(kinds()).toEqual(['resume', 'probe-passed'])
+    expect(hosts.map(({ url }) => url)).toContain(to)
+  })
+})

@@ -10,6 +10,7 @@ import type { PublishedBlob } from '#snapshots/publication.ts'
 import { type AskShape, type Asks, hasTried, isTried, type Memory, noteGiven, shapeOf, startRound } from './asks.ts'
 import { type ChooseOptions, drawOptions, isFleetFresh } from './choose-options.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { hostAgentOf } from './host-agent.ts'
 import type { Pairing, ProofState, Proofs } from './proofs.ts'
 import type { PullsBegun } from './pulls-begun.ts'
 
@@ -36,8 +37,6 @@ export type ChooseParts = {
   /** `?t=…` for this host, or ''. */
   readonly ticketQuery: (candidate: Candidate, asked: Asked) => string
 }
-
-const anyAgent = 'docker/28.5.2 go/go1.24.8 kernel/6.12.0 os/linux arch/amd64 UpstreamClient(Docker-Client/28.5.2)'
 
 export class HostChooser {
   readonly #parts: ChooseParts
@@ -231,7 +230,7 @@ export class HostChooser {
     const roundTripMs = asked.fleet.health.byId.get(candidate.host.id)?.roundTripMs ?? 0
     const { minProbeMs, probeRoundTrips } = this.options
     const timeoutMs = Math.min(Math.max(minProbeMs, probeRoundTrips * roundTripMs), leftMs)
-    const { userAgent = anyAgent } = asked
+    const userAgent = hostAgentOf(asked.userAgent)
     const query = this.#parts.ticketQuery(candidate, asked)
     return this.#parts.proofs.prove(this.#pairing(candidate, asked), { timeoutMs, userAgent, query })
   }

@@ -1,5 +1,6 @@
 // How a client behaves when a host fails it, and how it is served for that, by its User-Agent. The table was measured: twelve versions of
 // clients, 21 faults each.
+import { ownText } from '#kit/own-text.ts'
 import type { ClientKind } from '#selection/client.ts'
 
 /**
@@ -108,19 +109,22 @@ export function clientClassOf(rules: readonly ClientRule[], userAgent: string | 
 
 /** With a memory, since few agents make most requests, one after the other; an agent longer than any real one is not remembered. */
 export function clientClassReader(rules: readonly ClientRule[]): (userAgent: string | undefined) => ClientClass {
-  const known = new Map<string, ClientClass>()
+  const known = new Map<string, { readonly agent: string; readonly fits: ClientClass }>()
   const nameless = clientClassOf(rules, undefined)
-  let lastAgent = ''
-  let last = nameless
+  let last = { agent: '', fits: nameless }
   return (userAgent) => {
     if (userAgent === undefined) return nameless
-    if (userAgent === lastAgent) return last
-    const found = known.get(userAgent) ?? clientClassOf(rules, userAgent.slice(0, 512))
-    if (userAgent.length > 512) return found
+    if (userAgent === last.agent) return last.fits
+    const found = known.get(userAgent)
+    if (found) {
+      last = found
+      return found.fits
+    }
+    const fits = clientClassOf(rules, userAgent.slice(0, 512))
+    if (userAgent.length > 512) return fits
     if (known.size >= 1000) known.clear()
-    known.set(userAgent, found)
-    lastAgent = userAgent
-    last = found
-    return found
+    last = { agent: ownText(userAgent), fits }
+    known.set(last.agent, last)
+    return fits
   }
 }

@@ -2,6 +2,7 @@
 // first ask makes no object and leaves nothing for the collector.
 import type { Candidate } from '#snapshots/index-placement.ts'
 import { digestBits, mix } from './pair-bits.ts'
+import { isWithin } from './within.ts'
 
 const ways = 4
 
@@ -38,7 +39,7 @@ export class FirstAsks {
     const startedMs = this.#startedMs[place]!
     this.#sentTo[place] = undefined
     this.#startedMs[place] = 0
-    return nowMs - startedMs < this.#windowMs ? { sentTo, startedMs } : undefined
+    return isWithin(this.#windowMs, startedMs, nowMs) ? { sentTo, startedMs } : undefined
   }
 
   peek(prefixKey: number, digest: string): { readonly sentTo: Candidate; readonly startedMs: number } | undefined {
@@ -53,12 +54,18 @@ export class FirstAsks {
     if (place < 0) {
       const first = (this.#keyLow & this.#mask) * ways
       place = first
-      for (let i = first + 1; i < first + ways; i++) if (this.#startedMs[i]! < this.#startedMs[place]!) place = i
+      for (let i = first + 1; i < first + ways; i++) if (this.#ageOf(i, nowMs) > this.#ageOf(place, nowMs)) place = i
     }
     this.#high[place] = this.#keyHigh
     this.#low[place] = this.#keyLow
     this.#startedMs[place] = nowMs
     this.#sentTo[place] = sentTo
+  }
+
+  /** Of what a clock said that was set back since: the greatest. */
+  #ageOf(place: number, nowMs: number): number {
+    const startedMs = this.#startedMs[place]!
+    return startedMs - nowMs > this.#windowMs ? Number.POSITIVE_INFINITY : nowMs - startedMs
   }
 
   #find(prefixKey: number, digest: string): number {

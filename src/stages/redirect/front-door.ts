@@ -3,6 +3,7 @@
 import { originTicketId, Tickets, ticketLifeMs } from '#access/ticket.ts'
 import type { Answer } from '#http/answer.ts'
 import type { ReadClientAddress, Sender } from '#http/client-address.ts'
+import { ownText } from '#kit/own-text.ts'
 import type { SelectionClient } from '#selection/client.ts'
 import { Headroom, type HeadroomOptions, headroomDefaults } from '#selection/headroom.ts'
 import type { View } from '#snapshots/holder.ts'
@@ -203,7 +204,7 @@ export class FrontDoor {
     const { places, readClientAddress } = this.parts
     const { address, prefixKey } = readClientAddress(ask)
     const [country, asn] = [places.countryOf(address), places.asnOf(address)]
-    const read = { address, prefixKey, country, asn, peer, forwarded, client: undefined }
+    const read = { address, prefixKey, country, asn, peer, forwarded: ownText(forwarded), client: undefined }
     if (forwarded.length <= 200) this.#known[slot] = read
     return read
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { KnownPaths } from './known-paths.ts'
@@ -34,4 +35,19 @@ test('paths that are longer than any are not kept', () => {
   const path = `/v2/${'a/'.repeat(300)}blobs/${digest('1')}`
   paths.keep({ path, publication, repository, blob, treePath })
   expect(paths.find(path, publication)).toBeUndefined()
+})
+
+test('no publication stays in memory for paths that were asked for once', async () => {
+  const paths = new KnownPaths()
+  const olds: WeakRef<PublicationIndex>[] = []
+  for (let generation = 1; generation <= 50; generation++) {
+    const made = { generation } as PublicationIndex
+    paths.keep({ path: `/v2/a/blobs/${digest(String(generation))}`, publication: made, repository, blob, treePath })
+    olds.push(new WeakRef(made))
+  }
+  await turn()
+  Bun.gc(true)
+  // The collector may take what still stands on the stack for a reference.
+  expect(olds.filter((old) => old.deref() !== undefined).length).toBeLessThan(5)
+  expect(paths.find('/v2/a/blobs/none', publication)).toBeUndefined()
 })

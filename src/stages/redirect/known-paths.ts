@@ -1,5 +1,6 @@
 // What the paths of blobs lead to, for those that are asked for now: the layers of popular images are most of all requests, and reading
 // a path, finding its repository and its blob is a good part of the work. One place by hash each, so it is bounded and needs no list.
+import { ownText } from '#kit/own-text.ts'
 import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { digestBits } from './pair-bits.ts'
@@ -25,14 +26,25 @@ function placeOf(path: string): number {
 
 export class KnownPaths {
   readonly #known = new Array<KnownPath | undefined>(places).fill(undefined)
+  /** What all of them are of. */
+  #publication: PublicationIndex | undefined
 
   /** Undefined: not known of this publication, whatever it is. */
   find(path: string, publication: PublicationIndex): KnownPath | undefined {
+    // One path that nobody asks for again would keep a whole publication in memory.
+    if (publication !== this.#publication) this.#begin(publication)
     const known = this.#known[placeOf(path)]
-    return known && known.publication === publication && known.path === path ? known : undefined
+    return known && known.path === path ? known : undefined
   }
 
   keep(known: KnownPath): void {
-    if (known.path.length <= maxLength) this.#known[placeOf(known.path)] = known
+    if (known.path.length > maxLength) return
+    if (known.publication !== this.#publication) this.#begin(known.publication)
+    this.#known[placeOf(known.path)] = { ...known, path: ownText(known.path) }
+  }
+
+  #begin(publication: PublicationIndex): void {
+    this.#known.fill(undefined)
+    this.#publication = publication
   }
 }

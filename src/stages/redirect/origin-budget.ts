@@ -1,9 +1,12 @@
 // The budget of what leaves from here as origin, and those who wait for room in it. Waiting is safe: no client gives up within half a
 // minute. Failing is not: a 429 ends a pull of docker or containerd within a second.
 import { FairQueue } from '#kit/fair-queue.ts'
+import { BoundedCounts } from './bounded-counts.ts'
 import { type Transfer, TransferBudget, type TransferLimits } from './transfer-budget.ts'
 
 export type OriginLimits = TransferLimits & {
+  /** Of one client prefix: whoever reads slowly keeps a transfer for long, and must not keep all. */
+  readonly transfersPerPrefix: number
   /** The longest that a client waits for room. */
   readonly waitMs: number
   readonly maxWaiting: number
@@ -14,6 +17,7 @@ export type OriginLimits = TransferLimits & {
 
 export const originLimitDefaults: OriginLimits = {
   transfers: 512,
+  transfersPerPrefix: 256,
   bytesPerSecond: 0,
   waitMs: 20_000,
   maxWaiting: 1_000,
@@ -48,6 +52,8 @@ export class OriginBudget {
   readonly #now: () => number
   readonly #budget: TransferBudget
   readonly #queue: FairQueue<Waiting>
+  readonly #ofPrefix: BoundedCounts
+  readonly #hasShare = (prefixKey: number) => this.#ofPrefix.hasRoom(prefixKey)
   #beat: Timer | undefined
 
   constructor(limits: OriginLimits, now: () => number) {
@@ -55,6 +61,7 @@ export class OriginBudget {
     this.#now = now
     this.#budget = new TransferBudget(limits, now)
     this.#budget.onRoom = () => this.#letIn()
+    this.#ofPrefix = new BoundedCounts(Number.POSITIVE_INFINITY, limits.transfersPerPrefix)
     this.#queue = new FairQueue({ maxEntries: limits.maxWaiting, maxPerGroup: limits.maxWaitingPerPrefix })
   }
 
@@ -66,9 +73,16 @@ export class OriginBudget {
     return this.#queue.size
   }
 
-  /** Undefined when there is no room, or somebody waits for it already. */
-  start(bytes: number): Transfer | undefined {
-    return this.#queue.size === 0 ? this.#budget.start(bytes) : undefined
+  /** Undefined when there is no room, or somebody waits for it already who may have it. */
+  start(bytes: number, prefixKey: number): Transfer | undefined {
+    return this.#queue.peek(this.#hasShare) ? undefined : this.#begin(bytes, prefixKey)
+  }
+
+  #begin(bytes: number, prefixKey: number): Transfer | undefined {
+    if (!this.#ofPrefix.hasRoom(prefixKey)) return undefined
+    const transfer = this.#budget.start(bytes, () => this.#ofPrefix.leave(prefixKey))
+    if (transfer) this.#ofPrefix.enter(prefixKey)
+    return transfer
   }
 
   charge(bytes: number): void {
@@ -113,10 +127,10 @@ export class OriginBudget {
   }
 
   #letIn(): void {
-    for (let next = this.#queue.peek(); next; next = this.#queue.peek()) {
-      const transfer = this.#budget.start(next.ask.bytes)
+    for (let next = this.#queue.peek(this.#hasShare); next; next = this.#queue.peek(this.#hasShare)) {
+      const transfer = this.#begin(next.ask.bytes, next.ask.prefixKey)
       if (!transfer) return
-      this.#queue.shift()
+      this.#queue.shift(this.#hasShare)
       next.settle({ transfer })
     }
     this.#rest()

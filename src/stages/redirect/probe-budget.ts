@@ -7,14 +7,25 @@ export type ProbeBudget = { probesLeft: number; countedMs: number }
 
 const dayMs = 86_400_000
 
-/** False: this host has had its probes for now. */
-export function spendProbe(
-  budget: ProbeBudget,
-  { perHostAndDay, burstPerHost }: Pick<ProofLimits, 'perHostAndDay' | 'burstPerHost'>,
+type Limits = Pick<ProofLimits, 'perHostAndDay' | 'burstPerHost'>
+
+function leftOf(
+  { probesLeft, countedMs }: ProbeBudget,
+  { perHostAndDay, burstPerHost }: Limits,
   nowMs: number,
-): boolean {
-  const saved = budget.probesLeft + ((nowMs - budget.countedMs) * perHostAndDay) / dayMs
-  budget.probesLeft = Math.min(saved, burstPerHost)
+): number {
+  // A clock that was set back takes nothing away.
+  const passedMs = Math.max(0, nowMs - countedMs)
+  return Math.min(probesLeft + (passedMs * perHostAndDay) / dayMs, burstPerHost)
+}
+
+export function hasProbe(budget: ProbeBudget, limits: Limits, nowMs: number): boolean {
+  return leftOf(budget, limits, nowMs) >= 1
+}
+
+/** False: this host has had its probes for now. */
+export function spendProbe(budget: ProbeBudget, limits: Limits, nowMs: number): boolean {
+  budget.probesLeft = leftOf(budget, limits, nowMs)
   budget.countedMs = nowMs
   if (budget.probesLeft < 1) return false
   budget.probesLeft--

@@ -318,3 +318,56 @@ describe('what is known', () => {
     expect(states.slice(15)).toEqual(Array(10).fill('unproven'))
   })
 })
+
+describe('a clock that is set back by hours', () => {
+  const hours = 10 * 3_600_000
+  const stateNow = (book: ReturnType<typeof proofs>) => book.stateOf(pairing(), { ...about, nowMs })
+
+  test('closes nothing for as long', async () => {
+    const book = proofs()
+    host.fault = ({ response }) => response.writeHead(500).end()
+    expect(await book.prove(pairing(), ask)).toBe(false)
+    expect(stateNow(book)).toBe('bad')
+    nowMs -= hours
+    expect(stateNow(book)).toBe('unproven')
+    host.fault = goodHost
+    expect(await book.prove(pairing(), ask)).toBe(true)
+    expect(stateNow(book)).toBe('proven')
+  })
+
+  test('proves nothing for as long, and a doubt counts', async () => {
+    const book = proofs()
+    expect(await book.prove(pairing(), ask)).toBe(true)
+    nowMs -= hours
+    expect(book.hasPassed(pairing(), nowMs)).toBe(false)
+    expect(book.doubt(pairing(), nowMs)).toBe(true)
+    expect(stateNow(book)).toBe('unproven')
+    expect(await book.prove(pairing(), ask)).toBe(true)
+    expect(stateNow(book)).toBe('proven')
+  })
+})
+
+describe('doubts where no probe may be made any more', () => {
+  const spent = { perHostAndDay: 1, burstPerHost: 1 }
+
+  test('close nothing, whoever makes them: of a pair or of the whole host', async () => {
+    const book = proofs(spent)
+    expect(await book.prove(pairing(), ask)).toBe(true)
+    nowMs += 10_000
+    expect(book.doubt(pairing(), nowMs)).toBe(true)
+    expect(await book.prove(pairing(), ask)).toBe(false)
+    expect(book.stateOf(pairing(), { ...about, nowMs })).toBe('proven')
+    expect(book.stateOf(pairing({ doubtSinceMs: nowMs }), { ...about, nowMs })).toBe('proven')
+    nowMs += 86_400_000
+    expect(book.stateOf(pairing(), { ...about, nowMs })).toBe('unproven')
+    expect(await book.prove(pairing(), ask)).toBe(true)
+  })
+
+  test('do not open what a probe has closed', async () => {
+    const book = proofs(spent)
+    host.fault = ({ response }) => response.writeHead(404).end()
+    expect(await book.prove(pairing(), ask)).toBe(false)
+    nowMs += proofLimitDefaults.maxBadForMs
+    expect(book.stateOf(pairing(), { ...about, nowMs })).toBe('unproven')
+  })
+})

@@ -7,8 +7,10 @@ import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
 import { type OpenBlob, OwnBlobs } from './own-blobs.ts'
 import { type ProbeAsk, type ProbeParts, type ProbeVerdict, probeBlock } from './probe-block.ts'
-import { type ProbeBudget, spendProbe } from './probe-budget.ts'
+import { hasProbe, spendProbe } from './probe-budget.ts'
 import type { ProofLimits } from './proof-limits.ts'
+import { type Host, newHost, type Pair, pairKey, type Trouble } from './proof-records.ts'
+import { isLately } from './within.ts'
 
 /** `openBlob`: undefined where the blobs do not lie here. */
 export type ProofParts = Omit<ProbeParts, 'own'> & {
@@ -17,24 +19,7 @@ export type ProofParts = Omit<ProbeParts, 'own'> & {
   readonly onDamaged?: ((digest: Digest) => void) | undefined
 }
 
-type Trouble = { failures: number; badUntilMs: number }
 type FailedVerdict = Extract<ProbeVerdict, { isGood: false }>
-/** goodMs: when a probe passed there last, failedMs: when one failed, of any blob. */
-type Host = Trouble &
-  ProbeBudget & {
-    pairs: number
-    running: number
-    goodMs: number
-    failedMs: number
-  }
-type Pair = Trouble & {
-  readonly host: Host
-  goodMs: number
-  doubtedMs: number
-  running: Promise<boolean> | undefined
-  /** Our own bytes are being read, to know whose are wrong. */
-  isDisputed: boolean
-}
 
 export type Pairing = {
   readonly candidate: Candidate
@@ -92,8 +77,19 @@ export class Proofs {
    */
   stateOf(pairing: Pairing, about: { isTrusted: boolean; sinceMs: number; nowMs: number }): ProofState {
     const state = this.#stateAlone(pairing, about)
-    const isInDoubt = state === 'proven' && this.#isInDoubt(pairing.candidate.host.id, pairing.doubtSinceMs)
-    return isInDoubt ? 'unproven' : state
+    const { candidate, family, doubtSinceMs } = pairing
+    const host = this.#hosts[family].get(candidate.url)
+    const isInDoubt = state === 'proven' && this.#isInDoubt(candidate.host.id, doubtSinceMs)
+    return isInDoubt && this.#mayProbe(host, about.nowMs) ? 'unproven' : state
+  }
+
+  /** Only a failed probe closes: where none can be made, doubts say nothing. Else who makes many of them would close all hosts. */
+  #isDoubted(pair: Pair, nowMs: number): boolean {
+    return pair.doubtedMs > pair.goodMs && (pair.failures > 0 || this.#mayProbe(pair.host, nowMs))
+  }
+
+  #mayProbe(host: Host | undefined, nowMs: number): boolean {
+    return host === undefined || hasProbe(host, this.#limits, nowMs)
   }
 
   #stateAlone(
@@ -102,17 +98,17 @@ export class Proofs {
   ): ProofState {
     const host = this.#hosts[family].get(candidate.url)
     const { freshMs, shakyMs } = this.#limits
-    const needsLook = isShaky === true || (host !== undefined && about.nowMs - host.failedMs < shakyMs)
-    const isLive = !needsLook || (host !== undefined && about.nowMs - host.goodMs < freshMs)
+    const needsLook = isShaky === true || (host !== undefined && isLately(shakyMs, host.failedMs, about.nowMs))
+    const isLive = !needsLook || (host !== undefined && isLately(freshMs, host.goodMs, about.nowMs))
     const isProvenBySnapshot = about.isTrusted && about.sinceMs === 0 && isLive
     if (!host) return isProvenBySnapshot ? 'proven' : 'unproven'
-    if (host.badUntilMs > about.nowMs) return 'bad'
+    if (this.#isBad(host, about.nowMs)) return 'bad'
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
     if (!pair) return isProvenBySnapshot && host.failures === 0 ? 'proven' : 'unproven'
-    if (pair.badUntilMs > about.nowMs) return 'bad'
-    if (pair.doubtedMs > pair.goodMs || host.failures > 0) return 'unproven'
-    const isFresh =
-      isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && about.nowMs - pair.goodMs < this.#limits.goodForMs
+    if (this.#isBad(pair, about.nowMs)) return 'bad'
+    if (host.failures > 0 || this.#isDoubted(pair, about.nowMs)) return 'unproven'
+    const isYoung = isLately(this.#limits.goodForMs, pair.goodMs, about.nowMs)
+    const isFresh = isLive && pair.goodMs > 0 && pair.goodMs >= about.sinceMs && isYoung
     return isFresh || isProvenBySnapshot ? 'proven' : 'unproven'
   }
 
@@ -121,20 +117,25 @@ export class Proofs {
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
     if (!pair || pair.goodMs === 0 || pair.doubtedMs > pair.goodMs || pair.host.failures > 0) return false
     // One that a client was held for passed after the client had asked.
-    return nowMs - pair.goodMs < this.#limits.goodForMs
+    return isLately(this.#limits.goodForMs, pair.goodMs, nowMs)
+  }
+
+  /** A pause that ends later than any can is of a clock that was set back. */
+  #isBad({ badUntilMs }: Trouble, nowMs: number): boolean {
+    return badUntilMs > nowMs && badUntilMs - nowMs <= this.#limits.maxBadForMs
   }
 
   /** A doubt about the pair would be one about a probe that has just passed. */
   isEcho({ candidate, blob, family }: Pairing, nowMs: number): boolean {
     const pair = this.#pairs.get(pairKey(family, candidate.url, blob.digest))
-    return nowMs - (pair?.goodMs ?? 0) < this.#limits.echoMs
+    return isLately(this.#limits.echoMs, pair?.goodMs ?? 0, nowMs)
   }
 
   /** A client was failed there, perhaps: the pair counts for nothing until a probe has passed. True: it is in doubt now. */
   doubt({ candidate, blob, family }: Pairing, nowMs: number): boolean {
     const pair = this.#pairOf(candidate, blob.digest, family)
-    if (nowMs - pair.goodMs < this.#limits.echoMs) return false
-    pair.doubtedMs = nowMs
+    if (isLately(this.#limits.echoMs, pair.goodMs, nowMs)) return false
+    pair.doubtedMs = Math.max(nowMs, pair.goodMs + 1)
     return true
   }
 
@@ -194,6 +195,7 @@ export class Proofs {
       if (!verdict.isCompared) counters.probesNotCompared++
       const about = { hostId: candidate.host.id, digest: blob.digest, atMs: nowMs }
       if (pair.doubtedMs > pair.goodMs) report({ ...about, kind: 'probe-passed' })
+      pair.doubtedMs = 0
       pair.goodMs = nowMs
       pair.host.goodMs = nowMs
       for (const trouble of [pair, pair.host]) {
@@ -235,8 +237,8 @@ export class Proofs {
   failed({ candidate, blob, family }: Pairing, { isHostWide }: { readonly isHostWide: boolean }): void {
     const pair = this.#pairOf(candidate, blob.digest, family)
     const nowMs = this.#tell.now()
-    if (pair.badUntilMs > nowMs && !isHostWide) return
-    if (pair.host.badUntilMs <= nowMs) this.#close(pair, { isHostWide }, nowMs)
+    if (this.#isBad(pair, nowMs) && !isHostWide) return
+    if (!this.#isBad(pair.host, nowMs)) this.#close(pair, { isHostWide }, nowMs)
   }
 
   #close(pair: Pair, { isHostWide }: { readonly isHostWide: boolean }, nowMs: number): void {
@@ -270,20 +272,11 @@ export class Proofs {
       this.#pairs.delete(key)
       pair.host.pairs--
       // What is known of a shaky host outlives its pairs: there are no more of those than addresses.
-      if (pair.host.pairs === 0 && this.#tell.now() - pair.host.failedMs >= this.#limits.shakyMs) {
+      if (pair.host.pairs === 0 && !isLately(this.#limits.shakyMs, pair.host.failedMs, this.#tell.now())) {
         const family = key.startsWith('4') ? 4 : 6
         this.#hosts[family].delete(key.slice(1, key.indexOf(' ')))
       }
       return
     }
   }
-}
-
-function newHost(probesLeft: number): Host {
-  const never = Number.NEGATIVE_INFINITY
-  return { failures: 0, badUntilMs: 0, pairs: 0, running: 0, goodMs: never, failedMs: never, probesLeft, countedMs: 0 }
-}
-
-function pairKey(family: 4 | 6, url: string, digest: string): string {
-  return `${family}${url} ${digest}`
 }

@@ -2,6 +2,7 @@
 // of a place in a table in memory: what leaves this file is digests and numbers.
 import type { FrontCounters } from './counters.ts'
 import { digestBits, mix } from './pair-bits.ts'
+import { isWithin } from './within.ts'
 
 export type PullCountOptions = {
   /** After a pull that counted, the same prefix and blob count no more for so long: re-asks, parts and second tries. */
@@ -51,7 +52,7 @@ export class PullCounts {
     const place = this.#placeOf(prefixKey, digest)
     const nowS = Math.floor(nowMs / 1000)
     const lastS = this.#countedAtS[place]!
-    if (nowS < lastS + this.#options.windowMs / 1000) return
+    if (isWithin(this.#options.windowMs / 1000, lastS, nowS)) return
     const isSameDay = Math.floor(nowS / dayS) === Math.floor(lastS / dayS)
     const ofDay = isSameDay ? this.#countedOfDay[place]! : 0
     if (ofDay >= this.#options.maxPerPrefixAndDay) return

@@ -1,6 +1,7 @@
 // Who was answered what, in numbers: by host, country, repository and tag, without a record a request. Only names of the snapshots
 // make a row, so that no request can; all others share one.
 
+import { ownText } from '#kit/own-text.ts'
 import { measures, otherSubject, type StatisticsRow, type SubjectKind, unknownSubject } from '#snapshots/statistics.ts'
 
 /** The column of each way to answer. Those up to `streamed` have their bytes in the next column. */
@@ -57,8 +58,9 @@ class Tally {
       if (this.#subjects.length === this.#maxNames) this.#append('', otherSubject)
       return this.#maxNames
     }
-    const row = this.#append(before, name)
-    rows.set(name, row)
+    const own = ownText(name)
+    const row = this.#append(before, own)
+    rows.set(own, row)
     return row
   }
 

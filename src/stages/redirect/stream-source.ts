@@ -104,7 +104,7 @@ export function treeSource(openBlob: OpenBlob, { digest, sizeBytes }: Blob): Str
       const reader = body.stream().getReader()
       const close = () => {
         void reader.cancel().catch(() => undefined)
-        void body[Symbol.asyncDispose]()
+        Promise.resolve(body[Symbol.asyncDispose]()).catch(() => undefined)
       }
       return {
         async next() {

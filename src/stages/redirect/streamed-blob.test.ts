@@ -1,8 +1,9 @@
 // Wrong bytes: what is held back is mended, what was sent is cut off before it is a whole layer, and who lied is known as far as can be.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { type BreakingHost, wrongAndEnds, wrongAt } from '../../../test/kit/breaking-host.ts'
-import { bodyOf, layer } from '../../../test/kit/front-door.ts'
+import { bodyOf, digestOf, layer } from '../../../test/kit/front-door.ts'
 import { askForLayer, kindsOf, readToCut, type StreamHosts, startStreamHosts } from '../../../test/kit/stream-front.ts'
+import { StreamedBlob } from './streamed-blob.ts'
 
 let hosts: StreamHosts
 let near: BreakingHost
@@ -89,4 +90,18 @@ describe('wrong bytes', () => {
     const other = await askForLayer(fixture, { range: `bytes=${got.length}-`, 'x-forwarded-for': '203.0.113.9' })
     expect(other.status).toBe(206)
   })
+})
+
+test('a stream that breaks before it begins has ended, whatever broke', async () => {
+  const ends: string[] = []
+  const none = () => undefined
+  const streamed = new StreamedBlob({
+    blob: { digest: digestOf(layer), sizeBytes: size },
+    sources: [{ host: undefined, open: () => Promise.reject(new Error('a bug')) }],
+    lastly: [],
+    holdBackBytes: 1,
+    watch: { failed: none, opened: none, wrong: none, ended: (sentBytes, fate) => ends.push(`${sentBytes} ${fate}`) },
+  })
+  await expect(streamed.start()).rejects.toThrow('a bug')
+  expect(ends).toEqual(['0 unbegun'])
 })

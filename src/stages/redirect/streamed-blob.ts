@@ -77,7 +77,11 @@ export class StreamedBlob implements StoredBody {
 
   /** False: no source brought the head of an answer, and nothing is lost by answering in another way. */
   async start(): Promise<boolean> {
-    const isOpen = await this.#openNext(0)
+    const isOpen = await this.#openNext(0).catch((error) => {
+      // Its place in the budget comes back whatever broke.
+      this.end()
+      throw error
+    })
     if (isOpen) this.#left.push(...this.#lastly)
     else this.end()
     return isOpen

@@ -32,13 +32,14 @@ export class TransferBudget {
     return this.#running
   }
 
-  /** Undefined when there is no room now. */
-  start(bytes: number): Transfer | undefined {
+  /** Undefined when there is no room now. `onEnd` is called before anybody hears of the room. */
+  start(bytes: number, onEnd?: () => void): Transfer | undefined {
     if (this.#running >= this.#limits.transfers) return undefined
     if (this.#bytes && !this.#bytes.borrow(all, bytes, this.#now())) return undefined
     this.#running++
     return new Transfer(bytes, (unsentBytes) => {
       this.#running--
+      onEnd?.()
       this.#bytes?.giveBack(all, unsentBytes)
       this.onRoom()
     })
