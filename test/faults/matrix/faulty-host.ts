@@ -124,10 +124,11 @@ export class FaultyHost implements AsyncDisposable {
 
   /** Whoever dials again meets silence; the connection that is half served stays silent too. */
   async #goDark(): Promise<void> {
-    if (this.#dropping || this.#mode.is !== 'bad') return
     const server = this.#server
+    // Two answers at once: the first has taken it.
+    if (!server || this.#mode.is !== 'bad') return
     this.#server = undefined
-    server?.close()
+    server.close()
     this.#dropping = await dropConnections(this.#options.address, this.#port)
   }
 
