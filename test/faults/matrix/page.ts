@@ -1,4 +1,4 @@
-// docs/fault-matrix.md, made of a run.
+// docs/fault-matrix.md, made of two runs: of this machine's clients, and of Debian's newest behind them.
 
 import type { Told } from './tables.ts'
 
@@ -30,13 +30,38 @@ Twelve such hosts lie to scripted clients at a time and three to docker, and the
 bound is part of the result. With 54 liars at once and four reads, 8 of the 54 rows had four or five victims.`,
   E: `Everything comes through the front door, which reads from the hosts and goes on with the next when one breaks. Layers of up to 8 MiB, as
 both are here, are sent when they are right, so wrong bytes are replaced unseen. Of larger ones the last piece is held back: the client
-sees a cut, and one that cannot begin again (skopeo, containerd 1) fails; no row shows that, since no layer here is so large.`,
+sees a cut, and one that cannot begin again (skopeo, containerd 1) fails. No row shows that, since no layer here is so large; while the
+last piece was all that was held back, those two failed in the row of wrong bytes.`,
 }
 
-/** `date`: of the run. `note`: what a reader must know of how the tables came about. */
+const newestHeading = '\n## The newest clients'
+
+/** What the run of the newest clients has written there. */
+function newestOf(page: string): string {
+  const at = page.indexOf(newestHeading)
+  return at < 0 ? '' : page.slice(at)
+}
+
+/** The page with this run of the newest clients instead of the one before. */
+export function withNewest(
+  page: string,
+  told: readonly Told[],
+  run: { readonly versions: string; readonly date: Date },
+): string {
+  const before = page.slice(0, page.length - newestOf(page).length)
+  const made = `Made by \`npm run clients\` on ${run.date.toISOString().slice(0, 10)}, with Debian's newest packages: ${run.versions}. *docker* has the containerd store.`
+  const tables = told.map(({ letter, title, text, missed }) => {
+    const verdict =
+      letter === 'C' ? [] : [missed.length === 0 ? 'The goal is met.' : `The goal is missed by: ${missed.join('; ')}.`]
+    return [`### ${letter}. ${title}`, text, ...verdict].join('\n\n')
+  })
+  return `${before}${newestHeading}\n\n${[made, ...tables].join('\n\n')}\n`
+}
+
+/** `date`: of the run. `before`: the page as it was, of which the newest clients' part stays. */
 export function writePage(
   told: readonly Told[],
-  run: { readonly versions: string; readonly date: Date; readonly note?: string },
+  run: { readonly versions: string; readonly date: Date; readonly before: string },
 ): string {
   const tables = told.map(({ letter, title, text, missed }) => {
     const remark = remarks[letter]
@@ -46,6 +71,6 @@ export function writePage(
     return `## ${letter}. ${title}\n\n${remark === undefined ? '' : `${remark}\n\n`}${text}\n\n${verdict}\n`
   })
   const head = `# The fault matrix\n\n<!-- made by \`npm run matrix\`; not to be edited -->\n\n${introduction}\n`
-  const made = `Made by \`npm run matrix\` on ${run.date.toISOString().slice(0, 10)} with ${run.versions}. A part of it runs with \`npm test\` (test/faults/matrix.test.ts).${run.note === undefined ? '' : ` ${run.note}`}\n`
-  return [head, made, ...tables].join('\n')
+  const made = `Made by \`npm run matrix\` on ${run.date.toISOString().slice(0, 10)} with ${run.versions}. A part of it runs with \`npm test\` (test/faults/matrix.test.ts).\n`
+  return `${[head, made, ...tables].join('\n')}${newestOf(run.before)}`
 }
