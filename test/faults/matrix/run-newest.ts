@@ -1,7 +1,7 @@
 // `npm run clients`: tables A to C with Debian's newest clients, docker with both of its stores. Not part of the tests: it fetches some
 // 150 MB of packages the first time. Arguments choose tables: `A`. What was run is written behind the tables of docs/fault-matrix.md.
 
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startContainerd } from '../../kit/clients/containerd.ts'
@@ -26,17 +26,24 @@ const starters: Partial<Record<ClientName, Starter>> = {
   oras: makeOras,
 }
 const clients = Object.keys(starters) as ClientName[]
+// Kept for the next run.
+const kept = join(tmpdir(), 'flotilla-newest-clients')
 const say = (line: string) => console.log(line)
 
 async function describeProgram(bin: string, program: string): Promise<string> {
   const asked = program === 'crane' || program === 'oras' ? 'version' : '--version'
   const { stdout, stderr } = await runProgram(join(bin, program), [asked])
-  return `${program} ${/\d+\.\d+[^\s,;]*/.exec(`${stdout}\n${stderr}`)?.[0] ?? 'of an unknown version'}`
+  const told = /\d+\.\d+[^\s,;]*/.exec(`${stdout}\n${stderr}`)?.[0]
+  return `${program} ${told ?? packagedVersion(program) ?? 'of an unknown version'}`
+}
+
+/** Debian's crane does not know its own. */
+function packagedVersion(program: string): string | undefined {
+  const packed = readdirSync(join(kept, 'cache/archives')).find((file) => file.startsWith(`${program}_`))
+  return packed?.split('_')[1]
 }
 
 installMissingPackages(say)
-// Kept for the next run.
-const kept = join(tmpdir(), 'flotilla-newest-clients')
 const bin = await unpackNewest(kept, say).catch((error) => {
   if (!(error instanceof PackagesMissing)) throw error
   console.error(`Debian's newest clients cannot be had here: ${error.message}`)
