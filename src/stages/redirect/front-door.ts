@@ -86,6 +86,8 @@ export type FrontParts = ProofParts & {
 type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'> & {
   readonly peer: string
   readonly forwarded: string
+  /** As its last request made it: those of one address mostly come from one program. */
+  client: SelectionClient | undefined
 }
 
 /** A power of two. */
@@ -179,9 +181,13 @@ export class FrontDoor {
   }
 
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
-    const { address, prefixKey, country, asn } = this.#knownOf(ask)
+    const known = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
-    return { address, prefixKey, country, asn, kind: this.classOf(userAgent).kind, isTls }
+    const { kind } = this.classOf(userAgent)
+    const { client } = known
+    if (client && client.kind === kind && client.isTls === isTls) return client
+    const { address, prefixKey, country, asn } = known
+    return (known.client = { address, prefixKey, country, asn, kind, isTls })
   }
 
   countryOf(ask: Sender): string | undefined {
@@ -196,7 +202,8 @@ export class FrontDoor {
     if (known && known.forwarded === forwarded && known.peer === peer) return known
     const { places, readClientAddress } = this.parts
     const { address, prefixKey } = readClientAddress(ask)
-    const read = { address, prefixKey, country: places.countryOf(address), asn: places.asnOf(address), peer, forwarded }
+    const [country, asn] = [places.countryOf(address), places.asnOf(address)]
+    const read = { address, prefixKey, country, asn, peer, forwarded, client: undefined }
     if (forwarded.length <= 200) this.#known[slot] = read
     return read
   }
