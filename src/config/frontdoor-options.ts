@@ -60,6 +60,24 @@ export const frontdoorOptions = {
     group: 'Front door',
     help: 'the last piece of a streamed layer, kept in memory until the whole is right',
   },
+  streamWhole: {
+    kind: 'bytes',
+    default: '8MiB',
+    group: 'Front door',
+    help: 'streamed layers up to this size are kept in memory until they are right, before their first byte is sent; 0: none',
+  },
+  streamWholeMemory: {
+    kind: 'bytes',
+    default: '128MiB',
+    group: 'Front door',
+    help: 'all that is kept so at once; a layer for which there is no room keeps back its last piece only',
+  },
+  streamWholeWait: {
+    kind: 'duration',
+    default: '20s',
+    group: 'Front door',
+    help: 'how long a client waits so for the first byte; then the layer is sent as it comes, but for its last piece',
+  },
   streamFirstByte: {
     kind: 'duration',
     default: '3s',

@@ -3,9 +3,11 @@
 
 import { afterEach, expect, test } from 'bun:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { mediaTypes } from '#oci/media-type.ts'
 import { exchange } from '../kit/client-exchange.ts'
 import { dockerAgent } from '../kit/scripted-client.ts'
 import { SimFleet } from '../kit/sim-fleet.ts'
+import { simRepository, simTag } from '../kit/sim-tree.ts'
 
 const mebibyte = 1024 * 1024
 const layerBytes = 20 * mebibyte
@@ -41,11 +43,21 @@ async function get(range: string | undefined, userAgent: string, address = '10.1
   return { hostBytes: second.body.length, frontBytes: 0, host: new URL(location).host }
 }
 
+/** Every pull asks for its image first. */
+async function beginPull(userAgent: string, address: string): Promise<void> {
+  const headers = { 'user-agent': userAgent, 'x-forwarded-for': address, accept: mediaTypes.ociManifest }
+  const { status } = await exchange(`${fleet.url}/v2/${simRepository}/manifests/${simTag}`, {
+    headers,
+    silenceMs: 20_000,
+  })
+  expect(status).toBe(200)
+}
+
 /** Prints the share, and holds what must be true of every habit. */
 function expectCalm(what: string, gots: readonly Got[]): void {
   const host = gots.reduce((sum, { hostBytes }) => sum + hostBytes, 0)
   const front = gots.reduce((sum, { frontBytes }) => sum + frontBytes, 0)
-  const strikes = fleet.evidence.filter(({ kind }) => kind === 'resume' || kind === 'miss')
+  const strikes = fleet.evidence.filter(({ kind }) => kind === 'resume' || kind === 'return' || kind === 'miss')
   const share = (100 * host) / (host + front)
   const returns = fleet.evidence.length - strikes.length
   console.log(`${what}: ${share.toFixed(1)} % of bytes from hosts, ${strikes.length} strikes, ${returns} weak returns`)
@@ -109,9 +121,10 @@ async function crowd(count: number, minutes: number, networks: readonly string[]
   const gots: Promise<Got>[] = []
   const begunMs = performance.now()
   for (let n = 0; n < count; n++) {
-    const address = networks[n % networks.length]
-    for (const blob of fleet.tree.blobs.keys())
-      gots.push(get(undefined, n % 3 === 0 ? containerdAgent : dockerAgent, address, blob))
+    const address = networks[n % networks.length]!
+    const userAgent = n % 3 === 0 ? containerdAgent : dockerAgent
+    const begun = beginPull(userAgent, address)
+    for (const blob of fleet.tree.blobs.keys()) gots.push(begun.then(() => get(undefined, userAgent, address, blob)))
     await pauseUntil(begunMs, n + 1, (minutes * minuteMs) / count)
   }
   return Promise.all(gots)
@@ -132,7 +145,11 @@ test('a reboot of a whole network: 200 pulls of one layer at the same moment, tw
   await startFleet('crowds')
   const gots: Got[] = []
   for (let round = 0; round < 2; round++) {
-    gots.push(...(await Promise.all(Array.from({ length: 200 }, () => get(undefined, dockerAgent)))))
+    const pull = async () => {
+      await beginPull(dockerAgent, '10.1.2.3')
+      return await get(undefined, dockerAgent)
+    }
+    gots.push(...(await Promise.all(Array.from({ length: 200 }, pull))))
     await pause(minuteMs)
   }
   expectCalm('a reboot', gots)
@@ -144,12 +161,14 @@ test('Ctrl-C and pull again six seconds later, in forty networks', async () => {
   for (let n = 0; n < 40; n++) {
     const address = `10.1.${n}.1`
     const { digest } = fleet.tree.blobs[0]!
+    await beginPull(dockerAgent, address)
     // It took the redirect and was gone before the body.
     await exchange(`${fleet.url}${fleet.pathOf(digest)}`, {
       headers: { 'user-agent': dockerAgent, 'x-forwarded-for': address },
       silenceMs: 20_000,
     })
     await pause(minuteMs / 10)
+    await beginPull(dockerAgent, address)
     gots.push(await get(undefined, dockerAgent, address))
   }
   expectCalm('Ctrl-C', gots)

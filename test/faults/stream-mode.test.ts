@@ -45,7 +45,7 @@ async function serve(mode: 'stream' | 'origin' = 'stream'): Promise<Served> {
   const fixture = await openFront(folder, {
     options: {
       clientRules: [{ product: '*', kind: 'normal', mode }],
-      streams: { ...streamDefaults, firstByteMs: 1_000, stallMs: 1_000 },
+      streams: { ...streamDefaults, firstByteMs: 1_000, stallMs: 1_000, wholeBytes: 0 },
       origin: { ...originLimitDefaults, transfers: 1 },
     },
     parts: { now: Date.now },
@@ -162,7 +162,14 @@ describe('a large layer', () => {
           sources: [remoteSource(source)],
           lastly: [],
           holdBackBytes: streamDefaults.holdBackBytes,
-          watch: { failed: () => {}, opened: () => {}, wrong: () => {}, ended: (_, fate) => void ends.push(fate) },
+          wholeMs: 0,
+          watch: {
+            failed: () => {},
+            opened: () => {},
+            read: () => {},
+            wrong: () => {},
+            ended: (_, fate) => void ends.push(fate),
+          },
         })
         expect(await body.start()).toBe(true)
         return { status: 200, headers: {}, body }

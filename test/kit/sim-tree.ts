@@ -3,7 +3,8 @@
 import { join } from 'node:path'
 import { digestOf } from '#blobs/hashing.ts'
 import type { Digest } from '#oci/digest.ts'
-import type { RepositoryName } from '#oci/name.ts'
+import { mediaTypes } from '#oci/media-type.ts'
+import type { RepositoryName, Tag } from '#oci/name.ts'
 import { applyPack } from '#snapshots/apply-pack.ts'
 import { writePack } from '#snapshots/catalogue-pack.ts'
 import type { Publication } from '#snapshots/publication.ts'
@@ -14,6 +15,7 @@ import { openBlobIn } from './front-door.ts'
 import { seeded } from './seeded.ts'
 
 export const simRepository = 'fedora/base'
+export const simTag = 'latest' as Tag
 export const simChannel = 'stable'
 
 export class SimTree {
@@ -40,6 +42,17 @@ export class SimTree {
     }
   }
 
+  /** Of all layers, under its tag. */
+  #makeImage(): Buffer {
+    const layers = this.blobs.map(({ digest, sizeBytes }) => ({
+      mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
+      digest,
+      size: sizeBytes,
+    }))
+    const config = { mediaType: mediaTypes.ociConfig, digest: digestOf(Buffer.from('{}')), size: 2 }
+    return Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }))
+  }
+
   /** Another generation with so many new layers; gives back what a front door takes. */
   async publish(folder: string, count: number, sizeBytes: number): Promise<Publication> {
     this.generation++
@@ -53,12 +66,23 @@ export class SimTree {
     }
     const header = { channel: simChannel, from: 0, to: this.generation, createdAtMs: 0, smallBlobBytes: 65_536 }
     const blobsAdded = this.blobs.map((blob) => ({ ...blob, digest: blob.digest as Digest }))
+    const image = this.#makeImage()
+    const described = { digest: digestOf(image), sizeBytes: image.length, mediaType: mediaTypes.ociManifest }
     const { path } = await writePack(
       join(folder, `${this.generation}.pack`),
       header,
-      [{ name: simRepository as RepositoryName, blobsAdded }],
+      [
+        {
+          name: simRepository as RepositoryName,
+          blobsAdded,
+          tagsSet: [[simTag, described.digest]],
+          manifestsAdded: [described],
+        },
+      ],
       // Layers travel: nothing of them is in the pack.
-      async function* () {},
+      async function* (digest) {
+        if (digest === described.digest) yield image
+      },
     )
     return applyPack(undefined, await readPack(path))
   }

@@ -7,6 +7,7 @@ import type { Candidate } from '#snapshots/index-placement.ts'
 import type { Asked } from './choose-host.ts'
 import type { FrontCounters } from './counters.ts'
 import type { ReportEvidence } from './evidence.ts'
+import { HeldMemory } from './held-memory.ts'
 import { hostAgentOf } from './host-agent.ts'
 import type { OpenBlob } from './own-blobs.ts'
 import type { Pairing } from './proofs.ts'
@@ -18,6 +19,12 @@ export type StreamOptions = TransferLimits &
   SourceLimits & {
     /** The last piece of a blob, which waits until the whole is right. Each stream keeps so much in memory. */
     readonly holdBackBytes: number
+    /** Blobs up to this size are kept back whole until they are right, so that nobody sees wrong bytes of them. 0: none. */
+    readonly wholeBytes: number
+    /** All that may wait so; a blob for which there is no room keeps back its last piece only. */
+    readonly wholeMemoryBytes: number
+    /** A client waits so long for the first byte, and is then served as it comes. */
+    readonly wholeMs: number
     /** A fragile client whose blob no gold host holds gets it in this way from others, instead of from the origin. */
     readonly isForFragile: boolean
     /** How long it is remembered who was sent wrong bytes. */
@@ -32,6 +39,9 @@ export const streamDefaults: StreamOptions = {
   stallMs: 10_000,
   leastBytes: 64 * 1024,
   holdBackBytes: 64 * 1024,
+  wholeBytes: 8 * 1024 * 1024,
+  wholeMemoryBytes: 128 * 1024 * 1024,
+  wholeMs: 20_000,
   isForFragile: false,
   spoiledMs: 300_000,
   maxSpoiled: 10_000,
@@ -61,15 +71,22 @@ export class BlobStreams {
   readonly #budget: TransferBudget
   /** Until when it is remembered, by client prefix and blob, that wrong bytes were sent there. */
   readonly #spoiled = new Map<string, number>()
+  readonly #memory: HeldMemory
 
   constructor(parts: StreamParts, options: StreamOptions) {
     this.#parts = parts
     this.#options = options
     this.#budget = new TransferBudget(options, parts.now)
+    this.#memory = new HeldMemory(options.wholeMemoryBytes)
   }
 
   get running(): number {
     return this.#budget.running
+  }
+
+  /** Taken by blobs that are held back whole. */
+  get heldBytes(): number {
+    return this.#memory.heldBytes
   }
 
   /** Undefined when there is no room in the budget. */
@@ -112,10 +129,14 @@ export class BlobStreams {
     gone: AbortSignal | undefined,
   ): Promise<StreamedBlob | undefined> {
     const { blob } = asked
-    const { holdBackBytes } = this.#options
+    const { holdBackBytes, wholeBytes, wholeMs } = this.#options
+    const isHeldWhole = blob.sizeBytes <= wholeBytes && this.#memory.take(blob.sizeBytes)
     const stop = () => streamed.end()
-    const watch = this.#watchOf(asked, transfer, () => gone?.removeEventListener('abort', stop))
-    const streamed = new StreamedBlob({ blob, ...from, holdBackBytes, watch })
+    const watch = this.#watchOf(asked, transfer, () => {
+      gone?.removeEventListener('abort', stop)
+      if (isHeldWhole) this.#memory.giveBack(blob.sizeBytes)
+    })
+    const streamed = new StreamedBlob({ blob, ...from, holdBackBytes, wholeMs: isHeldWhole ? wholeMs : 0, watch })
     gone?.addEventListener('abort', stop, { once: true })
     return (await streamed.start()) ? streamed : undefined
   }
@@ -145,6 +166,10 @@ export class BlobStreams {
         if (source.host) return headroom.book(source.host.host, blob.sizeBytes - first)
         counters.streamsFromOrigin++
         chargeOrigin(blob.sizeBytes - first)
+      },
+      read: ({ host }, bytes) => {
+        if (host) counters.streamHostBytes += bytes
+        else counters.streamOriginBytes += bytes
       },
       failed: (host, { isHostWide, message }) => {
         counters.streamHostFailures++

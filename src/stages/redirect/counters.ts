@@ -31,6 +31,9 @@ export type FrontCounters = {
   streams: number
   streamsOverBudget: number
   streamedBytes: number
+  /** What was read for them, by who sent it; more than was passed on where something had to be read again. */
+  streamHostBytes: number
+  streamOriginBytes: number
   /** A stream went on, or began, at another source. */
   streamSwitches: number
   streamHostFailures: number
@@ -100,6 +103,8 @@ export function makeCounters(): FrontCounters {
     streams: 0,
     streamsOverBudget: 0,
     streamedBytes: 0,
+    streamHostBytes: 0,
+    streamOriginBytes: 0,
     streamSwitches: 0,
     streamHostFailures: 0,
     streamsFromOrigin: 0,

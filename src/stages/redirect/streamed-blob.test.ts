@@ -1,7 +1,8 @@
 // Wrong bytes: what is held back is mended, what was sent is cut off before it is a whole layer, and who lied is known as far as can be.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import type { StoredBody } from '#http/answer.ts'
 import { type BreakingHost, wrongAndEnds, wrongAt } from '../../../test/kit/breaking-host.ts'
-import { bodyOf, digestOf, layer } from '../../../test/kit/front-door.ts'
+import { bodyOf, digestOf, type FrontFixture, layer } from '../../../test/kit/front-door.ts'
 import { askForLayer, kindsOf, readToCut, type StreamHosts, startStreamHosts } from '../../../test/kit/stream-front.ts'
 import { StreamedBlob } from './streamed-blob.ts'
 
@@ -100,8 +101,63 @@ test('a stream that breaks before it begins has ended, whatever broke', async ()
     sources: [{ host: undefined, open: () => Promise.reject(new Error('a bug')) }],
     lastly: [],
     holdBackBytes: 1,
-    watch: { failed: none, opened: none, wrong: none, ended: (sentBytes, fate) => ends.push(`${sentBytes} ${fate}`) },
+    watch: {
+      failed: none,
+      opened: none,
+      read: none,
+      wrong: none,
+      ended: (sentBytes, fate) => ends.push(`${sentBytes} ${fate}`),
+    },
   })
   await expect(streamed.start()).rejects.toThrow('a bug')
   expect(ends).toEqual(['0 unbegun'])
+})
+
+describe('a layer that waits whole', () => {
+  const waiting = { wholeBytes: size, wholeMemoryBytes: size }
+
+  test('is read again from the next until it is right, and the client sees nothing of that', async () => {
+    near.how = wrongAt(0)
+    far.how = wrongAt(1000)
+    const fixture = await hosts.open({ streams: waiting })
+    const answer = await askForLayer(fixture)
+    expect(fixture.front.streams.heldBytes).toBe(size)
+    expect((await bodyOf(answer)).equals(layer)).toBe(true)
+    expect([near.ranges, far.ranges]).toEqual([[whole], [whole]])
+    expect(fixture.evidence).toMatchObject([
+      { kind: 'wrong-bytes', hostId: 1, isSure: true },
+      { kind: 'wrong-bytes', hostId: 2, isSure: true },
+    ])
+    expect(fixture.front.counters).toMatchObject({
+      streamsWrong: 1,
+      streamsCut: 0,
+      streamHostBytes: 2 * size,
+      streamOriginBytes: size,
+    })
+    expect(fixture.front.streams.heldBytes).toBe(0)
+  })
+
+  async function isCutOnWrongBytes(fixture: FrontFixture): Promise<boolean> {
+    near.how = wrongAt(0)
+    return (await readToCut(await askForLayer(fixture))).length > 0
+  }
+
+  test('has a limit of size', async () => {
+    const fixture = await hosts.open({ streams: { ...waiting, wholeBytes: size - 1 } })
+    expect(await isCutOnWrongBytes(fixture)).toBe(true)
+  })
+
+  test('needs room in memory, which comes back however the other one ends', async () => {
+    const fixture = await hosts.open({ streams: waiting })
+    const first = await askForLayer(fixture)
+    expect(await isCutOnWrongBytes(fixture)).toBe(true)
+    expect(fixture.front.streams.heldBytes).toBe(size)
+    await (first.body as StoredBody)[Symbol.asyncDispose]()
+    expect(fixture.front.streams.heldBytes).toBe(0)
+  })
+
+  test('does not wait for ever: behind the limit it is sent as it comes', async () => {
+    const fixture = await hosts.open({ streams: { ...waiting, wholeMs: 0 } })
+    expect(await isCutOnWrongBytes(fixture)).toBe(true)
+  })
 })

@@ -6,6 +6,7 @@
 //
 // When a source breaks, the next one goes on from `reachedBytes`. When the whole is wrong, what is held is dropped and read again from
 // the next source; that saves the client whenever the wrong bytes were among those, and all of them were while nothing has been sent.
+// A small blob waits whole: the client hears nothing before it is right.
 import { createHash } from 'node:crypto'
 import type { StoredBody } from '#http/answer.ts'
 import { algorithmOf, type Digest, hexOf } from '#oci/digest.ts'
@@ -17,6 +18,7 @@ export type StreamWatch = {
   failed(host: Candidate, why: SourceFailed): void
   /** One goes on where another broke, or begins after another that did not. */
   opened(source: StreamSource, first: number, isFirst: boolean): void
+  read(source: StreamSource, bytes: number): void
   /** Of these one or more sent wrong bytes, among what was sent on or not. */
   wrong(hosts: readonly Candidate[], isSent: boolean): void
   /** Once. unbegun: no head came. cut: the client was promised more. */
@@ -30,6 +32,8 @@ export type StreamedBlobParts = {
   /** Asked after them, once it has begun. */
   readonly lastly: readonly StreamSource[]
   readonly holdBackBytes: number
+  /** For so long all of it is held back instead, until it is right. 0: not at all. */
+  readonly wholeMs: number
   readonly watch: StreamWatch
 }
 
@@ -47,6 +51,7 @@ export class StreamedBlob implements StoredBody {
   readonly file = undefined
   readonly #blob: StreamedBlobParts['blob']
   readonly #holdBackBytes: number
+  readonly #wholeUntil: number
   readonly #watch: StreamWatch
   readonly #left: StreamSource[]
   readonly #lastly: readonly StreamSource[]
@@ -64,13 +69,14 @@ export class StreamedBlob implements StoredBody {
   #isPaused = false
   #takenAt = performance.now()
 
-  constructor({ blob, sources, lastly, holdBackBytes, watch }: StreamedBlobParts) {
+  constructor({ blob, sources, lastly, holdBackBytes, wholeMs, watch }: StreamedBlobParts) {
     this.sizeBytes = blob.sizeBytes
     this.#blob = blob
     this.#left = [...sources]
     this.#lastly = lastly
     // Without any a whole layer could leave before it is checked.
     this.#holdBackBytes = Math.max(1, holdBackBytes)
+    this.#wholeUntil = performance.now() + wholeMs
     this.#watch = watch
     this.#hash = createHash(algorithmOf(blob.digest))
   }
@@ -141,14 +147,19 @@ export class StreamedBlob implements StoredBody {
   #release(): Uint8Array | undefined {
     const first = this.#held[0]
     // Once its end was wrong nothing more leaves on trust.
-    const canLeave =
-      this.#isWhole || (this.#dropped.length === 0 && this.#heldBytes - (first?.length ?? 0) >= this.#holdBackBytes)
+    const canLeave = this.#isWhole || (this.#dropped.length === 0 && this.#isMoreThanHeld(first))
     if (!first || !canLeave) return undefined
     this.#held.shift()
     this.#heldBytes -= first.length
     this.#sentBytes += first.length
     if (!this.#isWhole) this.#hash.update(first)
     return first
+  }
+
+  #isMoreThanHeld(first: Uint8Array | undefined): boolean {
+    if (this.#heldBytes - (first?.length ?? 0) < this.#holdBackBytes) return false
+    // Nothing can be taken back, so once something was sent the rest need not wait.
+    return this.#sentBytes > 0 || performance.now() >= this.#wholeUntil
   }
 
   async #read(): Promise<void> {
@@ -162,6 +173,7 @@ export class StreamedBlob implements StoredBody {
       if (!chunk || reachedBytes + chunk.length > this.sizeBytes)
         throw new SourceFailed(true, `sent ${chunk ? 'more' : 'fewer'} bytes than it said`)
       if (chunk.length === 0) return
+      this.#watch.read(this.#parts.at(-1)!.source, chunk.length)
       this.#held.push(chunk)
       this.#heldBytes += chunk.length
     } catch (error) {

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { findFreePort } from '../../kit/free-port.ts'
-import type { FaultName } from './faults.ts'
+import { type FaultName, faults } from './faults.ts'
 import { dropConnections } from './full-backlog.ts'
 import { type HostRequest, serveRequest } from './serve-fault.ts'
 
@@ -42,6 +42,10 @@ export function isLikeProbe({ method, range }: HostRequest): boolean {
   return match !== null && Number(match[2]) - Number(match[1]) < largestProbeBytes
 }
 
+function isSeenByDialling(mode: HostMode): boolean {
+  return mode.is === 'bad' && faults.find(({ name }) => name === mode.fault)?.kind === 'dial'
+}
+
 function readRequest(head: string): HostRequest {
   const [line = '', ...headers] = head.split('\r\n')
   const [method = '', target = ''] = line.split(' ')
@@ -73,7 +77,10 @@ export class FaultyHost implements AsyncDisposable {
 
   /** From now on, for all connections. */
   async become(mode: HostMode): Promise<void> {
+    const canStay = this.#server !== undefined && !isSeenByDialling(this.#mode) && !isSeenByDialling(mode)
     this.#mode = mode
+    // Its port stays taken: in between another program could get it.
+    if (canStay) return this.#hangUp()
     await this.#close()
     const fault = mode.is === 'bad' ? mode.fault : undefined
     if (fault === 'refused') return
@@ -124,10 +131,11 @@ export class FaultyHost implements AsyncDisposable {
 
   /** Whoever dials again meets silence; the connection that is half served stays silent too. */
   async #goDark(): Promise<void> {
-    if (this.#dropping || this.#mode.is !== 'bad') return
     const server = this.#server
+    // Two answers at once: the first has taken it.
+    if (!server || this.#mode.is !== 'bad') return
     this.#server = undefined
-    server?.close()
+    server.close()
     this.#dropping = await dropConnections(this.#options.address, this.#port)
   }
 
@@ -141,12 +149,16 @@ export class FaultyHost implements AsyncDisposable {
     }
   }
 
+  #hangUp(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
   async #close(): Promise<void> {
     this.#dropping?.[Symbol.dispose]()
     this.#dropping = undefined
     const server = this.#server
     this.#server = undefined
-    for (const socket of this.#sockets) socket.destroy()
+    this.#hangUp()
     if (server) await new Promise<void>((resolve) => server.close(() => resolve()))
   }
 

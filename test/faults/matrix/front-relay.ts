@@ -17,6 +17,8 @@ export type RelayHooks = {
   readonly onAsk?: () => Promise<void>
   /** Before the client hears where it is sent. */
   readonly onRedirect?: (location: string) => Promise<void>
+  /** What the client's network makes of where it is sent. */
+  readonly reach?: (location: string) => string
 }
 
 const blobPath = /^\/v2\/.+\/blobs\//
@@ -82,6 +84,7 @@ export class FrontRelay implements AsyncDisposable {
     if (location !== null && isBlobAsk) {
       log.locations.add(location)
       await hooks.onRedirect?.(location)
+      passed.set('location', hooks.reach?.(location) ?? location)
       return new Response(null, { status: answer.status, headers: passed })
     }
     const size = Number(answer.headers.get('content-length') ?? 0)

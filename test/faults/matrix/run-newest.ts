@@ -1,7 +1,7 @@
 // `npm run clients`: tables A to C with Debian's newest clients, docker with both of its stores. Not part of the tests: it fetches some
-// 150 MB of packages the first time. Arguments choose tables: `A`.
+// 150 MB of packages the first time. Arguments choose tables: `A`. What was run is written behind the tables of docs/fault-matrix.md.
 
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startContainerd } from '../../kit/clients/containerd.ts'
@@ -13,7 +13,8 @@ import { runProgram } from '../../kit/process.ts'
 import { useToolsOf } from '../../kit/tool.ts'
 import type { ClientName, Starter } from './lane.ts'
 import { newestPrograms, PackagesMissing, unpackNewest } from './newest-packages.ts'
-import { runTable, type TableLetter } from './tables.ts'
+import { withNewest } from './page.ts'
+import { runTable, type TableLetter, type Told } from './tables.ts'
 
 const starters: Partial<Record<ClientName, Starter>> = {
   docker: startDockerOnContainerd,
@@ -25,24 +26,33 @@ const starters: Partial<Record<ClientName, Starter>> = {
   oras: makeOras,
 }
 const clients = Object.keys(starters) as ClientName[]
+// Kept for the next run.
+const kept = join(tmpdir(), 'flotilla-newest-clients')
 const say = (line: string) => console.log(line)
 
 async function describeProgram(bin: string, program: string): Promise<string> {
   const asked = program === 'crane' || program === 'oras' ? 'version' : '--version'
   const { stdout, stderr } = await runProgram(join(bin, program), [asked])
-  return `${program} ${/\d+\.\d+[^\s,;]*/.exec(`${stdout}\n${stderr}`)?.[0] ?? 'of an unknown version'}`
+  const told = /\d+\.\d+[^\s,;]*/.exec(`${stdout}\n${stderr}`)?.[0]
+  return `${program} ${told ?? packagedVersion(program) ?? 'of an unknown version'}`
+}
+
+/** Debian's crane does not know its own. */
+function packagedVersion(program: string): string | undefined {
+  const packed = readdirSync(join(kept, 'cache/archives')).find((file) => file.startsWith(`${program}_`))
+  return packed?.split('_')[1]
 }
 
 installMissingPackages(say)
-// Kept for the next run.
-const kept = join(tmpdir(), 'flotilla-newest-clients')
 const bin = await unpackNewest(kept, say).catch((error) => {
   if (!(error instanceof PackagesMissing)) throw error
   console.error(`Debian's newest clients cannot be had here: ${error.message}`)
   process.exit(1)
 })
 useToolsOf(bin)
-console.log((await Promise.all(newestPrograms.map((program) => describeProgram(bin, program)))).join(', '))
+const versions = (await Promise.all(newestPrograms.map((program) => describeProgram(bin, program)))).join(', ')
+console.log(versions)
+const all: Told[] = []
 const folder = mkdtempSync(join(tmpdir(), 'flotilla-newest-'))
 chmodSync(folder, 0o711)
 const asked = process.argv.slice(2)
@@ -52,6 +62,7 @@ try {
   for (const letter of letters satisfies readonly TableLetter[]) {
     const told = await runTable(letter, { folder, clients, say, starterOf: (client) => starters[client]! })
     console.log(`\nTable ${letter}. ${told.title}\n\n${told.text}\n`)
+    all.push(told)
     // What the newest survive of late faults is printed and not promised.
     if (letter === 'C') continue
     isMissed ||= told.missed.length > 0
@@ -60,4 +71,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }
+const page = new URL('../../../docs/fault-matrix.md', import.meta.url).pathname
+writeFileSync(page, withNewest(readFileSync(page, 'utf8'), all, { versions, date: new Date() }))
+console.log(`written to ${page}`)
 process.exitCode = isMissed ? 1 : 0

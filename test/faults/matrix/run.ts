@@ -1,6 +1,6 @@
 // `npm run matrix`: every table with every client, printed and written to docs/fault-matrix.md. Arguments choose tables: `A D`.
 
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeVersions, installMissingPackages } from '../../kit/debian-packages.ts'
@@ -40,7 +40,8 @@ console.log(
 )
 if (letters.length === tableLetters.length) {
   const page = new URL('../../../docs/fault-matrix.md', import.meta.url).pathname
-  writeFileSync(page, writePage(told, { versions: describeVersions(tools), date: new Date() }))
+  const before = readFileSync(page, 'utf8')
+  writeFileSync(page, writePage(told, { versions: describeVersions(tools), date: new Date(), before }))
   console.log(`written to ${page}`)
 }
 process.exitCode = missed.length === 0 ? 0 : 1

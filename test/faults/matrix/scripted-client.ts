@@ -32,7 +32,8 @@ const agents: Readonly<Record<Manner, string>> = {
 }
 const dockerAttempts = 5
 const dockerPauseMs = 1_000
-const handAttempts = 3
+/** How often a user pulls before giving up. */
+export const handAttempts = 3
 /** Longer than what a front door takes for one ask. */
 const handPauseMs = 3_000
 const maxHops = 10

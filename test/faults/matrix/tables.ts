@@ -6,9 +6,9 @@ import { type FaultName, faults } from './faults.ts'
 import { missedLate, missedStanding, missedStreamed, missedVictims } from './goals.ts'
 import type { ClientName, Starter } from './lane.ts'
 import { type ClientPolicy, type MatrixFleet, startMatrixFleet } from './matrix-fleet.ts'
-import { printCells, printVictims } from './print-tables.ts'
+import { printCells, printVictims, type StreamedBytes } from './print-tables.ts'
 import { runLate, runStanding, runStreamed, type TableOptions } from './stand-tables.ts'
-import { runVictims } from './victims-table.ts'
+import { type Comer, runVictims } from './victims-table.ts'
 
 export const tableLetters = ['A', 'B', 'C', 'D', 'E'] as const
 export type TableLetter = (typeof tableLetters)[number]
@@ -86,7 +86,18 @@ export async function runTable(letter: TableLetter, about: TableRun): Promise<To
     onCell: ({ fault, client, result, seconds, said }) =>
       say(`${letter}  ${fault}  ${client}  ${result}  ${seconds.toFixed(1)} s  ${said.split('\n').at(-2) ?? ''}`),
   })
-  return { letter, title, text: printCells(cells, about.clients, names, letter === 'E'), missed: missed(cells) }
+  const streamed = letter === 'E' ? await readStreamed(fleet) : undefined
+  return { letter, title, text: printCells(cells, about.clients, names, streamed), missed: missed(cells) }
+}
+
+async function readStreamed({ flotilla }: MatrixFleet): Promise<StreamedBytes> {
+  const page = await (await fetch(`${flotilla.url('api')}/metrics`)).text()
+  const read = (name: string) => {
+    const found = new RegExp(`^flotilla_frontdoor_${name}_total(?:\\{.*\\})? (\\S+)$`, 'm').exec(page)
+    if (!found) throw new Error(`no metric ${name}`)
+    return Number(found[1])
+  }
+  return { hosts: read('stream_host_bytes'), origin: read('stream_origin_bytes') }
 }
 
 async function runVictimsTable(
@@ -95,16 +106,20 @@ async function runVictimsTable(
   say: (line: string) => void,
 ): Promise<Told> {
   await using fleet = await startMatrixFleet(join(about.folder, 'fleet-D'), 'empty')
-  const manners = ['docker', 'skopeo'] as const
+  const comers: readonly Comer[] = [
+    'docker',
+    'skopeo',
+    ...(about.clients.includes('docker') ? ['docker itself' as const] : []),
+  ]
   const victims = await runVictims(fleet, {
     table: 0,
-    manners,
+    folder: join(about.folder, 'D'),
+    comers,
     faults: names,
     networks: 5,
-    onVictims: (one) =>
-      say(`D  ${one.fault}  as ${one.manner}  ${one.victims} victims  ${one.reason ?? 'still trusted'}`),
+    onVictims: (one) => say(`D  ${one.fault}  ${one.comer}  ${one.victims} victims  ${one.reason ?? 'still trusted'}`),
   })
   const title =
     'Good to the prober, bad to clients: client networks that were failed before nobody is sent there any more'
-  return { letter: 'D', title, text: printVictims(victims, manners, names), missed: missedVictims(victims) }
+  return { letter: 'D', title, text: printVictims(victims, comers, names), missed: missedVictims(victims) }
 }
