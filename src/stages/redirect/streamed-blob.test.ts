@@ -101,6 +101,7 @@ test('a stream that breaks before it begins has ended, whatever broke', async ()
     sources: [{ host: undefined, open: () => Promise.reject(new Error('a bug')) }],
     lastly: [],
     holdBackBytes: 1,
+    wholeMs: 0,
     watch: {
       failed: none,
       opened: none,
