@@ -15,7 +15,9 @@ import { FrontDoor, frontDefaults } from '#stages/redirect/front-door.ts'
 import type { FrontServerOptions } from './pinned-server.ts'
 import { realFleet } from './real-fleet.ts'
 
-const { port, packs, ticket, tree, missing, isSwapping } = JSON.parse(process.argv[2]!) as FrontServerOptions & {
+const { port, packs, ticket, tree, missing, isFixed, isSwapping } = JSON.parse(
+  process.argv[2]!,
+) as FrontServerOptions & {
   readonly port: number
 }
 const [first = '', ...following] = packs
@@ -60,7 +62,16 @@ const front = new FrontDoor(
   },
   frontDefaults,
 )
-listenWire((ask) => answerFront(ask, front), { host: '127.0.0.1', port, log: console.error })
+const fixed = {
+  status: 307,
+  headers: {
+    location: `${hosts[0]!.urls[0]}/blobs/sha256/ab/${'0'.repeat(64)}`,
+    'cache-control': 'no-store',
+    'docker-content-digest': `sha256:${'0'.repeat(64)}`,
+    'flotilla-generation': String(publication.generation),
+  },
+}
+listenWire(isFixed ? () => fixed : (ask) => answerFront(ask, front), { host: '127.0.0.1', port, log: console.error })
 process.on('SIGTERM', () => {
   const rssMib = Math.round(process.memoryUsage().rss / 2 ** 20)
   const { redirects, manifests, originNoHost } = front.counters

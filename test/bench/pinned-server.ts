@@ -86,6 +86,8 @@ export type FrontServerOptions = {
   /** Where the bytes are of blobs that no host has. */
   readonly tree: string
   readonly missing: readonly Digest[]
+  /** The listener alone: the same redirect for whatever is asked. */
+  readonly isFixed?: boolean
   /** Every second a new publication, placement and health. */
   readonly isSwapping?: boolean
 }

@@ -121,7 +121,8 @@ try {
   const about = { packs, tree, missing: [large.digest] }
   const plain = await startPinnedFront({ name: 'flotilla', ticket: 'none', ...about })
   const tickets = await startPinnedFront({ name: 'with tickets', ticket: 'query', ...about })
-  running.push(nginx, haproxy, plain, tickets)
+  const fixed = await startPinnedFront({ name: 'listener alone', ticket: 'none', isFixed: true, ...about })
+  running.push(nginx, haproxy, fixed, plain, tickets)
 
   const places = await openPlaces({ countryFile: bundledCountryFile(), asnFile: undefined, countryOverrides: [] })
   const addresses = realAddresses(clientCount, places)
@@ -139,7 +140,7 @@ try {
   console.log(`load ${loadavg()[0]!.toFixed(2)}`)
   say(
     'blob GET, redirected',
-    await measure([nginx, haproxy, plain, tickets], { scriptFor: () => scripts.blobs, ...small }),
+    await measure([nginx, haproxy, fixed, plain, tickets], { scriptFor: () => scripts.blobs, ...small }),
   )
   say('manifest GET by tag', await measure([nginx, plain], { scriptFor: () => scripts.tags, ...small }))
   say(
@@ -156,12 +157,14 @@ try {
 }
 mkdirSync('test/results', { recursive: true })
 writeFileSync('test/results/bench-redirect.json', `${JSON.stringify({ load: loadavg(), results }, undefined, 2)}\n`)
-// Judged by processor time: the load generator and other programs may share the machine, and then the rates are theirs.
+// Redirects and manifests are judged by processor time: the load generator may be the slower side, and then the rates are its own. A
+// large layer is judged by its rate: the kernel and the line take most of its time.
 for (const [what, goal] of [
   ['blob GET, redirected', goals.redirect],
   ['manifest GET by tag', goals.manifest],
   ['blob GET, 100 MiB from here', goals.large],
 ] as const) {
-  const { cpuRatio } = results.find((one) => one.what === what && one.server === 'flotilla')!
-  console.log(`${what}: goal ${goal}x of processor time: ${cpuRatio >= goal ? 'met' : 'MISSED'}`)
+  const { ratio, cpuRatio } = results.find((one) => one.what === what && one.server === 'flotilla')!
+  const [judged, by] = goal === goals.large ? [ratio, 'the rate'] : [cpuRatio, 'processor time']
+  console.log(`${what}: goal ${goal}x of ${by}: ${judged >= goal ? 'met' : 'MISSED'}`)
 }

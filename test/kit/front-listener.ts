@@ -7,8 +7,26 @@ import type { Listener } from '#http/listener.ts'
 import type { WireOptions } from '#http/wire/acceptor.ts'
 import { listenWire } from '#http/wire/listen-wire.ts'
 import { answerFront } from '#stages/redirect/answer-front.ts'
-import { type FaultyHost, type FrontFixture, openFront, placed, startHost } from './front-door.ts'
+import {
+  digestOf,
+  type FaultyHost,
+  type FrontFixture,
+  manifest,
+  openFront,
+  placed,
+  startHost,
+  tags,
+} from './front-door.ts'
 import { openWire, type WireAnswer } from './wire.ts'
+
+/** What it serves, as tests ask for it. */
+export const base = '/v2/fedora/base'
+export const blob = (bytes: Uint8Array) => `${base}/blobs/${digestOf(bytes)}`
+export const etag = (bytes: Uint8Array) => `"${digestOf(bytes)}"`
+export const other = `"${digestOf('other')}"`
+export const byTag = `${base}/manifests/${tags[0]}`
+export const byDigest = `${base}/manifests/${digestOf(manifest)}`
+export const referrers = `${base}/referrers/${digestOf(manifest)}`
 
 type Asking = { readonly method?: string; readonly version?: '1.0' | '1.1' }
 

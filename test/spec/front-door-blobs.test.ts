@@ -2,8 +2,18 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { blobPath } from '#oci/digest.ts'
 import { mediaTypes } from '#oci/media-type.ts'
-import { config, digestOf, largeConfig, layer, manifest, tags } from '../kit/front-door.ts'
-import { type FrontListener, openFrontListener } from '../kit/front-listener.ts'
+import { config, digestOf, largeConfig, layer, manifest } from '../kit/front-door.ts'
+import {
+  base,
+  blob,
+  byDigest,
+  byTag,
+  etag,
+  type FrontListener,
+  openFrontListener,
+  other,
+  referrers,
+} from '../kit/front-listener.ts'
 import type { WireAnswer } from '../kit/wire.ts'
 
 let front: FrontListener
@@ -12,14 +22,6 @@ beforeAll(async () => {
 })
 afterAll(() => front[Symbol.asyncDispose]())
 const ask: FrontListener['ask'] = (...about) => front.ask(...about)
-
-const base = '/v2/fedora/base'
-const blob = (bytes: Uint8Array) => `${base}/blobs/${digestOf(bytes)}`
-const etag = (bytes: Uint8Array) => `"${digestOf(bytes)}"`
-const other = `"${digestOf('other')}"`
-const byTag = `${base}/manifests/${tags[0]}`
-const byDigest = `${base}/manifests/${digestOf(manifest)}`
-const referrers = `${base}/referrers/${digestOf(manifest)}`
 
 describe('a redirect', () => {
   test.each<[string, string[]]>([

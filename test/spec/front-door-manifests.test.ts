@@ -1,8 +1,18 @@
 // Manifests at the front door as real clients ask for them, all ways to write a request, and what never says where a client is.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mediaTypes } from '#oci/media-type.ts'
-import { config, digestOf, index, layer, manifest, placed, tags } from '../kit/front-door.ts'
-import { type FrontListener, openFrontListener } from '../kit/front-listener.ts'
+import { config, digestOf, index, layer, manifest, placed } from '../kit/front-door.ts'
+import {
+  base,
+  blob,
+  byDigest,
+  byTag,
+  etag,
+  type FrontListener,
+  openFrontListener,
+  other,
+  referrers,
+} from '../kit/front-listener.ts'
 import { openWire } from '../kit/wire.ts'
 
 let front: FrontListener
@@ -11,14 +21,6 @@ beforeAll(async () => {
 })
 afterAll(() => front[Symbol.asyncDispose]())
 const ask: FrontListener['ask'] = (...about) => front.ask(...about)
-
-const base = '/v2/fedora/base'
-const blob = (bytes: Uint8Array) => `${base}/blobs/${digestOf(bytes)}`
-const etag = (bytes: Uint8Array) => `"${digestOf(bytes)}"`
-const other = `"${digestOf('other')}"`
-const byTag = `${base}/manifests/${tags[0]}`
-const byDigest = `${base}/manifests/${digestOf(manifest)}`
-const referrers = `${base}/referrers/${digestOf(manifest)}`
 
 describe('a manifest', () => {
   const { ociManifest, ociIndex, dockerManifest, dockerList } = mediaTypes

@@ -87,6 +87,8 @@ export type FrontParts = ProofParts & {
 type Known = Pick<SelectionClient, 'address' | 'prefixKey' | 'country' | 'asn'> & {
   readonly peer: string
   readonly forwarded: string
+  /** As its last request made it: those of one address mostly come from one program. */
+  client: SelectionClient | undefined
 }
 
 /** A power of two. */
@@ -180,9 +182,13 @@ export class FrontDoor {
   }
 
   clientOf(ask: Sender & { readonly isTls: boolean }, userAgent = ask.header('user-agent')): SelectionClient {
-    const { address, prefixKey, country, asn } = this.#knownOf(ask)
+    const known = this.#knownOf(ask)
     const isTls = ask.isTls || this.options.isBehindTls
-    return { address, prefixKey, country, asn, kind: this.classOf(userAgent).kind, isTls }
+    const { kind } = this.classOf(userAgent)
+    const { client } = known
+    if (client && client.kind === kind && client.isTls === isTls) return client
+    const { address, prefixKey, country, asn } = known
+    return (known.client = { address, prefixKey, country, asn, kind, isTls })
   }
 
   countryOf(ask: Sender): string | undefined {
@@ -198,8 +204,8 @@ export class FrontDoor {
     const { places, readClientAddress } = this.parts
     const { address, prefixKey } = readClientAddress(ask)
     const [country, asn] = [places.countryOf(address), places.asnOf(address)]
-    const read = { address, prefixKey, country, asn, peer, forwarded: ownText(forwarded) }
-    if (forwarded.length <= 200) this.#known[slot] = read
+    const read = { address, prefixKey, country, asn, peer, forwarded, client: undefined }
+    if (forwarded.length <= 200) this.#known[slot] = { ...read, forwarded: ownText(forwarded) }
     return read
   }
 }
