@@ -120,7 +120,7 @@ describe('who may read', () => {
 
   test.each([
     ['?by=planet', 'by'],
-    ['?from=yesterday', 'from'],
+    ['?from=yesterday', 'from: is no time: 2026-03-01'],
     ['?from=2026-03-15&to=2026-03-14', 'before'],
     ['?step=hour&from=2000-01-01&limit=1000', 'rows'],
     ['?channel=candidate', 'public'],

@@ -50,7 +50,7 @@ export type Host = {
 export function holds({ presence, latestGeneration }: Host): string {
   if (!presence) return 'nothing proven'
   const missing = presence.missing > 0 ? `, ${presence.missing} missing` : ''
-  return `${presence.generation} of ${latestGeneration ?? '?'}${missing}`
+  return `generation ${presence.generation} of ${latestGeneration ?? '?'}${missing}`
 }
 
 export function stateOf(host: Host): string {

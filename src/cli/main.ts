@@ -33,6 +33,7 @@ import { replicateCommand } from './replicate-command.ts'
 import { rsyncdCommand } from './rsyncd-command.ts'
 import { signerCommand } from './signer-command.ts'
 import { statisticsCommand } from './statistics-command.ts'
+import { terminalLog } from './terminal-log.ts'
 import { tokenCommand } from './token-commands.ts'
 import { printWelcome } from './welcome.ts'
 
@@ -82,7 +83,13 @@ async function serve(names: readonly RoleName[], flags: Flags): Promise<void> {
   const config = configure(flags)
   checkFiles(config.settings)
   const isForPeople = process.stdout.isTTY || config.settings.demo
-  const log = pino({ level: config.settings.log === 'info' && isForPeople ? 'warn' : config.settings.log })
+  const level = config.settings.log === 'info' && isForPeople ? 'warn' : config.settings.log
+  const log = isForPeople
+    ? pino(
+        { level },
+        terminalLog((text) => process.stdout.write(text)),
+      )
+    : pino({ level })
   if (config.settings.adminToken !== undefined && config.settings.adminToken.length < safeAdminTokenLength)
     log.warn('the admin token is short enough to be guessed; better: openssl rand -hex 32')
   const running = await start(names, config, log)

@@ -36,8 +36,18 @@ export async function explainAt(
   const manifest = image && findImage(image, front)
   const blobs = image && (await listImageBlobs(image, front))
   if (!manifest || !blobs)
-    throw new RegistryError('NAME_UNKNOWN', `the front door serves no ${JSON.stringify(reference)}`)
+    throw new RegistryError(
+      'NAME_UNKNOWN',
+      `the front door serves no ${JSON.stringify(reference)}${adviceOn(reference!)}`,
+    )
   return { reference: reference!, manifest: explain(manifest.digest), blobs: blobs.map(explain) }
+}
+
+/** People paste what they pulled. What stands before the first slash is a registry if it has a dot or a port, as docker reads it. */
+export function adviceOn(reference: string): string {
+  const [, image] = /^(?:localhost|[^/]*[.:][^/]*)\/(.+)$/.exec(reference) ?? []
+  if (image !== undefined) return `; without the name of the registry it is ${JSON.stringify(image)}`
+  return reference.includes('@') ? '; a digest is given whole' : ''
 }
 
 function requireDigest(text: string) {

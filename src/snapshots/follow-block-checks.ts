@@ -50,7 +50,7 @@ export class BlockChecksFollower<Key extends Sealer> implements FindBlockChecks<
     const key = known?.id === keyId ? known : await findKey()
     if (key?.id === keyId) return key
     throw new Error(
-      `the block checks in ${join(folder, checkFilesName)} were made with key ${keyId}, and ${key ? `the one here is ${key.id}` : 'there is none here'}: copy keys/block.key from the data folder where blobs are pushed; hosts are proven without them until then`,
+      `the block checks in ${join(folder, checkFilesName)} were made with key ${keyId}, and ${key ? `the one here is ${key.id}` : 'there is none here'}: copy keys/block.key from the data folder where blobs are pushed to keys/ of the one here; hosts are proven without them until then`,
     )
   }
 

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type Flotilla, flotillaProgram, type ListenerName, startFlotilla } from '../kit/flotilla.ts'
 import { findFreePort } from '../kit/free-port.ts'
 import { describeWith, unlessRoot } from '../kit/need-tool.ts'
@@ -105,6 +105,20 @@ test('something is run', () => {
 test.each(pages)('the places that %s points at are there', (page) => {
   const links = [...read(page).matchAll(/\]\((?!https?:)([^)#]+)(#[^)]*)?\)/g)].map(([, path]) => path!)
   for (const path of links) expect([path, existsSync(join(repository, dirname(page), path))]).toEqual([path, true])
+})
+
+test('every decision has its line in the list of them', () => {
+  const list = read('docs/decisions/README.md')
+  const decisions = globSync('docs/decisions/[0-9]*.md', { cwd: repository })
+  expect(decisions.length).toBeGreaterThan(0)
+  for (const path of decisions) expect(list).toContain(`[${/^# \d+\. (.*)/.exec(read(path))?.[1]}](${basename(path)})`)
+})
+
+test('every part of `npm run bench` is told of', () => {
+  const [, names = ''] = /^const programs = \[(.*?)\]/ms.exec(read('test/bench/run.ts')) ?? []
+  const parts = [...names.matchAll(/'([a-z-]+)'/g)].map(([, part]) => part!)
+  expect(parts.length).toBeGreaterThan(0)
+  for (const part of parts) expect(read('docs/develop.md')).toContain(`\`${part}\``)
 })
 
 /** Every command in a block of shell: its verbs and its long flags. */

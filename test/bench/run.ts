@@ -16,6 +16,7 @@ const registryParts = ['push-pull', 'manifests', 'memory']
 const programs = [
   'redirect',
   'swap',
+  'statistics',
   'popularity',
   'local',
   'herd',

@@ -1,5 +1,5 @@
 // What counting costs: nanoseconds for the notes of one redirect and of one manifest by tag, and what the hand-over of ten seconds
-// takes. `node_modules/.bin/bun test/bench/statistics.ts`
+// takes. `npm run bench -- statistics`
 
 import { Statistics, statisticsDefaults } from '#stages/redirect/statistics.ts'
 

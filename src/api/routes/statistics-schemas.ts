@@ -47,7 +47,9 @@ export const StatisticsDocument = z
 export const mostRows = 10_000
 export const periods = ['day', 'month', 'year'] as const
 
-const time = z.iso.datetime({ offset: true }).or(z.iso.date())
+const time = z.union([z.iso.datetime({ offset: true }), z.iso.date()], {
+  error: 'is no time: 2026-03-01 or 2026-03-01T12:00:00Z',
+})
 
 export const statistics = createRoute({
   method: 'get',

@@ -1,4 +1,4 @@
-// A blob: told about, served from here, or sent to a host that is near and proven. README.md draws the order; the numbers are its.
+// A blob: told about, served from here, or sent to a host that is near and proven. README.md draws the order.
 import { type Answer, type Ask, refuse } from '#http/answer.ts'
 import { type Digest, parseDigest } from '#oci/digest.ts'
 import type { View } from '#snapshots/holder.ts'

@@ -1,4 +1,4 @@
-// Sections 3 to 6 of README.md: candidates in order of rank, minus those of this round, the first one that is proven; and what a
+// The steps same, host and held of README.md: candidates in order of rank, minus those of this round, the first one that is proven; and what a
 // client's coming back says about the host it was sent to.
 
 import type { Draw, Fleet, SelectionClient } from '#selection/client.ts'
