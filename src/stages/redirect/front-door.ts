@@ -204,8 +204,8 @@ export class FrontDoor {
     const { places, readClientAddress } = this.parts
     const { address, prefixKey } = readClientAddress(ask)
     const [country, asn] = [places.countryOf(address), places.asnOf(address)]
-    const read = { address, prefixKey, country, asn, peer, forwarded: ownText(forwarded), client: undefined }
-    if (forwarded.length <= 200) this.#known[slot] = read
+    const read = { address, prefixKey, country, asn, peer, forwarded, client: undefined }
+    if (forwarded.length <= 200) this.#known[slot] = { ...read, forwarded: ownText(forwarded) }
     return read
   }
 }
