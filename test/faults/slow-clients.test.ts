@@ -18,7 +18,7 @@ const limits = {
 const many = limits.maxConnectionsPerClient
 const unread = 100
 /** What a connection that is stuck may hold in our memory: two pieces of a file, unread requests, and its share of slack. */
-const mostBytesEach = 1024 * 1024
+const mostBytesEach = 2 * 1024 * 1024
 
 let target: HostileTarget
 beforeAll(async () => {
