@@ -28,9 +28,14 @@ export function seedOf(prefixKey: number, digest: string, epoch: number): number
   return mix(mix(mix(mix(prefixKey | 0) ^ high) ^ digestBits(digest)) ^ epoch)
 }
 
+/** A host's part of every draw, made once. */
+export function keyOf(id: number): number {
+  return mix(id + 0x9e3779b9)
+}
+
 /** Uniform in (0, 1), one number for each seed and key. */
 export function uniformOf(seed: number, key: number): number {
-  return (mix(mix(key + 0x9e3779b9) ^ seed) + 0.5) / 0x1_0000_0000
+  return (mix(key ^ seed) + 0.5) / 0x1_0000_0000
 }
 
 const gradeFactors: Readonly<Record<HostGrade, number>> = { gold: 1, proven: 1, probation: 0.25 }
@@ -44,5 +49,5 @@ export function weightOf(host: PlacedHost): number {
 
 /** What a host draws; the lowest comes first. Never below (1 - U) / weight, which is cheaper to know. */
 export function drawOf(seed: number, host: PlacedHost): number {
-  return -Math.log(uniformOf(seed, host.id)) / weightOf(host)
+  return -Math.log(uniformOf(seed, keyOf(host.id))) * (1 / weightOf(host))
 }

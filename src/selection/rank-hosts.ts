@@ -42,16 +42,16 @@ function addTier(
   const first = ranked.length
   const { client, draw } = question
   const { limit } = draw
-  const { candidates, hosts, ids, weights, generations } = shortlistOf(tier.hosts, question.fleet, client, draw)
+  const { candidates, hosts, ids, keys, parts, generations } = shortlistOf(tier.hosts, question.fleet, client, draw)
   const fullFromMs = headroom === undefined ? 0 : headroom.fullFromMs(tier.isHome, draw.nowMs)
   let isFull = false
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!
-    const weight = weights[i]!
-    const uniform = uniformOf(seed, id)
+    const part = parts[i]!
+    const uniform = uniformOf(seed, keys[i]!)
     const highest = ranked.length === limit ? draws[limit - 1]! : Number.POSITIVE_INFINITY
-    if ((1 - uniform) / weight >= highest) continue
-    const drawn = -Math.log(uniform) / weight
+    if ((1 - uniform) * part >= highest) continue
+    const drawn = -Math.log(uniform) * part
     if (drawn >= highest || !holds(id, generations[i]!, question)) continue
     if (!tier.isOwnNetwork && !servesCountry(hosts[i]!, client)) continue
     if (headroom !== undefined && headroom.doneAtMs(id) > fullFromMs) {

@@ -4,14 +4,16 @@
 import type { Candidate, HealthIndex, IndexedHost } from '#snapshots/index-placement.ts'
 import type { Draw, Fleet, SelectionClient } from './client.ts'
 import { candidateOf, judgeStanding } from './judge-host.ts'
-import { weightOf } from './race.ts'
+import { keyOf, weightOf } from './race.ts'
 
 /** Member i of every list is the same host. */
 export type Shortlist = {
   readonly candidates: readonly Candidate[]
   readonly hosts: readonly IndexedHost[]
   readonly ids: Int32Array
-  readonly weights: Float64Array
+  readonly keys: Int32Array
+  /** 1 / weight: to multiply is cheaper. */
+  readonly parts: Float64Array
   readonly generations: Float64Array
 }
 
@@ -56,7 +58,8 @@ function makeShortlist(hosts: readonly IndexedHost[], fleet: Fleet, client: Sele
     candidates: fit.map((indexed) => candidateOf(indexed, client, draw)!),
     hosts: fit,
     ids: Int32Array.from(fit, ({ host }) => host.id),
-    weights: Float64Array.from(fit, ({ host }) => weightOf(host)),
+    keys: Int32Array.from(fit, ({ host }) => keyOf(host.id) | 0),
+    parts: Float64Array.from(fit, ({ host }) => 1 / weightOf(host)),
     generations: Float64Array.from(fit, ({ host }) => host.generation),
   }
 }
