@@ -87,7 +87,8 @@ describeWith('clients', tools, unlessRoot()).each<Scheme>(['http', 'https'])('cl
     )
     for (const [at, layer] of travelling.entries()) {
       const served = servedTo(client, layer.digest).slice(before[at])
-      expect(served.map((one) => one.sentBytes >= layer.sizeBytes)).toEqual([true])
+      // Perhaps twice: on evidence, as when somebody pulls again, the mirror role reads the blob in the manner of a client.
+      expect(new Set(served.map((one) => one.sentBytes >= layer.sizeBytes))).toEqual(new Set([true]))
     }
     const home = [
       ...image.manifests,
