@@ -11,7 +11,6 @@ import { answerMetalink, answerMirrorlist } from './answer-mirrorlist.ts'
 import { answerMiss } from './answer-miss.ts'
 import { answerReferrers } from './answer-referrers.ts'
 import type { FrontDoor } from './front-door.ts'
-import type { KnownPath } from './known-paths.ts'
 import { answerPage, pageOf } from './page.ts'
 import { queryValue } from './query.ts'
 import { type Route, routeOf } from './route.ts'
@@ -23,24 +22,17 @@ export function answerFront(ask: Ask, front: FrontDoor): Answer | Promise<Answer
   if (ask.method !== 'GET' && ask.method !== 'HEAD') {
     return refuse('UNSUPPORTED', 'only GET and HEAD are served here', { headers: { allow: 'GET, HEAD' } })
   }
-  const held = front.parts.holder.current.publication
-  const known = held && front.paths.find(ask.path, held)
-  if (known) return answerKnown(ask, known, front)
-  const route = routeOf(ask.path)
-  // 200 and anonymous, whatever else: clients read from this one answer whether to log in.
-  if (route.kind === 'root') return root
   // Taken once: no request sees two states.
   const view = front.parts.holder.current
   const { publication } = view
+  const known = publication && front.paths.find(ask.path, publication)
+  if (known) return answerBlob(ask, { ...known, publication, view, reference: known.found.digest }, front)
+  const route = routeOf(ask.path)
+  // 200 and anonymous, whatever else: clients read from this one answer whether to log in.
+  if (route.kind === 'root') return root
   if (route.kind === 'other') return answerOther(ask, view, front)
   if (!publication) return unpublished()
   return answerRoute(ask, { route, view, publication }, front)
-}
-
-function answerKnown(ask: Ask, known: KnownPath, front: FrontDoor): Answer | Promise<Answer> {
-  const { repository, publication, blob, treePath } = known
-  const view = front.parts.holder.current
-  return answerBlob(ask, { repository, publication, view, reference: blob.digest, found: blob, treePath }, front)
 }
 
 function answerRoute(
@@ -68,7 +60,7 @@ function answerRoute(
   const about = { repository, publication, view, reference: route.reference }
   if (route.kind === 'blob') {
     const blob = repository.blobs.get(route.reference)
-    if (blob) front.paths.keep({ path: ask.path, publication, repository, blob, treePath: blobPath(blob.digest) })
+    if (blob) front.paths.keep(ask.path, publication, { repository, found: blob, treePath: blobPath(blob.digest) })
     return answerBlob(ask, { ...about, found: blob }, front)
   }
   if (route.kind === 'manifest') return answerManifest(ask, about, front)

@@ -6,15 +6,16 @@ import { KnownPaths } from './known-paths.ts'
 
 const publication = { generation: 1 } as PublicationIndex
 const repository = { name: 'a' } as PublishedRepository
-const blob = { sizeBytes: 1 } as PublishedBlob
+const found = { sizeBytes: 1 } as PublishedBlob
 const treePath = 'blobs/sha256/00/0'
+const known = { repository, found, treePath }
 const digest = (end: string) => `sha256:${'0'.repeat(64 - end.length)}${end}`
 
 test('a path is known in its own publication only', () => {
   const paths = new KnownPaths()
   const path = `/v2/a/blobs/${digest('1')}`
-  paths.keep({ path, publication, repository, blob, treePath })
-  expect(paths.find(path, publication)).toEqual({ path, publication, repository, blob, treePath })
+  paths.keep(path, publication, known)
+  expect<object | undefined>(paths.find(path, publication)).toEqual({ path, ...known })
   expect(paths.find(path, { ...publication })).toBeUndefined()
 })
 
@@ -26,14 +27,14 @@ test.each([
   ['that is nothing', ''],
 ])('one %s is not it', (_, other) => {
   const paths = new KnownPaths()
-  paths.keep({ path: `/v2/a/blobs/${digest('1')}`, publication, repository, blob, treePath })
+  paths.keep(`/v2/a/blobs/${digest('1')}`, publication, known)
   expect(paths.find(other, publication)).toBeUndefined()
 })
 
 test('paths that are longer than any are not kept', () => {
   const paths = new KnownPaths()
   const path = `/v2/${'a/'.repeat(300)}blobs/${digest('1')}`
-  paths.keep({ path, publication, repository, blob, treePath })
+  paths.keep(path, publication, known)
   expect(paths.find(path, publication)).toBeUndefined()
 })
 
@@ -42,7 +43,7 @@ test('no publication stays in memory for paths that were asked for once', async 
   const olds: WeakRef<PublicationIndex>[] = []
   for (let generation = 1; generation <= 50; generation++) {
     const made = { generation } as PublicationIndex
-    paths.keep({ path: `/v2/a/blobs/${digest(String(generation))}`, publication: made, repository, blob, treePath })
+    paths.keep(`/v2/a/blobs/${digest(String(generation))}`, made, known)
     olds.push(new WeakRef(made))
   }
   await turn()

@@ -6,10 +6,8 @@ import type { PublicationIndex } from '#snapshots/publication-index.ts'
 import { digestBits } from './pair-bits.ts'
 
 export type KnownPath = {
-  readonly path: string
-  readonly publication: PublicationIndex
   readonly repository: PublishedRepository
-  readonly blob: PublishedBlob
+  readonly found: PublishedBlob
   /** Where hosts have it. */
   readonly treePath: string
 }
@@ -25,7 +23,7 @@ function placeOf(path: string): number {
 }
 
 export class KnownPaths {
-  readonly #known = new Array<KnownPath | undefined>(places).fill(undefined)
+  readonly #known = new Array<(KnownPath & { readonly path: string }) | undefined>(places).fill(undefined)
   /** What all of them are of. */
   #publication: PublicationIndex | undefined
 
@@ -37,10 +35,10 @@ export class KnownPaths {
     return known && known.path === path ? known : undefined
   }
 
-  keep(known: KnownPath): void {
-    if (known.path.length > maxLength) return
-    if (known.publication !== this.#publication) this.#begin(known.publication)
-    this.#known[placeOf(known.path)] = { ...known, path: ownText(known.path) }
+  keep(path: string, publication: PublicationIndex, { repository, found, treePath }: KnownPath): void {
+    if (path.length > maxLength) return
+    if (publication !== this.#publication) this.#begin(publication)
+    this.#known[placeOf(path)] = { path: ownText(path), repository, found, treePath }
   }
 
   #begin(publication: PublicationIndex): void {
