@@ -2,30 +2,13 @@
 // weights, and a higher weight can only move it forward. U is a hash, so the same client, digest and epoch meet the same order,
 // and a host that comes or goes moves nobody else.
 
+import { digestBits, mix } from '#kit/hash-bits.ts'
 import type { HostGrade, PlacedHost } from '#snapshots/placement.ts'
 
-/** murmur3's finalizer: every bit of the input reaches every bit of the output. */
-function mix(h: number): number {
-  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return (h ^ (h >>> 16)) >>> 0
-}
-
-function hexAt(text: string, i: number): number {
-  const c = text.charCodeAt(i)
-  return c < 58 ? c - 48 : c - 87
-}
-
-/** The first 32 bits of the hex after `algorithm:` are as random as any hash of it. */
-function digestBits(digest: string): number {
-  let bits = 0
-  for (let i = 7; i < 15; i++) bits = (bits << 4) | hexAt(digest, i)
-  return bits
-}
-
+/** Of the first bits after `algorithm:`. */
 export function seedOf(prefixKey: number, digest: string, epoch: number): number {
   const high = Math.floor(prefixKey / 0x1_0000_0000)
-  return mix(mix(mix(mix(prefixKey | 0) ^ high) ^ digestBits(digest)) ^ epoch)
+  return mix(mix(mix(mix(prefixKey | 0) ^ high) ^ digestBits(digest, 7)) ^ epoch) >>> 0
 }
 
 /** A host's part of every draw, made once. */
@@ -35,7 +18,7 @@ export function keyOf(id: number): number {
 
 /** Uniform in (0, 1), one number for each seed and key. */
 export function uniformOf(seed: number, key: number): number {
-  return (mix(key ^ seed) + 0.5) / 0x1_0000_0000
+  return ((mix(key ^ seed) >>> 0) + 0.5) / 0x1_0000_0000
 }
 
 const gradeFactors: Readonly<Record<HostGrade, number>> = { gold: 1, proven: 1, probation: 0.25 }

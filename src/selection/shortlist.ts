@@ -58,7 +58,7 @@ function makeShortlist(hosts: readonly IndexedHost[], fleet: Fleet, client: Sele
     candidates: fit.map((indexed) => candidateOf(indexed, client, draw)!),
     hosts: fit,
     ids: Int32Array.from(fit, ({ host }) => host.id),
-    keys: Int32Array.from(fit, ({ host }) => keyOf(host.id) | 0),
+    keys: Int32Array.from(fit, ({ host }) => keyOf(host.id)),
     parts: Float64Array.from(fit, ({ host }) => 1 / weightOf(host)),
     generations: Float64Array.from(fit, ({ host }) => host.generation),
   }

@@ -1,7 +1,8 @@
 // Who asked for what and was sent where, for those who asked once: by far the most. A table of fixed size in typed arrays, so that a
 // first ask makes no object and leaves nothing for the collector.
+
+import { digestBits, mix } from '#kit/hash-bits.ts'
 import type { Candidate } from '#snapshots/index-placement.ts'
-import { digestBits, mix } from './pair-bits.ts'
 import { isWithin } from './within.ts'
 
 const ways = 4

@@ -1,9 +1,10 @@
 // What the paths of blobs lead to, for those that are asked for now: the layers of popular images are most of all requests, and reading
 // a path, finding its repository and its blob is a good part of the work. One place by hash each, so it is bounded and needs no list.
+
+import { digestBits } from '#kit/hash-bits.ts'
 import { ownText } from '#kit/own-text.ts'
 import type { PublishedBlob, PublishedRepository } from '#snapshots/publication.ts'
 import type { PublicationIndex } from '#snapshots/publication-index.ts'
-import { digestBits } from './pair-bits.ts'
 
 export type KnownPath = {
   readonly repository: PublishedRepository

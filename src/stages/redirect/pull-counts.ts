@@ -1,7 +1,8 @@
 // How often each blob that travels is pulled, for the list by which small copies choose what they keep. Addresses are only ever bits
 // of a place in a table in memory: what leaves this file is digests and numbers.
+
+import { digestBits, mix } from '#kit/hash-bits.ts'
 import type { FrontCounters } from './counters.ts'
-import { digestBits, mix } from './pair-bits.ts'
 import { isWithin } from './within.ts'
 
 export type PullCountOptions = {

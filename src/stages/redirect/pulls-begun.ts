@@ -1,7 +1,7 @@
 // How many pulls each client network has begun lately, by the image manifests that it was given: every pull asks for one, and only
 // then for blobs. So a network that asks for a blob oftener than it began pulls has a client that was failed, and a hundred machines
 // behind one address do not look like one. Typed arrays of fixed size: noting makes no object.
-import { mix } from './pair-bits.ts'
+import { mix } from '#kit/hash-bits.ts'
 
 export type PullsBegunOptions = {
   /** A pull counts for at least so long, at most twice. */
