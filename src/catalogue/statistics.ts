@@ -84,8 +84,12 @@ export async function addStatistics(
 
 function addTo(sums: Map<string, number[]>, subject: string, values: readonly number[]): void {
   const sum = sums.get(subject)
-  if (sum) for (let i = 0; i < values.length; i++) sum[i]! += values[i]!
+  if (sum) addValues(sum, values)
   else sums.set(subject, [...values])
+}
+
+function addValues(sum: number[], values: readonly number[]): void {
+  for (let i = 0; i < values.length; i++) sum[i]! += values[i]!
 }
 
 function rowsOf(db: Reader, { channel, kind, span, startMs }: Period) {
@@ -169,7 +173,7 @@ export async function listStatisticsBySteps(
       const startMs = startOf(step, Number(row.step) * unit)
       const key = `${startMs} ${counted.subject}`
       const sum = sumOf.get(key)
-      if (sum) for (let i = 0; i < sum.values.length; i++) sum.values[i]! += counted.values[i]!
+      if (sum) addValues(sum.values, counted.values)
       else sumOf.set(key, { ...counted, values: [...counted.values], startMs })
     }
   }

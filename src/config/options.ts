@@ -1,10 +1,10 @@
 // Every option of the program: one row each. Flags, FLOTILLA_* variables, flotilla.toml, --help and docs/options.md are made from it.
 
 import { copyOptions } from './copy-options.ts'
-import { frontDoorOptions } from './front-door-options.ts'
 import { frontdoorListenerOptions } from './frontdoor-listener-options.ts'
 import { frontdoorOptions } from './frontdoor-options.ts'
 import { listenerOptions } from './listener-options.ts'
+import { mirrorLinkOptions } from './mirror-link-options.ts'
 import { nearnessOptions } from './nearness-options.ts'
 import type { KindName } from './option-kinds.ts'
 import { originOptions } from './origin-options.ts'
@@ -176,7 +176,7 @@ export const options = {
   ...probeOptions,
   ...frontdoorListenerOptions,
   ...originOptions,
-  ...frontDoorOptions,
+  ...mirrorLinkOptions,
   ...watchOptions,
   ...frontdoorOptions,
 

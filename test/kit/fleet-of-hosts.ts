@@ -5,30 +5,19 @@ import type { Fleet, SelectionClient } from '#selection/client.ts'
 import type { HostHealth } from '#snapshots/health.ts'
 import { indexHealth, indexPlacement } from '#snapshots/index-placement.ts'
 import type { PlacedHost } from '#snapshots/placement.ts'
+import { placed } from './front-door.ts'
 
 export const digestOf = (n: number) => `sha256:${(n >>> 0).toString(16).padStart(8, '0')}${'0'.repeat(56)}`
 
 /** It holds everything up to generation 5. */
-export const hostOf = (id: number, about: Partial<PlacedHost> = {}): PlacedHost => ({
-  id,
-  name: `host${id}`,
-  site: 'site',
-  grade: 'proven',
-  country: undefined,
-  bandwidthMbps: 100,
-  isPrivate: false,
-  netblocks: [],
-  allowedCountries: [],
-  asn: undefined,
-  peerAsns: [],
-  urls: [`http://host${id}.example.net/flotilla`],
-  excluded: undefined,
-  generation: 5,
-  missing: [],
-  extra: [],
-  ticket: 'query',
-  ...about,
-})
+export const hostOf = (id: number, about: Partial<PlacedHost> = {}): PlacedHost =>
+  placed(id, `http://host${id}.example.net/flotilla`, {
+    site: 'site',
+    grade: 'proven',
+    generation: 5,
+    ticket: 'query',
+    ...about,
+  })
 
 export const well = (id: number): HostHealth => ({
   id,

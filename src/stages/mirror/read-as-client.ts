@@ -1,10 +1,10 @@
 // What clients meet where probes are answered well. On evidence the very blob that a client came back for is read whole, asked for as
 // clients ask: a host that is good to small closed ranges and bad to everybody else shows itself. Bounded, since anybody can ask twice.
 
-import type { OutboundClient } from '#http/outbound/outbound-client.ts'
+import type { CheckTools } from './check-blob.ts'
 import type { TreeBlob } from './host-records.ts'
 import { readWhole } from './read-whole.ts'
-import { type BlobSource, blockAt, type ProbeLimits, readOriginRange, sampleBlob } from './sample-blob.ts'
+import { blockAt, type ProbeLimits, readOriginRange, sampleBlob } from './sample-blob.ts'
 
 export type ClientReadOptions = {
   /** Larger blobs are left to the crawl. */
@@ -18,12 +18,7 @@ export type ClientReadOptions = {
   readonly longestWaitMs: number
 }
 
-export type ClientReadTools = {
-  readonly client: OutboundClient
-  readonly blobs: BlobSource
-  readonly random: () => number
-  readonly now: () => number
-}
+export type ClientReadTools = CheckTools & { readonly now: () => number }
 
 export type ClientReadTarget = {
   readonly hostId: number

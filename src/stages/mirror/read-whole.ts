@@ -16,7 +16,7 @@ import {
 export type WholeRead = { readonly sample: Sample; readonly bytesPerSecond: number }
 
 export async function readWhole(
-  client: OutboundClient,
+  client: Pick<OutboundClient, 'send'>,
   base: string,
   blob: Subject,
   limits: ProbeLimits,

@@ -78,9 +78,8 @@ export class Proofs {
   stateOf(pairing: Pairing, about: { isTrusted: boolean; sinceMs: number; nowMs: number }): ProofState {
     const state = this.#stateAlone(pairing, about)
     const { candidate, family, doubtSinceMs } = pairing
-    const host = this.#hosts[family].get(candidate.url)
-    const isInDoubt = state === 'proven' && this.#isInDoubt(candidate.host.id, doubtSinceMs)
-    return isInDoubt && this.#mayProbe(host, about.nowMs) ? 'unproven' : state
+    if (state !== 'proven' || !this.#isInDoubt(candidate.host.id, doubtSinceMs)) return state
+    return this.#mayProbe(this.#hosts[family].get(candidate.url), about.nowMs) ? 'unproven' : state
   }
 
   /** Only a failed probe closes: where none can be made, doubts say nothing. Else who makes many of them would close all hosts. */

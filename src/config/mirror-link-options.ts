@@ -1,6 +1,6 @@
 // How front doors and the mirror role reach each other: rows of the table of options.
 
-export const frontDoorOptions = {
+export const mirrorLinkOptions = {
   mirrorListen: {
     kind: 'listen',
     group: 'Front doors',
